@@ -1,0 +1,51 @@
+# `make demo` and `make test` are the whole set-up on a fresh machine.
+PYTHON ?= python3
+TORCH  ?= torch==2.13.0
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+SHARED := $(wildcard ../shared/data)
+
+ifneq ($(SHARED),)
+export INHOUSE_DATA ?= $(abspath $(SHARED))
+endif
+
+.PHONY: demo test lint bench docs format clean
+
+demo: $(VENV)/.base  ## from nothing to a cited answer
+	$(BIN)/python docs/demo.py
+
+test: $(VENV)/.dev  ## the default suite
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev  ## style, types, directions
+	$(BIN)/ruff check src tests bench docs
+	$(BIN)/ruff format --check src tests bench docs
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.base  ## make bench BENCH=start
+	$(BIN)/python -m bench $(BENCH)
+
+docs: $(VENV)/.dev  ## build the site into site/
+	$(BIN)/python docs/generate.py
+	$(BIN)/mkdocs build --strict
+
+format: $(VENV)/.dev
+	$(BIN)/ruff format src tests bench docs
+	$(BIN)/ruff check --fix src tests bench docs
+
+clean:
+	rm -rf $(VENV) site dist bench/.peers .demo
+
+$(VENV)/.base: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) 'pip>=25.1'
+	$(PIP) -e .
+	touch $@
+
+# torch comes first and pinned: a bare requirement would bring the GPU build.
+$(VENV)/.dev: $(VENV)/.base
+	$(PIP) $(TORCH)
+	$(PIP) -e '.[train]' --group dev
+	touch $@

@@ -1,0 +1,1 @@
+"""The one door: versions, lineage, labels, access, audit and bytes."""

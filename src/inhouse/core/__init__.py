@@ -1,0 +1,1 @@
+"""Nouns, label algebra, errors and protocols. Standard library only."""

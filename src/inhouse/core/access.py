@@ -1,0 +1,61 @@
+"""Who asks, for what, and what was decided. The deciding itself is the catalog's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from inhouse.core.artifact import Ref
+from inhouse.core.errors import Refused
+from inhouse.core.label import Label
+
+Action = Literal["read", "use"]
+"""``read``: see its bytes or sections. ``use``: get answers made with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Somebody who asks, with the groups they hold at this moment."""
+
+    name: str
+    groups: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The answer to "may this actor do this with that thing", with its reason.
+
+    `missing` is the part of the label that the actor does not meet; `origins` are the things
+    whose own labels ask for it. Both are empty when it is allowed.
+    """
+
+    allowed: bool
+    actor: str
+    action: Action
+    thing: Ref
+    label: Label
+    missing: Label = Label.OPEN
+    origins: tuple[Ref, ...] = ()
+    note: str = ""
+
+    @property
+    def reason(self) -> str:
+        """One sentence that a person can act on."""
+        if self.allowed:
+            return f"{self.actor} may {self.action} {self.thing}: its label is {self.label}."
+        if self.note:
+            return f"{self.actor} may not {self.action} {self.thing}: {self.note}."
+        sources = [r.path for r in self.origins if r.path != self.thing.path]
+        whence = f", inherited from {', '.join(sources)}" if sources else ""
+        return (
+            f"{self.actor} may not {self.action} {self.thing}: it carries {self.missing}{whence}."
+        )
+
+    def require(self) -> None:
+        """Do nothing if it is allowed.
+
+        Raises:
+            Refused: it is not; the sentence names the label and where it comes from.
+        """
+        if not self.allowed:
+            raise Refused(self.reason, "Ask the owner of that label to be added to its group.")

@@ -1,0 +1,141 @@
+"""The one error tree: every error says what was wrong and how to mend it.
+
+InhouseError                  exit 1, HTTP 500
+├── UserError                 exit 2, HTTP 400: the caller can mend it
+│   ├── BadInput              a value, file or request that cannot be used
+│   ├── ProjectError          the project file, with file, line and key
+│   ├── NotFound              HTTP 404: no such thing; names the nearest
+│   ├── Refused               HTTP 403: the label does not admit the actor
+│   ├── BadKey                HTTP 401: no key, an unknown, expired or revoked one
+│   ├── MissingExtra          an optional part of the product is not installed
+│   └── TooLong               the prompt does not fit the model's context
+├── StoreError                the store cannot be written or read
+│   └── Corrupt               bytes do not match their digest
+└── ProviderError             HTTP 502: somebody else's API failed or timed out
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import ClassVar
+
+
+class InhouseError(Exception):
+    """Root of the tree. `what` is one sentence; `fix` says how to mend it."""
+
+    exit_code: ClassVar[int] = 1
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal_error"
+
+    def __init__(self, what: str, fix: str) -> None:
+        super().__init__(f"{what} {fix}")
+        self.what = what
+        self.fix = fix
+
+
+class UserError(InhouseError):
+    """The caller can mend it."""
+
+    exit_code = 2
+    status = 400
+    code = "bad_request"
+
+
+class BadInput(UserError):
+    """A value, file or request that cannot be used."""
+
+    code = "bad_input"
+
+
+class ProjectError(UserError):
+    """A mistake in the project file, with the place where it stands."""
+
+    code = "bad_project"
+
+    def __init__(
+        self, what: str, fix: str, *, file: Path, line: int | None = None, key: str = ""
+    ) -> None:
+        place = f"{file}:{line}" if line else str(file)
+        super().__init__(f"{place}: {what}", fix)
+        self.file = file
+        self.line = line
+        self.key = key
+
+
+class NotFound(UserError):
+    """No such thing; the nearest known names are offered."""
+
+    status = 404
+    code = "not_found"
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], fix: str = "") -> None:
+        known = sorted(known)
+        near = nearest(name, known)
+        listing = ", ".join(known[:10]) or "none yet"
+        hint = f"Did you mean {near!r}?" if near else f"Known: {listing}."
+        super().__init__(f"There is no {kind} {name!r}.", fix or hint)
+
+
+class Refused(UserError):
+    """The label of a thing does not admit the actor."""
+
+    status = 403
+    code = "refused"
+
+
+class BadKey(UserError):
+    """The API key is missing, unknown, expired or revoked."""
+
+    status = 401
+    code = "invalid_api_key"
+
+
+class MissingExtra(UserError):
+    """An optional part of the product is not installed."""
+
+    code = "missing_extra"
+
+    def __init__(self, needed_for: str, extra: str) -> None:
+        super().__init__(
+            f"{needed_for} needs the extra {extra!r}.",
+            f"Install it with: pip install 'inhouse[{extra}]'",
+        )
+
+
+class TooLong(UserError):
+    """The prompt and the answer asked for do not fit the model's context."""
+
+    code = "context_length_exceeded"
+
+    def __init__(self, tokens: int, limit: int) -> None:
+        super().__init__(
+            f"The prompt has {tokens} tokens, {tokens - limit} more than the {limit} that fit.",
+            "Shorten the messages or ask for fewer new tokens.",
+        )
+
+
+class StoreError(InhouseError):
+    """The store cannot be written or read."""
+
+    code = "store_error"
+
+
+class Corrupt(StoreError):
+    """Stored bytes do not match their digest."""
+
+    code = "corrupt"
+
+
+class ProviderError(InhouseError):
+    """Somebody else's API failed, refused or timed out."""
+
+    status = 502
+    code = "provider_error"
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """Return the known word most like `word`, or None if none is close."""
+    match = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return match[0] if match else None

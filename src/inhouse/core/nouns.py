@@ -1,0 +1,114 @@
+"""The central nouns that travel between stages: plain frozen records, no behaviour."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from inhouse.core.artifact import Ref
+from inhouse.core.label import Label
+
+Role = Literal["system", "user", "assistant", "tool"]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One text with its origin. `text` is Markdown, the normal form of all parsed formats.
+
+    `path` is relative to the root of its source; `digest` is the sha256 of the original bytes;
+    `modified` is in seconds since 1970 (UTC), 0.0 if unknown.
+    """
+
+    path: str
+    title: str
+    text: str
+    digest: str
+    modified: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of a document under one heading.
+
+    `headings` runs from the document's title to the section's own heading; `anchor` is what a
+    link puts behind ``#``; `position` counts sections within the document from 0. `source` is
+    the artifact whose label guards it.
+    """
+
+    id: str
+    source: Ref
+    document: str
+    position: int
+    headings: tuple[str, ...]
+    anchor: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A section that was found, the passage in it that matched best, and its score in [0, 1].
+
+    `passage` stands word for word in ``section.text``.
+    """
+
+    section: Section
+    passage: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A text with its label, for classification."""
+
+    text: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a chat."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """A conversation."""
+
+    messages: tuple[Message, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A name that answers: a pinned model, perhaps with a knowledge base to ground it."""
+
+    ref: Ref
+    model: Ref | None
+    knowledge: Ref | None = None
+    top: int = 5
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What was asked and answered, by whom, with which model, under which label."""
+
+    id: str
+    actor: str
+    endpoint: Ref
+    messages: tuple[Message, ...]
+    answer: str
+    sections: tuple[str, ...]
+    label: Label
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """What somebody said about an answer: `score` is 1 for good, -1 for bad."""
+
+    trace: str
+    actor: str
+    score: Literal[-1, 1]
+    correction: str = ""

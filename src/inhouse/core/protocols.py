@@ -1,0 +1,131 @@
+"""The protocols through which stages work together without importing each other."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from inhouse.core.access import Actor
+from inhouse.core.nouns import Hit, Message, Trace
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+Finish = Literal["stop", "length"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How to choose the next token. Temperature 0 is greedy."""
+
+    max_tokens: int = 512
+    temperature: float = 0.0
+    top_p: float = 1.0
+    stop: tuple[str, ...] = ()
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens read and written."""
+
+    prompt_tokens: int
+    completion_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a streamed answer; the last piece carries `finish` and `usage`."""
+
+    text: str
+    finish: Finish | None = None
+    usage: Usage | None = None
+
+
+class LanguageModel(Protocol):
+    """Writes an answer: an owned model on any engine, or somebody's API."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in responses."""
+        ...
+
+    @property
+    def context_tokens(self) -> int | None:
+        """How many tokens prompt and answer may have together; None if the provider decides."""
+        ...
+
+    def chat(self, messages: Sequence[Message], sampling: Sampling) -> AsyncIterator[Piece]:
+        """Stream the answer to a conversation; closing the iterator aborts it.
+
+        Raises:
+            TooLong: the prompt leaves no room for an answer.
+            ProviderError: a remote model failed.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Free what it holds."""
+        ...
+
+
+class Embedder(Protocol):
+    """Turns texts into unit vectors."""
+
+    @property
+    def width(self) -> int:
+        """Numbers in a vector."""
+        ...
+
+    def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Return unit vectors, float32 of shape [len(texts), width]."""
+        ...
+
+
+class Classifier(Protocol):
+    """Puts texts into classes."""
+
+    @property
+    def classes(self) -> Sequence[str]:
+        """The classes, in the order of the scores."""
+        ...
+
+    def classify(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Return probabilities, float32 of shape [len(texts), len(classes)]."""
+        ...
+
+
+class Retriever(Protocol):
+    """Finds sections that an actor may read."""
+
+    def search(self, query: str, actor: Actor, *, top: int) -> Sequence[Hit]:
+        """Return the best `top` sections, best first, of those the actor may read.
+
+        What the actor may not read has no influence on the result, the scores included.
+
+        Raises:
+            Refused: the actor may read no source of this knowledge base.
+        """
+        ...
+
+
+class Sink(Protocol):
+    """Takes traces; returns only when they are safe."""
+
+    async def record(self, trace: Trace) -> None:
+        """Store a trace durably.
+
+        Raises:
+            StoreError: it could not be written.
+        """
+        ...
+
+
+class Watcher(Protocol):
+    """Looks on while something is trained."""
+
+    def step(self, step: int, measurements: Mapping[str, float]) -> None:
+        """Take the measurements of one step."""
+        ...

@@ -1,0 +1,68 @@
+"""The contract that every stage keeps: ``run(spec, inputs, ctx) -> Result``.
+
+A stage reads its inputs, writes files into ``ctx.work`` and says what it measured. It reads no
+arguments, environment or project file, and never writes anywhere else. What it finds in
+``ctx.work`` at the start is its own unfinished work from a run that was cut off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from inhouse.core.access import Actor
+from inhouse.core.artifact import Input
+
+Inputs = Mapping[str, Input]
+Progress = Callable[[int, int, str], None]
+"""``progress(done, total, unit)``; `total` is 0 while unknown."""
+
+
+def silent(done: int, total: int, unit: str) -> None:
+    """Progress that goes nowhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a stage is given beside its spec and inputs.
+
+    `previous` is the last version of the same name, if any: a place to take unchanged parts
+    from, never something the result may depend on.
+    """
+
+    work: Path
+    actor: Actor
+    seed: int = 0
+    progress: Progress = silent
+    previous: Input | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a stage reports: a small JSON-able summary, and files of ``ctx.work`` to leave out."""
+
+    summary: Mapping[str, Any] = field(default_factory=dict)
+    scratch: tuple[str, ...] = ()
+
+
+class Run(Protocol):
+    """The shape of a stage's `run` function."""
+
+    def __call__(self, spec: Any, inputs: Inputs, ctx: Context) -> Result:  # noqa: ANN401
+        """Make the artifact's files in ``ctx.work``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A stage: its recipe name, the version of its code, and its `run`.
+
+    `code` is raised by hand whenever the same spec and inputs would give another result; that
+    alone makes everything downstream be made again.
+    """
+
+    recipe: str
+    code: int
+    run: Run

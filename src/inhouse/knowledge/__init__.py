@@ -1,0 +1,1 @@
+"""Sections that are found, under the labels of their sources."""

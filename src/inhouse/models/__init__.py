@@ -1,0 +1,1 @@
+"""Weights, engines and embedders behind the protocols of the core."""

@@ -1,0 +1,1 @@
+"""inhouse.yaml, the plan it makes, and the run that follows it."""

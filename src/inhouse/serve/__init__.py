@@ -1,0 +1,1 @@
+"""One OpenAI-compatible door over endpoints."""
