@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from inhouse.core.access import Actor
-from inhouse.core.artifact import Input
+from inhouse.core.artifact import Edge, Input, Ref, identity, version_of
 
 Inputs = Mapping[str, Input]
 Progress = Callable[[int, int, str], None]
@@ -66,3 +66,19 @@ class Stage:
     recipe: str
     code: int
     run: Run
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a named artifact is derived: a stage, its spec, and pinned parents."""
+
+    ref: Ref
+    stage: Stage
+    spec: object
+    parents: tuple[Edge, ...] = ()
+
+    @property
+    def version(self) -> str:
+        """The version the result will have, known before the work."""
+        inputs = {edge.role: edge.parent.version or "" for edge in self.parents}
+        return version_of(self.stage.recipe, self.stage.code, identity(self.spec), inputs)

@@ -1,0 +1,115 @@
+"""Decides who may do what with which thing. Deny by default; every refusal is on record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlalchemy import delete, insert, select
+
+from inhouse.catalog import audit
+from inhouse.catalog.database import Database, advance
+from inhouse.catalog.lineage import Lineage
+from inhouse.catalog.records import matching
+from inhouse.catalog.schema import members, names
+from inhouse.core.access import Action, Actor, Decision
+from inhouse.core.artifact import Ref
+from inhouse.core.label import Label, check_group
+
+
+class Access:
+    """Groups, own labels and decisions over one catalog."""
+
+    def __init__(self, database: Database, lineage: Lineage) -> None:
+        self._database = database
+        self._lineage = lineage
+
+    def actor(self, name: str) -> Actor:
+        """Return an actor with the groups held at this moment; a stranger holds none."""
+        query = select(members.c.group).where(members.c.actor == name)
+        with self._database.read() as connection:
+            return Actor(name, frozenset(connection.execute(query).scalars()))
+
+    def groups(self) -> dict[str, frozenset[str]]:
+        """Return every actor that holds a group, with the groups."""
+        held: dict[str, set[str]] = {}
+        with self._database.read() as connection:
+            for actor, group in connection.execute(select(members)):
+                held.setdefault(actor, set()).add(group)
+        return {actor: frozenset(groups) for actor, groups in held.items()}
+
+    def labels(self) -> dict[str, Label]:
+        """Return the own label of every name that has one."""
+        query = select(names.c.path, names.c.label).where(names.c.label.is_not(None))
+        with self._database.read() as connection:
+            return {path: Label.parse(text) for path, text in connection.execute(query)}
+
+    def decide(self, actor: Actor, action: Action, thing: Ref, *, record: bool = True) -> Decision:
+        """Say whether an actor may do something with a thing, and why not.
+
+        A refusal is written to the audit log, and so is every `use`. With ``record=False``
+        nothing is: for filtering what somebody sees, where a "no" is not an event.
+        """
+        decision = self._judge(actor, action, thing)
+        if record and (action == "use" or not decision.allowed):
+            with self._database.write() as connection:
+                audit.write(
+                    connection,
+                    actor.name,
+                    action,
+                    str(decision.thing),
+                    allowed=decision.allowed,
+                    note=decision.reason,
+                )
+        return decision
+
+    def set_groups(self, groups: Mapping[str, frozenset[str]], *, by: str) -> None:
+        """Make `groups` (actor -> groups) the whole of who holds what."""
+        if groups == self.groups():
+            return
+        rows = [
+            {"actor": actor, "group": check_group(group)}
+            for actor, held in groups.items()
+            for group in held
+        ]
+        with self._database.write() as connection:
+            connection.execute(delete(members))
+            if rows:
+                connection.execute(insert(members), rows)
+            advance(connection)
+            audit.write(connection, by, "set groups", "groups", note=f"{len(rows)} memberships")
+
+    def set_label(self, ref: Ref, label: Label, *, by: str) -> None:
+        """Give a name its own label, at once for all its versions and all made from them."""
+        with self._database.write() as connection:
+            query = select(names.c.label).where(names.c.path == ref.path)
+            row = connection.execute(query).one_or_none()
+            before = row.label if row else None
+            if before == str(label):
+                return
+            if row:
+                change = names.update().where(names.c.path == ref.path)
+                connection.execute(change.values(label=str(label)))
+            else:
+                connection.execute(names.insert().values(path=ref.path, label=str(label)))
+            advance(connection)
+            note = f"{before or 'closed'} -> {label}"
+            audit.write(connection, by, "set label", ref.path, note=note)
+
+    def _judge(self, actor: Actor, action: Action, thing: Ref) -> Decision:
+        with self._database.read() as connection:
+            rows = connection.execute(matching(thing)).all()
+        if len(rows) != 1:
+            note = "there is no such version" if thing.version else "it has not been made"
+            return Decision(False, actor.name, action, thing, Label.CLOSED, note=note)
+        version = rows[0].version
+        pinned = thing.at(version)
+        if rows[0].gone == "deleted":
+            note = "it was deleted"
+            return Decision(False, actor.name, action, pinned, Label.CLOSED, note=note)
+        demands = self._lineage.demands(version)
+        if self._lineage.clauses.admits(actor.groups, demands.need):
+            return Decision(True, actor.name, action, pinned, demands.label)
+        missing = demands.label.missing(actor.groups)
+        return Decision(
+            False, actor.name, action, pinned, demands.label, missing, demands.origins(missing)
+        )

@@ -1,0 +1,212 @@
+"""Content-addressed files on a local disk: written once, verified whenever they are loaded.
+
+It knows digests and folders, not artifacts: what is needed and by whom is the catalog's
+business.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+import uuid
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock
+
+from inhouse.core.artifact import File
+from inhouse.core.errors import Corrupt, StoreError
+
+
+class Blobs:
+    """A folder of files named by their sha256, and folders of hard links that show them by name.
+
+    ``blobs/ab/abcd…`` holds the bytes; ``folders/DIGEST/`` shows the files of one artifact;
+    ``work/VERSION/`` is where an artifact is being made; ``locks/`` holds what keeps two
+    processes from making the same thing.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        for name in ("blobs", "folders", "work", "locks"):
+            (root / name).mkdir(parents=True, exist_ok=True)
+
+    def path(self, digest: str) -> Path:
+        """Return where the bytes with that digest lie, or would lie."""
+        return self.root / "blobs" / digest[:2] / digest
+
+    def work(self, version: str) -> Path:
+        """Return the folder in which a version is made, creating it."""
+        folder = self.root / "work" / version
+        with disk_errors(folder):
+            folder.mkdir(exist_ok=True)
+            for path in folder.rglob("*"):
+                # Cut off between `keep` and its transaction: the stage must not write into a blob.
+                if path.is_file() and path.stat().st_nlink > 1:
+                    aside = path.with_name(f".{path.name}.own")
+                    shutil.copyfile(path, aside)
+                    aside.replace(path)
+        return folder
+
+    def unfinished(self, version: str) -> bool:
+        """Say whether somebody began to make a version and was cut off, or is still at it."""
+        return (self.root / "work" / version).is_dir()
+
+    def unfinished_versions(self) -> list[str]:
+        """Return the versions that somebody began to make."""
+        return [folder.name for folder in (self.root / "work").iterdir()]
+
+    def lock(self, name: str) -> FileLock:
+        """Return a lock between processes; a killed process lets go of it."""
+        return FileLock(self.root / "locks" / f"{name}.lock")
+
+    def whole(self, files: Mapping[str, File]) -> bool:
+        """Say whether all files are there with the right sizes. Digests are checked on load."""
+        for file in files.values():
+            try:
+                if self.path(file.digest).stat().st_size != file.size:
+                    return False
+            except FileNotFoundError:
+                return False
+        return True
+
+    def measure(self, folder: Path, leave_out: Collection[str] = ()) -> dict[str, File]:
+        """Flush a folder's files to disk and return their digests and sizes by relative path."""
+        found = {}
+        with disk_errors(folder):
+            for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+                relative = path.relative_to(folder).as_posix()
+                if relative in leave_out:
+                    continue
+                _flush(path)
+                found[relative] = File(sha256(path), path.stat().st_size)
+        return found
+
+    def keep(self, folder: Path, files: Mapping[str, File]) -> None:
+        """Keep measured files. The folder stays as it is, so that a crash loses nothing."""
+        with disk_errors(folder):
+            touched = set()
+            for relative, file in files.items():
+                target = self.path(file.digest)
+                if target.exists() and target.stat().st_size == file.size:
+                    continue
+                target.parent.mkdir(exist_ok=True)
+                _link(folder / relative, target)
+                target.chmod(0o444)
+                touched.add(target.parent)
+            for parent in touched | {self.root / "blobs"}:
+                _flush(parent)
+
+    def show(self, digest: str, files: Mapping[str, File]) -> Path:
+        """Verify an artifact's files and return a folder that shows them by name.
+
+        Raises:
+            Corrupt: a file is missing or its bytes have changed; changed bytes are moved aside.
+        """
+        for relative, file in files.items():
+            self.verify(relative, file)
+        folder = self.root / "folders" / digest
+        if not folder.is_dir():
+            self._lay_out(folder, files)
+        return folder
+
+    def verify(self, name: str, file: File) -> None:
+        """Check that the bytes of a file still have their digest.
+
+        Raises:
+            Corrupt: they do not, or they are missing.
+        """
+        path = self.path(file.digest)
+        if path.exists():
+            if sha256(path) == file.digest:
+                return
+            # Out of the way, so that making the artifact again heals it.
+            path.rename(path.with_suffix(".damaged"))
+        raise Corrupt(
+            f"The stored bytes of {name} ({file.digest[:8]}) are missing or damaged.",
+            "Run `inhouse run` to make it again.",
+        )
+
+    def discard(self, version: str) -> None:
+        """Remove the folder in which a version was made."""
+        shutil.rmtree(self.root / "work" / version, ignore_errors=True)
+
+    def sweep(self, needed: Collection[str], shown: Collection[str], *, dry: bool) -> int:
+        """Remove blobs not in `needed` and folders not in `shown`; return the bytes freed."""
+        freed = 0
+        for blob in (self.root / "blobs").glob("*/*"):
+            if blob.name not in needed:
+                freed += blob.stat().st_size
+                if not dry:
+                    blob.unlink()
+        if not dry:
+            for folder in (self.root / "folders").iterdir():
+                if folder.name not in shown:
+                    shutil.rmtree(folder, ignore_errors=True)
+        return freed
+
+    def _lay_out(self, folder: Path, files: Mapping[str, File]) -> None:
+        aside = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
+        with disk_errors(folder):
+            aside.mkdir()
+            for relative, file in files.items():
+                target = aside / relative
+                target.parent.mkdir(parents=True, exist_ok=True)
+                _link(self.path(file.digest), target)
+            try:
+                aside.rename(folder)
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
+                shutil.rmtree(aside)  # another process was faster
+
+
+@contextmanager
+def disk_errors(place: Path) -> Iterator[None]:
+    """Turn a full or read-only disk into a sentence.
+
+    Raises:
+        StoreError: the disk is full, over quota or read-only.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EFBIG):
+            raise
+        raise StoreError(
+            f"{place} cannot be written: {os.strerror(error.errno or 0)}.",
+            "Free some space or mend the permissions and run again; finished work is kept.",
+        ) from error
+
+
+def sha256(path: Path) -> str:
+    """Return the sha256 of a file's bytes, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _flush(path: Path) -> None:
+    if os.name == "nt" and path.is_dir():
+        return  # Windows cannot open folders, and writes their entries through
+    handle = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _link(source: Path, target: Path) -> None:
+    """Make `target` the same file as `source`; a copy where the disk knows no hard links."""
+    target.unlink(missing_ok=True)
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EXDEV, errno.EMLINK):
+            raise
+        aside = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+        shutil.copyfile(source, aside)
+        _flush(aside)
+        aside.rename(target)

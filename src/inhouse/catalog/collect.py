@@ -1,0 +1,80 @@
+"""Garbage collection: removes the bytes that nothing current needs, and never a row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from filelock import Timeout
+from sqlalchemy import CTE, Connection, select, update
+
+from inhouse.catalog import audit
+from inhouse.catalog.blobs import Blobs
+from inhouse.catalog.database import Database
+from inhouse.catalog.schema import artifacts, edges, files, names
+from inhouse.core.artifact import Ref
+from inhouse.core.errors import BadInput
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What was removed, or would be: artifacts, and bytes on disk."""
+
+    artifacts: tuple[Ref, ...]
+    bytes: int
+
+
+def collect(database: Database, blobs: Blobs, *, by: str, dry: bool) -> Collected:
+    """Remove the bytes of versions that no name points to and nothing current was made from.
+
+    Raises:
+        BadInput: something is being made at this moment.
+    """
+    _refuse_while_making(blobs)
+    # Held to the end: a commit in between could count on a blob that is about to go.
+    with blobs.lock("commit"):
+        with database.write() as connection:
+            needed = _needed()
+            kept = select(artifacts.c.version, artifacts.c.digest).where(
+                artifacts.c.version.in_(select(needed.c.version)), artifacts.c.gone.is_(None)
+            )
+            rows = connection.execute(kept).all()
+            dropped = _dropped(connection, needed)
+            digests = connection.execute(
+                select(files.c.digest)
+                .join(artifacts, artifacts.c.version == files.c.version)
+                .where(files.c.version.in_(select(needed.c.version)), artifacts.c.gone.is_(None))
+            ).scalars()
+            keep_blobs = set(digests)
+            if dropped and not dry:
+                versions = [ref.version for ref in dropped]
+                change = update(artifacts).where(artifacts.c.version.in_(versions))
+                connection.execute(change.values(gone="collected"))
+                note = ", ".join(str(ref) for ref in dropped)
+                audit.write(connection, by, "collect", "store", note=note)
+        freed = blobs.sweep(keep_blobs, {row.digest for row in rows}, dry=dry)
+    return Collected(dropped, freed)
+
+
+def _needed() -> CTE:
+    heads = select(names.c.head.label("version")).where(names.c.head.is_not(None))
+    needed = heads.cte("needed", recursive=True)
+    return needed.union(select(edges.c.parent).join(needed, edges.c.child == needed.c.version))
+
+
+def _dropped(connection: Connection, needed: CTE) -> tuple[Ref, ...]:
+    query = select(artifacts.c.path, artifacts.c.version).where(
+        artifacts.c.version.not_in(select(needed.c.version)), artifacts.c.gone.is_(None)
+    )
+    return tuple(Ref.parse(row.path).at(row.version) for row in connection.execute(query))
+
+
+def _refuse_while_making(blobs: Blobs) -> None:
+    for version in blobs.unfinished_versions():
+        lock = blobs.lock(version)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise BadInput(
+                f"Version {version[:8]} is being made at this moment.", "Wait until it is done."
+            ) from None
+        lock.release()

@@ -1,0 +1,120 @@
+"""Opens the catalog's database: SQLite in WAL mode, migrated, with errors a person can act on.
+
+It knows no table but the counter of migrations and the epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, select, text, update
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.pool import QueuePool
+
+from inhouse.catalog import schema
+from inhouse.core.errors import StoreError
+
+BUSY_SECONDS = 60
+
+
+class Database:
+    """Connections to one database. Reads never wait for writers; writers take turns."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self._engine = _engine(file)
+        self._migrate()
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Give a connection outside any transaction."""
+        with _mended(self.file), self._engine.connect() as connection:
+            yield connection.execution_options(isolation_level="AUTOCOMMIT")
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """Give a connection in a transaction that commits at the end, or leaves no trace.
+
+        Raises:
+            StoreError: the disk is full, the file is read-only or another process holds it.
+        """
+        with _mended(self.file), self._engine.begin() as connection:
+            yield connection
+
+    def epoch(self) -> int:
+        """Return the counter that moves when labels, groups or heads change."""
+        with self.read() as connection:
+            query = select(schema.meta.c.value).where(schema.meta.c.key == "epoch")
+            return int(connection.execute(query).scalar_one())
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+    def _migrate(self) -> None:
+        with self.write() as connection:
+            connection.execute(text("CREATE TABLE IF NOT EXISTS migrations (number INTEGER)"))
+            done = connection.execute(text("SELECT count(*) FROM migrations")).scalar_one()
+            if done > len(schema.MIGRATIONS):
+                raise StoreError(
+                    f"{self.file} was written by a newer version of inhouse.",
+                    "Install that version, or use another store.",
+                )
+            for number in range(done, len(schema.MIGRATIONS)):
+                schema.MIGRATIONS[number](connection)
+                connection.execute(text("INSERT INTO migrations VALUES (:n)"), {"n": number + 1})
+
+
+def advance(connection: Connection) -> None:
+    """Move the epoch, so that every process forgets the labels and heads it remembered."""
+    connection.execute(
+        update(schema.meta)
+        .where(schema.meta.c.key == "epoch")
+        .values(value=schema.meta.c.value + 1)
+    )
+
+
+def _engine(file: Path) -> Engine:
+    engine = create_engine(
+        f"sqlite:///{file}", connect_args={"timeout": BUSY_SECONDS}, poolclass=QueuePool
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _: object) -> None:  # noqa: ANN401
+        # The driver must not open transactions by itself: `begin` below does.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # A transaction that starts as a reader and then writes can fail although it waited.
+        if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+@contextmanager
+def _mended(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        cause = str(error.orig)
+        fix = {
+            "database or disk is full": "Free some space on that disk and run again.",
+            "database is locked": "Another process holds it; try again when it is done.",
+        }.get(cause, "Check that the folder is there, writable and on a local disk.")
+        raise StoreError(f"The catalog {file} cannot be used: {cause}.", fix) from error
+    except DBAPIError as error:
+        if "not a database" not in str(error.orig) and "malformed" not in str(error.orig):
+            raise
+        raise StoreError(
+            f"The catalog {file} is damaged: {error.orig}.", "Restore it from a backup."
+        ) from error

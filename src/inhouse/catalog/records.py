@@ -1,0 +1,137 @@
+"""Artifacts as rows: reading them, recording a new one, pointing a name to one."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from sqlalchemy import Connection, Row, Select, delete, select, update
+
+from inhouse.catalog import audit
+from inhouse.catalog.database import advance
+from inhouse.catalog.lineage import Lineage
+from inhouse.catalog.schema import artifacts, edges, files, names
+from inhouse.core.artifact import (
+    Artifact,
+    Edge,
+    File,
+    Flow,
+    Ref,
+    canonical,
+    digest_of,
+    identity,
+)
+from inhouse.core.label import Label
+from inhouse.core.stage import Recipe
+
+
+def matching(ref: Ref) -> Select[Any]:
+    """Return the query for what a reference means: a version, or the current one of a name."""
+    query = select(artifacts).where(artifacts.c.path == ref.path)
+    if ref.version:
+        return query.where(artifacts.c.version.startswith(ref.version))
+    return query.join(names, names.c.head == artifacts.c.version)
+
+
+def read(connection: Connection, row: Row[Any], lineage: Lineage) -> Artifact:
+    """Return the artifact of a row, with the label in force at this moment."""
+    ref = Ref.parse(row.path).at(row.version)
+    parents = connection.execute(
+        select(edges.c.role, edges.c.flow, edges.c.parent, artifacts.c.path)
+        .join(artifacts, artifacts.c.version == edges.c.parent)
+        .where(edges.c.child == row.version)
+        .order_by(edges.c.role)
+    )
+    return Artifact(
+        ref=ref,
+        recipe=row.recipe,
+        code=row.code,
+        params=json.loads(row.params),
+        parents=tuple(
+            Edge(e.role, Ref.parse(e.path).at(e.parent), cast(Flow, e.flow)) for e in parents
+        ),
+        digest=row.digest,
+        files=read_files(connection, row.version),
+        label=lineage.demands(row.version).label,
+        created=datetime.fromtimestamp(row.created, UTC),
+        actor=row.actor,
+        seconds=row.seconds,
+        summary=json.loads(row.summary),
+    )
+
+
+def read_files(connection: Connection, version: str) -> dict[str, File]:
+    """Return the files of a version by path."""
+    query = select(files).where(files.c.version == version).order_by(files.c.path)
+    return {row.path: File(row.digest, row.size) for row in connection.execute(query)}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came out of a stage: its files, how long it took, and what it says of itself."""
+
+    files: Mapping[str, File]
+    seconds: float
+    summary: Mapping[str, Any]
+
+
+def record(
+    connection: Connection, recipe: Recipe, outcome: Outcome, *, by: str, inherited: Label
+) -> None:
+    """Write the rows of a new artifact and point its name to it.
+
+    A version that was collected or damaged is made again under the same name.
+    """
+    version = recipe.version
+    own = select(names.c.label).where(names.c.path == recipe.ref.path)
+    text = connection.execute(own).scalar_one_or_none()
+    label = inherited.join(Label.parse(text) if text else Label.CLOSED)
+    row = {
+        "path": recipe.ref.path,
+        "recipe": recipe.stage.recipe,
+        "code": recipe.stage.code,
+        "params": canonical(identity(recipe.spec)),
+        "digest": digest_of(outcome.files),
+        "label": str(label),
+        "created": time.time(),
+        "actor": by,
+        "seconds": round(outcome.seconds, 3),
+        "summary": canonical(dict(outcome.summary)),
+        "gone": None,
+    }
+    connection.execute(delete(files).where(files.c.version == version))
+    connection.execute(delete(edges).where(edges.c.child == version))
+    renewed = update(artifacts).where(artifacts.c.version == version).values(**row)
+    if connection.execute(renewed).rowcount == 0:
+        connection.execute(artifacts.insert().values(version=version, **row))
+    for edge in recipe.parents:
+        connection.execute(
+            edges.insert().values(
+                child=version, role=edge.role, parent=edge.parent.version, flow=edge.flow
+            )
+        )
+    for path, file in outcome.files.items():
+        connection.execute(
+            files.insert().values(version=version, path=path, digest=file.digest, size=file.size)
+        )
+    audit.write(connection, by, "make", str(recipe.ref.at(version)), note=f"digest {row['digest']}")
+    point(connection, recipe.ref.at(version), by=by)
+
+
+def point(connection: Connection, ref: Ref, *, by: str) -> None:
+    """Make a name mean a version."""
+    query = select(names.c.head).where(names.c.path == ref.path)
+    row = connection.execute(query).one_or_none()
+    if row is not None and row.head == ref.version:
+        return
+    if row is None:
+        connection.execute(names.insert().values(path=ref.path, head=ref.version))
+    else:
+        change = update(names).where(names.c.path == ref.path)
+        connection.execute(change.values(head=ref.version))
+    advance(connection)
+    audit.write(connection, by, "point", ref.path, note=f"to {ref}")

@@ -1,0 +1,122 @@
+"""The tables of the catalog and the numbered migrations that lead to them.
+
+A migration is a function that takes a connection; once released it is never edited. What the
+rows mean is said in the modules that use them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Float,
+    ForeignKey,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+metadata = MetaData()
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("value", Integer, nullable=False),
+)
+
+names = Table(
+    "names",
+    metadata,
+    Column("path", String, primary_key=True),
+    Column("label", Text),  # the text form; NULL is closed
+    Column("head", String),  # the version that the bare name means
+)
+
+artifacts = Table(
+    "artifacts",
+    metadata,
+    Column("version", String(64), primary_key=True),
+    Column("path", String, nullable=False, index=True),
+    Column("recipe", String, nullable=False),
+    Column("code", Integer, nullable=False),
+    Column("params", Text, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("label", Text, nullable=False),  # at commit; the one in force follows lineage
+    Column("created", Float, nullable=False),  # seconds since 1970, UTC
+    Column("actor", String, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("summary", Text, nullable=False),
+    Column("gone", String),  # NULL, 'collected' or 'deleted'
+)
+
+edges = Table(
+    "edges",
+    metadata,
+    Column("child", String(64), ForeignKey("artifacts.version"), primary_key=True),
+    Column("role", String, primary_key=True),
+    Column("parent", String(64), ForeignKey("artifacts.version"), nullable=False, index=True),
+    Column("flow", String, nullable=False),
+)
+
+files = Table(
+    "files",
+    metadata,
+    Column("version", String(64), ForeignKey("artifacts.version"), primary_key=True),
+    Column("path", String, primary_key=True),
+    Column("digest", String(64), nullable=False, index=True),
+    Column("size", BigInteger, nullable=False),
+)
+
+members = Table(
+    "members",
+    metadata,
+    Column("actor", String, primary_key=True),
+    Column("group", String, primary_key=True),
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("hash", String(64), nullable=False, unique=True),
+    Column("actor", String, nullable=False),
+    Column("created", Float, nullable=False),
+    Column("expires", Float),
+    Column("revoked", Float),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("sequence", Integer, primary_key=True, autoincrement=True),
+    Column("at", Float, nullable=False),
+    Column("actor", String, nullable=False),
+    Column("action", String, nullable=False),
+    Column("thing", String, nullable=False),
+    Column("allowed", Boolean, nullable=False),
+    Column("note", Text, nullable=False),
+)
+
+sources = Table(  # what a file's digest was when it had this size and time
+    "sources",
+    metadata,
+    Column("path", String, primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("modified", BigInteger, nullable=False),  # nanoseconds
+    Column("digest", String(64), nullable=False),
+)
+
+
+def _first(connection: Connection) -> None:
+    metadata.create_all(connection)
+    connection.execute(meta.insert().values(key="epoch", value=0))
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first,)

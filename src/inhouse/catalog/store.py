@@ -1,0 +1,199 @@
+"""The catalog: the one door to artifacts. It makes them once, finds them, loads them verified.
+
+What a stage does, and which steps a project needs, is not its business.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import select, update
+
+from inhouse.catalog import audit, records
+from inhouse.catalog.access import Access
+from inhouse.catalog.blobs import Blobs, disk_errors
+from inhouse.catalog.collect import Collected, collect
+from inhouse.catalog.database import Database, advance
+from inhouse.catalog.keys import Keys
+from inhouse.catalog.lineage import Lineage
+from inhouse.catalog.records import Outcome
+from inhouse.catalog.schema import artifacts, edges, names
+from inhouse.catalog.sources import fingerprint
+from inhouse.core.artifact import Artifact, Input, Ref
+from inhouse.core.errors import BadInput, Corrupt, NotFound
+from inhouse.core.label import Label
+from inhouse.core.stage import Context, Progress, Recipe, silent
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """An artifact, and whether this call made it or found it made."""
+
+    artifact: Artifact
+    fresh: bool
+
+
+class Catalog:
+    """One store: a folder with a database and content-addressed files."""
+
+    def __init__(self, root: Path) -> None:
+        """Open a store, creating it if the folder is new or empty.
+
+        Raises:
+            StoreError: the folder cannot be written or the database is damaged.
+        """
+        with disk_errors(root):
+            root.mkdir(parents=True, exist_ok=True)
+            self.blobs = Blobs(root)
+        self.root = root
+        self.database = Database(root / "catalog.db")
+        self.lineage = Lineage(self.database)
+        self.access = Access(self.database, self.lineage)
+        self.keys = Keys(self.database)
+
+    def close(self) -> None:
+        """Close the database."""
+        self.database.close()
+
+    def get(self, ref: Ref) -> Artifact:
+        """Return the artifact a reference means: that version, or the current one of the name.
+
+        Raises:
+            NotFound: nothing has that name or version.
+            BadInput: a shortened version fits several.
+        """
+        with self.database.read() as connection:
+            rows = connection.execute(records.matching(ref)).all()
+            if len(rows) > 1:
+                raise BadInput(f"{ref} fits {len(rows)} versions.", "Give more of its digits.")
+            if not rows:
+                known = connection.execute(select(names.c.path)).scalars().all()
+                fix = "Make it with: inhouse run" if ref.path in known else ""
+                raise NotFound("artifact", str(ref), known, fix)
+            return records.read(connection, rows[0], self.lineage)
+
+    def find(self, ref: Ref) -> Artifact | None:
+        """Return the artifact a reference means, or None."""
+        try:
+            return self.get(ref)
+        except NotFound:
+            return None
+
+    def list(self) -> Sequence[Artifact]:
+        """Return the current version of every name, by section and name."""
+        query = select(artifacts).join(names, names.c.head == artifacts.c.version)
+        with self.database.read() as connection:
+            rows = connection.execute(query.order_by(artifacts.c.path)).all()
+            return [records.read(connection, row, self.lineage) for row in rows]
+
+    def children(self, artifact: Artifact) -> Sequence[Artifact]:
+        """Return what was made from an artifact, oldest first."""
+        query = (
+            select(artifacts)
+            .join(edges, edges.c.child == artifacts.c.version)
+            .where(edges.c.parent == artifact.ref.version)
+            .order_by(artifacts.c.created)
+        )
+        with self.database.read() as connection:
+            rows = connection.execute(query).all()
+            return [records.read(connection, row, self.lineage) for row in rows]
+
+    def made(self, version: str) -> bool:
+        """Say whether a version is there with all its bytes (sizes; `load` checks digests)."""
+        query = select(artifacts.c.gone).where(artifacts.c.version == version)
+        with self.database.read() as connection:
+            row = connection.execute(query).one_or_none()
+            if row is None or row.gone:
+                return False
+            return self.blobs.whole(records.read_files(connection, version))
+
+    def load(self, ref: Ref) -> Input:
+        """Verify an artifact's bytes and return a folder to read them from.
+
+        Raises:
+            NotFound: nothing has that name or version.
+            Corrupt: a file is missing or its bytes have changed.
+        """
+        artifact = self.get(ref)
+        return Input(artifact, self.blobs.show(artifact.digest, artifact.files))
+
+    def make(self, recipe: Recipe, *, by: str, progress: Progress = silent) -> Made:
+        """Return the artifact of a recipe, making it if it is not there, and point its name to it.
+
+        Of several processes that want the same version one makes it; the others wait and take
+        it. A run that is cut off leaves its work folder, and the next one goes on from there.
+
+        Raises:
+            Corrupt: an input's bytes have changed.
+            StoreError: the disk is full.
+        """
+        version = recipe.version
+        pinned = recipe.ref.at(version)
+        if not self.made(version):
+            with self.blobs.lock(version):
+                if not self.made(version):
+                    self._make(recipe, by, progress)
+                    return Made(self.get(pinned), fresh=True)
+        with self.database.write() as connection:
+            records.point(connection, pinned, by=by)
+        return Made(self.get(pinned), fresh=False)
+
+    def delete(self, ref: Ref, *, by: str) -> Artifact:
+        """Delete a version, leaving a tombstone that keeps its label and place in lineage.
+
+        Nobody may use it from now on; its bytes go with the next `collect`.
+        """
+        artifact = self.get(ref)
+        version = artifact.ref.version
+        with self.database.write() as connection:
+            change = update(artifacts).where(artifacts.c.version == version)
+            connection.execute(change.values(gone="deleted"))
+            connection.execute(update(names).where(names.c.head == version).values(head=None))
+            advance(connection)
+            audit.write(connection, by, "delete", str(artifact.ref), note="")
+        return artifact
+
+    def collect(self, *, by: str, dry: bool = False) -> Collected:
+        """Remove the bytes that nothing current needs; see `inhouse.catalog.collect`."""
+        return collect(self.database, self.blobs, by=by, dry=dry)
+
+    def fingerprint(self, paths: Sequence[Path]) -> Sequence[str]:
+        """Return the sha256 of files outside the store; see `inhouse.catalog.sources`."""
+        return fingerprint(self.database, paths)
+
+    def audit(self, *, last: int = 100) -> Sequence[audit.Entry]:
+        """Return the last rows of the audit log, oldest first."""
+        return audit.read(self.database, last=last)
+
+    def _make(self, recipe: Recipe, by: str, progress: Progress) -> None:
+        version = recipe.version
+        inputs = {edge.role: self.load(edge.parent) for edge in recipe.parents}
+        work = self.blobs.work(version)
+        context = Context(
+            work=work,
+            actor=self.access.actor(by),
+            progress=progress,
+            previous=self._previous(recipe.ref),
+        )
+        started = time.monotonic()
+        with disk_errors(work):
+            result = recipe.stage.run(recipe.spec, inputs, context)
+        seconds = time.monotonic() - started
+        outcome = Outcome(self.blobs.measure(work, result.scratch), seconds, result.summary)
+        carried = [e.parent.version or "" for e in recipe.parents if e.flow == "carry"]
+        inherited = Label.joined(self.lineage.demands(parent).label for parent in carried)
+        with self.blobs.lock("commit"):
+            self.blobs.keep(work, outcome.files)
+            with self.database.write() as connection:
+                records.record(connection, recipe, outcome, by=by, inherited=inherited)
+        self.blobs.discard(version)
+
+    def _previous(self, ref: Ref) -> Input | None:
+        # Only an aid: a damaged or collected one is as good as none.
+        with contextlib.suppress(NotFound, Corrupt):
+            return self.load(Ref(ref.section, ref.name))
+        return None

@@ -1,0 +1,29 @@
+"""The file in which documents travel from one stage to the next: one JSON object a line.
+
+Parsing files into documents is the data room's business.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from inhouse.core.nouns import Document
+
+FILE = "documents.jsonl"
+
+
+def write_documents(folder: Path, documents: Iterable[Document]) -> None:
+    """Write `documents` to `folder` in the order given, one at a time."""
+    with (folder / FILE).open("w", encoding="utf-8", newline="\n") as out:
+        for document in documents:
+            out.write(json.dumps(asdict(document), ensure_ascii=False) + "\n")
+
+
+def read_documents(folder: Path) -> Iterator[Document]:
+    """Yield the documents in `folder`, one at a time."""
+    with (folder / FILE).open(encoding="utf-8", newline="\n") as lines:
+        for line in lines:
+            yield Document(**json.loads(line))
