@@ -9,7 +9,6 @@ from sqlalchemy import delete, insert, select
 from inhouse.catalog import audit
 from inhouse.catalog.database import Database, advance
 from inhouse.catalog.lineage import Lineage
-from inhouse.catalog.records import matching
 from inhouse.catalog.schema import members, names
 from inhouse.core.access import Action, Actor, Decision
 from inhouse.core.artifact import Ref
@@ -96,17 +95,15 @@ class Access:
             audit.write(connection, by, "set label", ref.path, note=note)
 
     def _judge(self, actor: Actor, action: Action, thing: Ref) -> Decision:
-        with self._database.read() as connection:
-            rows = connection.execute(matching(thing)).all()
-        if len(rows) != 1:
+        state = self._lineage.state(thing)
+        if state is None:
             note = "there is no such version" if thing.version else "it has not been made"
             return Decision(False, actor.name, action, thing, Label.CLOSED, note=note)
-        version = rows[0].version
-        pinned = thing.at(version)
-        if rows[0].gone == "deleted":
+        pinned = thing.at(state.version)
+        if state.gone == "deleted":
             note = "it was deleted"
             return Decision(False, actor.name, action, pinned, Label.CLOSED, note=note)
-        demands = self._lineage.demands(version)
+        demands = self._lineage.demands(state.version)
         if self._lineage.clauses.admits(actor.groups, demands.need):
             return Decision(True, actor.name, action, pinned, demands.label)
         missing = demands.label.missing(actor.groups)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, select, text, update
+from sqlalchemy import Connection, Engine, create_engine, event, text, update
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import QueuePool
 
@@ -45,10 +45,19 @@ class Database:
             yield connection
 
     def epoch(self) -> int:
-        """Return the counter that moves when labels, groups or heads change."""
-        with self.read() as connection:
-            query = select(schema.meta.c.value).where(schema.meta.c.key == "epoch")
-            return int(connection.execute(query).scalar_one())
+        """Return the counter that moves when labels, groups, heads or deletions change.
+
+        Every decision asks it, so it goes past SQLAlchemy's statement machinery.
+        """
+        with _mended(self.file):
+            connection = self._engine.raw_connection()
+            try:
+                cursor = connection.cursor()
+                cursor.execute("SELECT value FROM meta WHERE key = 'epoch'")
+                (value,) = cursor.fetchone() or (0,)
+                return int(value)
+            finally:
+                connection.close()
 
     def close(self) -> None:
         """Close all connections."""

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import CTE, select
+from sqlalchemy import CTE, Select, select
 
 from inhouse.catalog.database import Database
 from inhouse.catalog.schema import artifacts, edges, names
@@ -35,24 +36,46 @@ class Demands:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class State:
+    """The full version behind a reference, and whether it was 'collected' or 'deleted'."""
+
+    version: str
+    gone: str | None
+
+
 class Lineage:
-    """Answers what versions demand, remembering the answers until the epoch moves."""
+    """Answers what references mean and demand, remembering it until the epoch moves."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self.clauses = Clauses()
         self._epoch = -1
-        self._known: dict[str, Demands] = {}
+        self._demands: dict[str, Demands] = {}
+        self._states: dict[Ref, State | None] = {}
 
     def demands(self, version: str) -> Demands:
         """Return what a version demands at this moment. A name without a label is closed."""
-        epoch = self._database.epoch()
-        if epoch != self._epoch:
-            self._known, self._epoch = {}, epoch
-        known = self._known
+        self._refresh()
+        known = self._demands
         if version not in known:
             known[version] = self._read(version)
         return known[version]
+
+    def state(self, ref: Ref) -> State | None:
+        """Return the one version a reference means, or None if it means none or several."""
+        self._refresh()
+        known = self._states
+        if ref not in known:
+            with self._database.read() as connection:
+                rows = connection.execute(matching(ref)).all()
+            known[ref] = State(rows[0].version, rows[0].gone) if len(rows) == 1 else None
+        return known[ref]
+
+    def _refresh(self) -> None:
+        epoch = self._database.epoch()
+        if epoch != self._epoch:
+            self._demands, self._states, self._epoch = {}, {}, epoch
 
     def _read(self, version: str) -> Demands:
         above = ancestry(version)
@@ -69,11 +92,17 @@ class Lineage:
         return Demands(own, label, self.clauses.need(label))
 
 
-def ancestry(version: str, *, carry_only: bool = True) -> CTE:
-    """Return the query for a version and all its ancestors, as one column `version`."""
+def ancestry(version: str) -> CTE:
+    """Return the query for a version and all whose labels it carries, as one column `version`."""
     start = select(artifacts.c.version).where(artifacts.c.version == version)
     above = start.cte("above", recursive=True)
     step = select(edges.c.parent).join(above, edges.c.child == above.c.version)
-    if carry_only:
-        step = step.where(edges.c.flow == "carry")
-    return above.union(step)
+    return above.union(step.where(edges.c.flow == "carry"))
+
+
+def matching(ref: Ref) -> Select[Any]:
+    """Return the query for what a reference means: a version, or the current one of a name."""
+    query = select(artifacts).where(artifacts.c.path == ref.path)
+    if ref.version:
+        return query.where(artifacts.c.version.startswith(ref.version))
+    return query.join(names, names.c.head == artifacts.c.version)

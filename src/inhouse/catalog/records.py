@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from sqlalchemy import Connection, Row, Select, delete, select, update
+from sqlalchemy import Connection, Row, delete, select, update
 
 from inhouse.catalog import audit
 from inhouse.catalog.database import advance
@@ -27,14 +27,6 @@ from inhouse.core.artifact import (
 )
 from inhouse.core.label import Label
 from inhouse.core.stage import Recipe
-
-
-def matching(ref: Ref) -> Select[Any]:
-    """Return the query for what a reference means: a version, or the current one of a name."""
-    query = select(artifacts).where(artifacts.c.path == ref.path)
-    if ref.version:
-        return query.where(artifacts.c.version.startswith(ref.version))
-    return query.join(names, names.c.head == artifacts.c.version)
 
 
 def read(connection: Connection, row: Row[Any], lineage: Lineage) -> Artifact:

@@ -19,7 +19,7 @@ from inhouse.catalog.blobs import Blobs, disk_errors
 from inhouse.catalog.collect import Collected, collect
 from inhouse.catalog.database import Database, advance
 from inhouse.catalog.keys import Keys
-from inhouse.catalog.lineage import Lineage
+from inhouse.catalog.lineage import Lineage, matching
 from inhouse.catalog.records import Outcome
 from inhouse.catalog.schema import artifacts, edges, names
 from inhouse.catalog.sources import fingerprint
@@ -67,7 +67,7 @@ class Catalog:
             BadInput: a shortened version fits several.
         """
         with self.database.read() as connection:
-            rows = connection.execute(records.matching(ref)).all()
+            rows = connection.execute(matching(ref)).all()
             if len(rows) > 1:
                 raise BadInput(f"{ref} fits {len(rows)} versions.", "Give more of its digits.")
             if not rows:

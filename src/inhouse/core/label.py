@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from functools import reduce
+from threading import Lock
 from typing import ClassVar
 
 from inhouse.core.errors import BadInput
@@ -112,25 +113,27 @@ def _parse_clause(part: str, whole: str) -> Clause:
 class Clauses:
     """Interned clauses as bits, so that checking a label is one mask on the hot path.
 
-    A label becomes the set of clause bits it needs, a set of groups the bits it meets. Not safe
-    for use from several threads while new labels are still being interned.
+    A label becomes the set of clause bits it needs, a set of groups the bits it meets.
     """
 
     def __init__(self) -> None:
+        self._lock = Lock()
         self._bits: dict[Clause, int] = {}
         self._met: dict[frozenset[str], tuple[int, int]] = {}
 
     def need(self, label: Label) -> int:
         """Return the bits of the label's clauses, interning the new ones."""
-        bits = 0
-        for clause in label.clauses:
-            bits |= 1 << self._bits.setdefault(clause, len(self._bits))
-        return bits
+        with self._lock:
+            bits = 0
+            for clause in label.clauses:
+                bits |= 1 << self._bits.setdefault(clause, len(self._bits))
+            return bits
 
     def admits(self, groups: frozenset[str], need: int) -> bool:
         """Say whether `groups` meets every clause in `need`."""
-        met = self._met.get(groups)
-        if met is None or met[0] != len(self._bits):
-            bits = sum(1 << i for c, i in self._bits.items() if not c.isdisjoint(groups))
-            met = self._met[groups] = (len(self._bits), bits)
-        return not need & ~met[1]
+        known = self._met.get(groups)
+        if known is None or known[0] != len(self._bits):
+            with self._lock:
+                met = sum(1 << i for c, i in self._bits.items() if not c.isdisjoint(groups))
+                known = self._met[groups] = (len(self._bits), met)
+        return not need & ~known[1]
