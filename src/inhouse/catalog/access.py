@@ -63,7 +63,7 @@ class Access:
 
     def set_groups(self, groups: Mapping[str, frozenset[str]], *, by: str) -> None:
         """Make `groups` (actor -> groups) the whole of who holds what."""
-        if groups == self.groups():
+        if {actor: held for actor, held in groups.items() if held} == self.groups():
             return
         rows = [
             {"actor": actor, "group": check_group(group)}

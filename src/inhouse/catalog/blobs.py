@@ -6,18 +6,18 @@ business.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
 import shutil
 import uuid
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock
 
-from inhouse.core.artifact import File
+from inhouse.core.artifact import File, digest_of
 from inhouse.core.errors import Corrupt, StoreError
 
 
@@ -44,9 +44,9 @@ class Blobs:
         with disk_errors(folder):
             folder.mkdir(exist_ok=True)
             for path in folder.rglob("*"):
-                # Cut off between `keep` and its transaction: the stage must not write into a blob.
-                if path.is_file() and path.stat().st_nlink > 1:
-                    aside = path.with_name(f".{path.name}.own")
+                # Cut off after `keep`: the stage must not write into a blob, but it must write.
+                if path.is_file() and _kept(path):
+                    aside = folder.with_name(f".{version}.own")
                     shutil.copyfile(path, aside)
                     aside.replace(path)
         return folder
@@ -57,7 +57,7 @@ class Blobs:
 
     def unfinished_versions(self) -> list[str]:
         """Return the versions that somebody began to make."""
-        return [folder.name for folder in (self.root / "work").iterdir()]
+        return [folder.name for folder in (self.root / "work").iterdir() if folder.is_dir()]
 
     def lock(self, name: str) -> FileLock:
         """Return a lock between processes; a killed process lets go of it."""
@@ -91,16 +91,15 @@ class Blobs:
             touched = set()
             for relative, file in files.items():
                 target = self.path(file.digest)
-                if target.exists() and target.stat().st_size == file.size:
-                    continue
                 target.parent.mkdir(exist_ok=True)
-                _link(folder / relative, target)
+                if not target.exists() or target.stat().st_size != file.size:
+                    _link(folder / relative, target)
                 target.chmod(0o444)
                 touched.add(target.parent)
             for parent in touched | {self.root / "blobs"}:
                 _flush(parent)
 
-    def show(self, digest: str, files: Mapping[str, File]) -> Path:
+    def show(self, files: Mapping[str, File]) -> Path:
         """Verify an artifact's files and return a folder that shows them by name.
 
         Raises:
@@ -108,9 +107,15 @@ class Blobs:
         """
         for relative, file in files.items():
             self.verify(relative, file)
-        folder = self.root / "folders" / digest
-        if not folder.is_dir():
-            self._lay_out(folder, files)
+        folder = self.root / "folders" / digest_of(files)
+        with self.lock("commit"):  # one at a time, and not while `collect` takes blobs away
+            if not self.whole(files):
+                raise Corrupt(
+                    f"{folder} was collected while it was being opened.",
+                    "Run `inhouse run` to make it again.",
+                )
+            if not self._shows(folder, files):
+                self._lay_out(folder, files)
         return folder
 
     def verify(self, name: str, file: File) -> None:
@@ -120,7 +125,7 @@ class Blobs:
             Corrupt: they do not, or they are missing.
         """
         path = self.path(file.digest)
-        if path.exists():
+        with contextlib.suppress(FileNotFoundError):
             if sha256(path) == file.digest:
                 return
             # Out of the way, so that making the artifact again heals it.
@@ -148,23 +153,28 @@ class Blobs:
                     shutil.rmtree(folder, ignore_errors=True)
         return freed
 
+    def _shows(self, folder: Path, files: Mapping[str, File]) -> bool:
+        """Say whether a folder shows the blobs themselves, or equal copies."""
+        return folder.is_dir() and all(
+            (shown := folder / relative).is_file()
+            and (shown.samefile(self.path(file.digest)) or sha256(shown) == file.digest)
+            for relative, file in files.items()
+        )
+
     def _lay_out(self, folder: Path, files: Mapping[str, File]) -> None:
-        aside = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
+        aside = folder.with_name(f".{folder.name}")
         with disk_errors(folder):
+            for old in (aside, folder):
+                shutil.rmtree(old, ignore_errors=True)
             aside.mkdir()
             for relative, file in files.items():
                 target = aside / relative
                 target.parent.mkdir(parents=True, exist_ok=True)
                 _link(self.path(file.digest), target)
-            try:
-                aside.rename(folder)
-            except OSError as error:
-                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                    raise
-                shutil.rmtree(aside)  # another process was faster
+            aside.rename(folder)
 
 
-@contextmanager
+@contextlib.contextmanager
 def disk_errors(place: Path) -> Iterator[None]:
     """Turn a full or read-only disk into a sentence.
 
@@ -177,7 +187,7 @@ def disk_errors(place: Path) -> Iterator[None]:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EFBIG):
             raise
         raise StoreError(
-            f"{place} cannot be written: {os.strerror(error.errno or 0)}.",
+            f"{error.filename or place} cannot be used: {os.strerror(error.errno or 0)}.",
             "Free some space or mend the permissions and run again; finished work is kept.",
         ) from error
 
@@ -199,14 +209,25 @@ def _flush(path: Path) -> None:
 
 
 def _link(source: Path, target: Path) -> None:
-    """Make `target` the same file as `source`; a copy where the disk knows no hard links."""
+    """Make `target` the same file as `source`.
+
+    It is a copy where the disk knows no hard links, and of a file behind a symbolic link, since
+    that file is somebody else's to change.
+    """
     target.unlink(missing_ok=True)
-    try:
-        os.link(source, target)
-    except OSError as error:
-        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EXDEV, errno.EMLINK):
-            raise
-        aside = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-        shutil.copyfile(source, aside)
-        _flush(aside)
-        aside.rename(target)
+    if not source.is_symlink():
+        try:
+            os.link(source, target)
+            return
+        except OSError as error:
+            if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EXDEV, errno.EMLINK):
+                raise
+    aside = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+    shutil.copyfile(source, aside)
+    _flush(aside)
+    aside.rename(target)
+
+
+def _kept(path: Path) -> bool:
+    stat = path.stat()
+    return stat.st_nlink > 1 or not stat.st_mode & 0o200

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from filelock import Timeout
-from sqlalchemy import CTE, Connection, select, update
+from sqlalchemy import CTE, ColumnElement, Connection, select, update
 
 from inhouse.catalog import audit
 from inhouse.catalog.blobs import Blobs
-from inhouse.catalog.database import Database
+from inhouse.catalog.database import Database, advance
 from inhouse.catalog.schema import artifacts, edges, files, names
 from inhouse.core.artifact import Ref
 from inhouse.core.errors import BadInput
@@ -29,9 +29,9 @@ def collect(database: Database, blobs: Blobs, *, by: str, dry: bool) -> Collecte
     Raises:
         BadInput: something is being made at this moment.
     """
-    _refuse_while_making(blobs)
     # Held to the end: a commit in between could count on a blob that is about to go.
     with blobs.lock("commit"):
+        _refuse_while_making(blobs)
         with database.write() as connection:
             needed = _needed()
             kept = select(artifacts.c.version, artifacts.c.digest).where(
@@ -46,11 +46,17 @@ def collect(database: Database, blobs: Blobs, *, by: str, dry: bool) -> Collecte
             ).scalars()
             keep_blobs = set(digests)
             if dropped and not dry:
-                versions = [ref.version for ref in dropped]
-                change = update(artifacts).where(artifacts.c.version.in_(versions))
+                change = update(artifacts).where(*_unneeded(needed))
                 connection.execute(change.values(gone="collected"))
+                advance(connection)
                 note = ", ".join(str(ref) for ref in dropped)
                 audit.write(connection, by, "collect", "store", note=note)
+        if not dry:
+            # Cut off between its transaction and tidying up.
+            done = {row.version for row in rows} | {ref.version for ref in dropped}
+            for version in blobs.unfinished_versions():
+                if version in done:
+                    blobs.discard(version)
         freed = blobs.sweep(keep_blobs, {row.digest for row in rows}, dry=dry)
     return Collected(dropped, freed)
 
@@ -62,10 +68,12 @@ def _needed() -> CTE:
 
 
 def _dropped(connection: Connection, needed: CTE) -> tuple[Ref, ...]:
-    query = select(artifacts.c.path, artifacts.c.version).where(
-        artifacts.c.version.not_in(select(needed.c.version)), artifacts.c.gone.is_(None)
-    )
+    query = select(artifacts.c.path, artifacts.c.version).where(*_unneeded(needed))
     return tuple(Ref.parse(row.path).at(row.version) for row in connection.execute(query))
+
+
+def _unneeded(needed: CTE) -> tuple[ColumnElement[bool], ...]:
+    return artifacts.c.version.not_in(select(needed.c.version)), artifacts.c.gone.is_(None)
 
 
 def _refuse_while_making(blobs: Blobs) -> None:

@@ -5,6 +5,7 @@ It knows no table but the counter of migrations and the epoch.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -87,8 +88,12 @@ def advance(connection: Connection) -> None:
 
 
 def _engine(file: Path) -> Engine:
+    # Without a limit: a thread that reads may need a second connection, and would wait forever.
     engine = create_engine(
-        f"sqlite:///{file}", connect_args={"timeout": BUSY_SECONDS}, poolclass=QueuePool
+        f"sqlite:///{file}",
+        connect_args={"timeout": BUSY_SECONDS},
+        poolclass=QueuePool,
+        pool_size=0,
     )
 
     @event.listens_for(engine, "connect")
@@ -114,8 +119,8 @@ def _engine(file: Path) -> Engine:
 def _mended(file: Path) -> Iterator[None]:
     try:
         yield
-    except OperationalError as error:
-        cause = str(error.orig)
+    except (OperationalError, sqlite3.OperationalError) as error:
+        cause = str(getattr(error, "orig", error))
         fix = {
             "database or disk is full": "Free some space on that disk and run again.",
             "database is locked": "Another process holds it; try again when it is done.",

@@ -52,7 +52,7 @@ class Lineage:
         self.clauses = Clauses()
         self._epoch = -1
         self._demands: dict[str, Demands] = {}
-        self._states: dict[Ref, State | None] = {}
+        self._states: dict[Ref, State] = {}
 
     def demands(self, version: str) -> Demands:
         """Return what a version demands at this moment. A name without a label is closed."""
@@ -69,7 +69,9 @@ class Lineage:
         if ref not in known:
             with self._database.read() as connection:
                 rows = connection.execute(matching(ref)).all()
-            known[ref] = State(rows[0].version, rows[0].gone) if len(rows) == 1 else None
+            if len(rows) != 1:
+                return None  # not remembered: there is no end of names that mean nothing
+            known[ref] = State(rows[0].version, rows[0].gone)
         return known[ref]
 
     def _refresh(self) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import select, update
+from sqlalchemy import Connection, select, update
 
 from inhouse.catalog import audit, records
 from inhouse.catalog.access import Access
@@ -24,7 +24,7 @@ from inhouse.catalog.records import Outcome
 from inhouse.catalog.schema import artifacts, edges, names
 from inhouse.catalog.sources import fingerprint
 from inhouse.core.artifact import Artifact, Input, Ref
-from inhouse.core.errors import BadInput, Corrupt, NotFound
+from inhouse.core.errors import BadInput, Corrupt, NotFound, StoreError
 from inhouse.core.label import Label
 from inhouse.core.stage import Context, Progress, Recipe, silent
 
@@ -46,6 +46,8 @@ class Catalog:
         Raises:
             StoreError: the folder cannot be written or the database is damaged.
         """
+        if root.is_file():
+            raise StoreError(f"{root} is a file.", "Name a folder for the store.")
         with disk_errors(root):
             root.mkdir(parents=True, exist_ok=True)
             self.blobs = Blobs(root)
@@ -104,22 +106,22 @@ class Catalog:
 
     def made(self, version: str) -> bool:
         """Say whether a version is there with all its bytes (sizes; `load` checks digests)."""
-        query = select(artifacts.c.gone).where(artifacts.c.version == version)
         with self.database.read() as connection:
-            row = connection.execute(query).one_or_none()
-            if row is None or row.gone:
-                return False
-            return self.blobs.whole(records.read_files(connection, version))
+            return self._there(connection, version)
 
     def load(self, ref: Ref) -> Input:
         """Verify an artifact's bytes and return a folder to read them from.
 
         Raises:
-            NotFound: nothing has that name or version.
+            NotFound: nothing has that name or version, or it was collected or deleted.
             Corrupt: a file is missing or its bytes have changed.
         """
         artifact = self.get(ref)
-        return Input(artifact, self.blobs.show(artifact.digest, artifact.files))
+        state = self.lineage.state(artifact.ref)
+        if state is None or state.gone:
+            fix = f"It was {state.gone if state else 'deleted'}; make it again with: inhouse run"
+            raise NotFound("artifact", str(artifact.ref), (), fix)
+        return Input(artifact, self.blobs.show(artifact.files))
 
     def make(self, recipe: Recipe, *, by: str, progress: Progress = silent) -> Made:
         """Return the artifact of a recipe, making it if it is not there, and point its name to it.
@@ -131,16 +133,14 @@ class Catalog:
             Corrupt: an input's bytes have changed.
             StoreError: the disk is full.
         """
-        version = recipe.version
-        pinned = recipe.ref.at(version)
-        if not self.made(version):
-            with self.blobs.lock(version):
-                if not self.made(version):
+        pinned = recipe.ref.at(recipe.version)
+        fresh = False
+        if not self._take(pinned, by):
+            with self.blobs.lock(recipe.version):
+                fresh = not self._take(pinned, by)
+                if fresh:
                     self._make(recipe, by, progress)
-                    return Made(self.get(pinned), fresh=True)
-        with self.database.write() as connection:
-            records.point(connection, pinned, by=by)
-        return Made(self.get(pinned), fresh=False)
+        return Made(self.get(pinned), fresh)
 
     def delete(self, ref: Ref, *, by: str) -> Artifact:
         """Delete a version, leaving a tombstone that keeps its label and place in lineage.
@@ -169,10 +169,26 @@ class Catalog:
         """Return the last rows of the audit log, oldest first."""
         return audit.read(self.database, last=last)
 
+    def _there(self, connection: Connection, version: str) -> bool:
+        query = select(artifacts.c.gone).where(artifacts.c.version == version)
+        row = connection.execute(query).one_or_none()
+        if row is None or row.gone:
+            return False
+        return self.blobs.whole(records.read_files(connection, version))
+
+    def _take(self, pinned: Ref, by: str) -> bool:
+        """Point a name to a version if that is there; in one transaction, because of `collect`."""
+        with self.database.write() as connection:
+            there = self._there(connection, pinned.version or "")
+            if there:
+                records.point(connection, pinned, by=by)
+            return there
+
     def _make(self, recipe: Recipe, by: str, progress: Progress) -> None:
         version = recipe.version
+        with self.blobs.lock("commit"):  # from here on `collect` sees that something is being made
+            work = self.blobs.work(version)
         inputs = {edge.role: self.load(edge.parent) for edge in recipe.parents}
-        work = self.blobs.work(version)
         context = Context(
             work=work,
             actor=self.access.actor(by),

@@ -22,6 +22,7 @@ from inhouse.core.label import Label
 SECTIONS = ("data", "knowledge", "models", "endpoints")
 NAME = re.compile(r"[a-z0-9][a-z0-9._\-]*(/[a-z0-9][a-z0-9._\-]*)?\Z")
 HEX = re.compile(r"[0-9a-f]{4,64}\Z")
+VERSION_DIGITS = 64
 
 Flow = Literal["carry", "filter"]
 
@@ -143,16 +144,26 @@ def canonical(value: object) -> str:
     )
 
 
-def version_of(recipe: str, code: int, params: Mapping[str, Any], inputs: Mapping[str, str]) -> str:
+def version_of(
+    path: str, recipe: str, code: int, params: Mapping[str, Any], inputs: Mapping[str, str]
+) -> str:
     """Return the version that a recipe will have: a sha256, known before the work is done.
 
     Args:
+        path: the name it is made under. Labels belong to names, so two names never share a
+            version; they do share the bytes.
         recipe: name of the stage.
         code: code version of the stage, raised by hand when its results change.
         params: JSON-able parameters that decide the result.
-        inputs: role of each parent -> its full version.
+        inputs: role of each parent -> its flow and full version.
     """
-    whole = {"recipe": recipe, "code": code, "params": params, "inputs": dict(inputs)}
+    whole = {
+        "path": path,
+        "recipe": recipe,
+        "code": code,
+        "params": params,
+        "inputs": dict(inputs),
+    }
     return hashlib.sha256(canonical(whole).encode()).hexdigest()
 
 

@@ -29,6 +29,9 @@ class Label:
 
     No clause at all is `Label.OPEN` (everyone); one empty clause is `Label.CLOSED` (nobody).
     Clauses that contain a smaller clause are absorbed, so equal demands are equal labels.
+
+    Raises:
+        BadInput: a group has a name that the text form could not carry.
     """
 
     clauses: frozenset[Clause] = frozenset()
@@ -38,6 +41,8 @@ class Label:
 
     def __post_init__(self) -> None:
         kept = frozenset(c for c in self.clauses if not any(d < c for d in self.clauses))
+        for group in frozenset[str]().union(*kept):
+            check_group(group)
         object.__setattr__(self, "clauses", kept)
 
     @classmethod
@@ -107,7 +112,7 @@ def _parse_clause(part: str, whole: str) -> Clause:
             f"The label {whole!r} has an empty place in it.",
             "Write groups joined by '|' (any of) and '&' (all of), such as 'hr|legal & buy-side'.",
         )
-    return frozenset(check_group(g) for g in groups)
+    return frozenset(groups)
 
 
 class Clauses:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from inhouse.core.access import Actor
-from inhouse.core.artifact import Edge, Input, Ref, identity, version_of
+from inhouse.core.artifact import VERSION_DIGITS, Edge, Input, Ref, identity, version_of
 
 Inputs = Mapping[str, Input]
 Progress = Callable[[int, int, str], None]
@@ -70,15 +70,28 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How a named artifact is derived: a stage, its spec, and pinned parents."""
+    """How a named artifact is derived: a stage, its spec, and pinned parents.
+
+    Raises:
+        ValueError: a parent is not pinned to a whole version, or two have the same role.
+    """
 
     ref: Ref
     stage: Stage
     spec: object
     parents: tuple[Edge, ...] = ()
 
+    def __post_init__(self) -> None:
+        for edge in self.parents:
+            if len(edge.parent.version or "") != VERSION_DIGITS:
+                raise ValueError(f"{edge.role} of {self.ref} is not pinned to a whole version")
+        if len({edge.role for edge in self.parents}) < len(self.parents):
+            raise ValueError(f"{self.ref} has two parents with the same role")
+
     @property
     def version(self) -> str:
         """The version the result will have, known before the work."""
-        inputs = {edge.role: edge.parent.version or "" for edge in self.parents}
-        return version_of(self.stage.recipe, self.stage.code, identity(self.spec), inputs)
+        inputs = {edge.role: f"{edge.flow} {edge.parent.version}" for edge in self.parents}
+        return version_of(
+            self.ref.path, self.stage.recipe, self.stage.code, identity(self.spec), inputs
+        )

@@ -1,1 +1,1 @@
-"""Sources of text as versioned artifacts."""
+"""Sources of text as versioned artifacts: files are found, read and parsed into documents."""

@@ -1,0 +1,56 @@
+"""`inhouse ask`: one question to an endpoint, answered as it is written."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from inhouse.cli.options import FILE, As, AsJson, ProjectFile, opened
+from inhouse.cli.terminal import console, print_json
+
+
+def ask(
+    endpoint: Annotated[str, typer.Argument(help="The endpoint, as in the project file.")],
+    question: Annotated[str, typer.Argument(help="What to ask.")],
+    max_tokens: Annotated[int, typer.Option("--max-tokens", min=1, help="Longest answer.")] = 256,
+    temperature: Annotated[
+        float, typer.Option("--temperature", min=0, max=2, help="0 always answers the same.")
+    ] = 0.0,
+    project: ProjectFile = FILE,
+    actor: As = "",
+    as_json: AsJson = False,
+) -> None:
+    """Ask an endpoint a question; the answer cites the sections it rests on."""
+    from inhouse.core.protocols import Sampling
+
+    with opened(project, actor) as house:
+        answered = house.ask(
+            endpoint,
+            question,
+            sampling=Sampling(max_tokens=max_tokens, temperature=temperature),
+            hear=(lambda text: None) if as_json else _write,
+        )
+    if as_json:
+        print_json(
+            {
+                "answer": answered.text,
+                "citations": [asdict(citation) for citation in answered.citations],
+                "endpoint": answered.endpoint,
+                "model": answered.model,
+                "digest": answered.digest,
+                "label": str(answered.label),
+                "usage": asdict(answered.usage),
+            }
+        )
+        return
+    print()
+    model = f"{answered.model.partition('@')[0]}, digest {answered.digest[:12]}"
+    console.print(f"\n[dim]{model}; the answer carries the label {answered.label}[/]")
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()

@@ -1,0 +1,44 @@
+"""`inhouse ls`: what is in the store."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from inhouse.cli.options import FILE, AsJson, ProjectFile, opened
+from inhouse.cli.terminal import print_json, print_next, print_table, size
+
+
+def ls(
+    section: Annotated[
+        str | None, typer.Argument(help="data, knowledge, models or endpoints.")
+    ] = None,
+    project: ProjectFile = FILE,
+    as_json: AsJson = False,
+) -> None:
+    """List the current version of everything, with label and size."""
+    with opened(project) as house:
+        found = [a for a in house.catalog.list() if section in (None, a.ref.section)]
+    if as_json:
+        listed = [
+            {
+                "ref": a.ref.path,
+                "version": a.ref.version,
+                "digest": a.digest,
+                "label": str(a.label),
+                "bytes": a.size,
+                "created": a.created.isoformat(),
+            }
+            for a in found
+        ]
+        print_json({"artifacts": listed})
+        return
+    print_table(
+        ("name", "label", "size", "made", "by"),
+        (
+            (str(a.ref), a.label, size(a.size), f"{a.created:%Y-%m-%d %H:%M} UTC", a.actor)
+            for a in found
+        ),
+    )
+    print_next("inhouse show NAME" if found else "inhouse run")

@@ -1,0 +1,81 @@
+"""`inhouse plan`: what a run would do, why, and for whom."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from inhouse.cli.options import FILE, AsJson, ProjectFile, opened
+from inhouse.cli.terminal import console, people, print_json, print_next, print_table
+
+if TYPE_CHECKING:
+    from inhouse.project.plan import Plan
+    from inhouse.project.steps import Step
+
+
+def plan(
+    target: Annotated[
+        str | None, typer.Argument(help="section/name; everything if left out.")
+    ] = None,
+    project: ProjectFile = FILE,
+    as_json: AsJson = False,
+) -> None:
+    """Say what a run would make, why, and who will be able to use it."""
+    with opened(project) as house:
+        planned = house.plan(target)
+    if as_json:
+        print_json(_plain(planned))
+        return
+    print_table(
+        ("step", "", "why", "label", "who may use it", "last time"),
+        (
+            (
+                p.step.path,
+                p.status,
+                p.reason,
+                _demand(p.step),
+                people(p.audience),
+                "" if p.seconds is None else f"{p.seconds:.1f} s",
+            )
+            for p in planned.steps
+        ),
+    )
+    for change in planned.labels:
+        if change.before is not None:
+            console.print(f"label of {change.ref.path}: {change.before} -> {change.after}")
+    if planned.groups_change:
+        console.print("the groups in the project file are not yet in the store")
+    if planned.to_do or planned.labels or planned.groups_change:
+        print_next("inhouse run")
+    else:
+        console.print("\nEverything is up to date.")
+
+
+def _demand(step: Step) -> str:
+    if not step.sources:
+        return str(step.label)
+    return "by source: " + "; ".join(sorted({str(label) for label in step.sources.values()}))
+
+
+def _plain(planned: Plan) -> dict[str, Any]:
+    return {
+        "steps": [
+            {
+                "ref": p.step.path,
+                "version": p.step.recipe.version,
+                "status": p.status,
+                "reason": p.reason,
+                "label": str(p.step.label),
+                "sources": {path: str(label) for path, label in p.step.sources.items()},
+                "audience": p.audience,
+                "seconds_last_time": p.seconds,
+            }
+            for p in planned.steps
+        ],
+        "labels": [
+            {"ref": c.ref.path, "before": c.before and str(c.before), "after": str(c.after)}
+            for c in planned.labels
+        ],
+        "groups_change": planned.groups_change,
+    }

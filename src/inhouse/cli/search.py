@@ -1,0 +1,53 @@
+"""`inhouse search`: the sections of a knowledge base that fit a query."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from inhouse.cli.options import FILE, As, AsJson, ProjectFile, opened
+from inhouse.cli.terminal import console, print_json
+
+SHOWN = 300
+
+
+def search(
+    knowledge: Annotated[str, typer.Argument(help="The knowledge base, as in the project file.")],
+    query: Annotated[str, typer.Argument(help="What to look for.")],
+    top: Annotated[int, typer.Option("--top", min=1, max=50, help="How many sections.")] = 5,
+    project: ProjectFile = FILE,
+    actor: As = "",
+    as_json: AsJson = False,
+) -> None:
+    """Find sections by meaning and by words, among those the actor may read."""
+    with opened(project, actor) as house:
+        hits = house.search(knowledge, query, top=top)
+    if as_json:
+        print_json(
+            {
+                "hits": [
+                    {
+                        "id": hit.section.id,
+                        "source": str(hit.section.source),
+                        "document": hit.section.document,
+                        "headings": hit.section.headings,
+                        "anchor": hit.section.anchor,
+                        "passage": hit.passage,
+                        "score": round(hit.score, 4),
+                    }
+                    for hit in hits
+                ]
+            }
+        )
+        return
+    for number, hit in enumerate(hits, 1):
+        place = f"{hit.section.document}#{hit.section.anchor}"
+        heading = " › ".join(hit.section.headings)
+        console.print(f"[bold]{number}. {escape(heading)}[/]  {hit.score:.2f}")
+        console.print(f"   [dim]{escape(place)}[/]")
+        words = " ".join(hit.passage.split())
+        console.print(f"   {escape(words[:SHOWN])}{'…' if len(words) > SHOWN else ''}")
+    if not hits:
+        console.print("Nothing is in the documents that you may read.")

@@ -1,0 +1,72 @@
+"""`inhouse show`: everything the catalog knows of one thing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from inhouse.cli.options import FILE, AsJson, ProjectFile, opened
+from inhouse.cli.terminal import console, metrics, print_json, print_next, print_table, size
+
+if TYPE_CHECKING:
+    from inhouse.core.artifact import Artifact
+
+
+def show(
+    ref: Annotated[str, typer.Argument(help="section/name or section/name@version.")],
+    project: ProjectFile = FILE,
+    as_json: AsJson = False,
+) -> None:
+    """Show a thing: version, digest, label, what it was made from, what its stage said."""
+    from inhouse.core.artifact import Ref
+
+    with opened(project) as house:
+        artifact = house.catalog.get(Ref.parse(ref))
+    plain = _plain(artifact)
+    if as_json:
+        print_json(plain)
+        return
+    files = plain.pop("files")
+    parents, params = plain.pop("parents"), plain.pop("params")
+    plain.pop("metrics")
+    facts = {**plain.pop("summary"), **{k: v for k, v in params.items() if k != "files"}}
+    print_table(("", ""), [*plain.items(), *facts.items()])
+    if parents:
+        console.print("\nmade from")
+        print_table(
+            ("role", "parent", "label flows"), [(p["role"], p["ref"], p["flow"]) for p in parents]
+        )
+    if files:
+        console.print("\nfiles")
+        print_table(
+            ("path", "size", "sha256"),
+            [(f["path"], size(f["bytes"]), f["sha256"][:16]) for f in files],
+        )
+    print_next(
+        f"inhouse lineage {artifact.ref.path}", f"inhouse why {artifact.ref.path} --actor NAME"
+    )
+
+
+def _plain(artifact: Artifact) -> dict[str, Any]:
+    return {
+        "ref": artifact.ref.path,
+        "version": artifact.ref.version,
+        "digest": artifact.digest,
+        "label": str(artifact.label),
+        "recipe": f"{artifact.recipe} (code {artifact.code})",
+        "created": artifact.created.isoformat(timespec="seconds"),
+        "seconds": artifact.seconds,
+        "by": artifact.actor,
+        "bytes": artifact.size,
+        "params": dict(artifact.params),
+        "summary": dict(artifact.summary),
+        "metrics": metrics(artifact.summary),
+        "parents": [
+            {"role": e.role, "ref": str(e.parent), "flow": e.flow} for e in artifact.parents
+        ],
+        "files": [
+            {"path": path, "bytes": f.size, "sha256": f.digest}
+            for path, f in artifact.files.items()
+        ],
+    }

@@ -1,0 +1,97 @@
+"""The stage that turns files into documents, with a ledger of the files it left out and why."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from inhouse.core.documents import write_documents
+from inhouse.core.errors import BadInput, UserError
+from inhouse.core.nouns import Document
+from inhouse.core.stage import Context, Inputs, Result, Stage
+from inhouse.data.files import find, relative
+from inhouse.data.parse import parse
+
+LEDGER = "ledger.jsonl"
+LARGEST = 50 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Collect:
+    """The files of a source: path and sha256 of each, in order; `root` is where they lie."""
+
+    files: tuple[tuple[str, str], ...]
+    root: str = field(metadata={"identity": False})
+
+    @classmethod
+    def scan(cls, patterns: Sequence[str], root: Path) -> Collect:
+        """Find and hash the files that `patterns` name.
+
+        Raises:
+            BadInput: a pattern matches no file, or a file cannot be read.
+        """
+        return cls(tuple((relative(p, root), _digest(p)) for p in find(patterns, root)), str(root))
+
+
+def run(spec: Collect, inputs: Inputs, ctx: Context) -> Result:
+    """Write the documents in ``documents.jsonl`` and what was left out in ``ledger.jsonl``.
+
+    Raises:
+        UserError: a file is not the one in `spec` any more.
+    """
+    left_out: list[dict[str, str]] = []
+    documents = characters = 0
+
+    def parsed() -> Iterator[Document]:
+        nonlocal documents, characters
+        for done, (path, digest) in enumerate(spec.files, 1):
+            try:
+                document = parse(path, _verified(Path(spec.root, path), digest), digest)
+            except BadInput as unfit:
+                left_out.append({"path": path, "reason": str(unfit)})
+            else:
+                documents += 1
+                characters += len(document.text)
+                yield document
+            ctx.progress(done, len(spec.files), "files")
+
+    write_documents(ctx.work, parsed())
+    with (ctx.work / LEDGER).open("w", encoding="utf-8", newline="\n") as ledger:
+        ledger.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in left_out)
+    return Result({"documents": documents, "skipped": len(left_out), "characters": characters})
+
+
+STAGE = Stage("data.collect", 1, run)
+
+
+def _verified(file: Path, digest: str) -> bytes:
+    """Return the bytes of `file`, which are still those that were planned with."""
+    try:
+        size = file.stat().st_size
+        data = file.read_bytes() if size <= LARGEST else None
+    except OSError as error:
+        raise _changed(file) from error
+    if data is None:
+        raise BadInput(
+            f"It has {size} bytes, more than the {LARGEST} that are read.", "Split it into parts."
+        )
+    if hashlib.sha256(data).hexdigest() != digest:
+        raise _changed(file)
+    return data
+
+
+def _changed(file: Path) -> UserError:
+    return UserError(f"{file} changed while it was read.", "Run it again.")
+
+
+def _digest(file: Path) -> str:
+    try:
+        with file.open("rb") as data:
+            return hashlib.file_digest(data, "sha256").hexdigest()
+    except OSError as error:
+        raise BadInput(
+            f"{file} cannot be read: {error.strerror}.", "Make it readable, or leave it out."
+        ) from error

@@ -1,0 +1,83 @@
+"""Which files a source is made of. Reading them is `collect`'s business.
+
+A pattern is a file, a folder (everything below it) or a glob with ``*``, ``?``, ``[...]`` and
+``**``. Names that begin with a dot are found only where the pattern spells them out.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from inhouse.core.errors import BadInput
+
+WILD = re.compile(r"[*?\[]")
+
+
+def find(patterns: Sequence[str], root: Path) -> list[Path]:
+    """Return the files that `patterns` name, absolute and sorted, each once.
+
+    Links to folders are not entered. A link to a file is taken only if the file lies below
+    `root` or below the folder that the pattern spells out.
+
+    Args:
+        patterns: files, folders or globs; relative ones start at `root`.
+        root: folder of the project.
+
+    Raises:
+        BadInput: a pattern matches no file, or a folder cannot be listed.
+    """
+    found: set[Path] = set()
+    for pattern in patterns:
+        try:
+            matched = set(_matches(pattern, root.absolute()))
+        except OSError as error:
+            raise BadInput(
+                f"{error.filename} cannot be listed: {error.strerror}.",
+                f"Make it readable, or leave it out of the pattern {pattern!r}.",
+            ) from error
+        if not matched:
+            raise BadInput(
+                f"Nothing matches {pattern!r} in {root}.",
+                "Name a file, a folder or a pattern such as './docs/**/*.md'.",
+            )
+        found |= matched
+    return sorted(found)
+
+
+def relative(path: Path, root: Path) -> str:
+    """Return a file's path as its source calls it: below `root`, or absolute if outside."""
+    root = root.absolute()
+    return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
+
+
+def _matches(pattern: str, root: Path) -> Iterator[Path]:
+    parts = Path(pattern).expanduser().parts
+    fixed = next((i for i, part in enumerate(parts) if WILD.search(part)), len(parts))
+    base = Path(os.path.normpath(root.joinpath(*parts[:fixed])))
+    if base.is_file() and fixed == len(parts):
+        yield base
+    elif base.is_dir():
+        homes = (base.resolve(), root.resolve())
+        for path in _walk(base, parts[fixed:] or ("**",)):
+            target = path.resolve()
+            if target.is_file() and any(target.is_relative_to(home) for home in homes):
+                yield path
+
+
+def _walk(folder: Path, pattern: tuple[str, ...]) -> Iterator[Path]:
+    """Yield what lies below `folder` and fits the parts of `pattern`; ``**`` fits any number."""
+    head, rest = pattern[0], pattern[1:]
+    if head == "**" and rest:
+        yield from _walk(folder, rest)
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(".") or not (head == "**" or fnmatchcase(entry.name, head)):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                yield from _walk(Path(entry.path), pattern if head == "**" else rest or ("**",))
+            elif not rest:
+                yield Path(entry.path)

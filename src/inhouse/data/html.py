@@ -1,0 +1,161 @@
+"""HTML pages to readable Markdown: headings with their ids, paragraphs, lists, code, tables.
+
+Scripts, styles, navigation and controls are dropped, links and emphasis are reduced to their text.
+"""
+
+from __future__ import annotations
+
+import re
+
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+from inhouse.core.errors import BadInput
+from inhouse.data.text import decode
+
+DECLARED = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([\w-]+)", re.IGNORECASE)
+HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
+DROPPED = frozenset(
+    "script style nav noscript template svg math canvas iframe object head title "  # noqa: SIM905
+    "button select input textarea audio video -comment".split()
+)
+INLINE = frozenset(
+    "a abbr b bdi bdo cite data del dfn em font i ins kbd label mark q s samp small "  # noqa: SIM905
+    "span strong sub sup time tt u var wbr".split()
+)
+# A table that holds more than itself of these lays out the page and is walked like any block.
+LAYOUT = ", ".join((*HEADINGS, "table", "pre"))
+DEEPEST = 200
+BREAK = "\v"
+
+# What begins a block in Markdown when it stands at the start of a line.
+CONTROL = re.compile(r"#{1,6}(\s|$)|>|[-+*](\s|$)|=+\s*$|-+\s*$|([-*_]\s*){3,}$|```|~~~|<|\||\[")
+NUMBER = re.compile(r"\A(\d{1,9})([.)])(?=\s|$)")
+INLINE_CONTROL = re.compile(r"([\\`*_\[\]<{#&])")
+
+
+def read_html(data: bytes) -> tuple[str, str]:
+    """Return title and text of a page; the title is its first ``h1``, else its ``title``.
+
+    Raises:
+        BadInput: it is not text in the encoding it declares, or nested too deep to be a text.
+    """
+    declared = DECLARED.search(data[:2048])
+    tree = LexborHTMLParser(decode(data, declared[1].decode() if declared else None))
+    headline = tree.css_first("h1") or tree.css_first("title")
+    page = _Page()
+    if tree.body:
+        page.walk(tree.body, "", 0)
+    return _line(headline) if headline else "", page.text()
+
+
+class _Page:
+    """Blocks of Markdown, gathered while walking down the tree."""
+
+    def __init__(self) -> None:
+        self._blocks: list[str] = []
+        self._words: list[str] = []
+        self._marker = ""
+        self._listing = False
+
+    def text(self) -> str:
+        """Return all of it as one text."""
+        self.flush("")
+        return "".join(self._blocks).strip("\n") + "\n"
+
+    def walk(self, node: LexborNode, indent: str, depth: int) -> None:
+        if depth > DEEPEST:
+            raise BadInput(f"It is nested deeper than {DEEPEST} elements.", "Simplify the page.")
+        for child in node.iter(include_text=True):
+            tag = child.tag or ""
+            if child.is_text_node:
+                self._words.append((child.text_content or "").replace(BREAK, " "))
+            elif tag in INLINE:
+                self.walk(child, indent, depth + 1)
+            elif tag == "code":
+                self._words.append(f"`{_line(child)}`")
+            elif tag == "br":
+                self._words.append(BREAK)
+            elif tag == "img":
+                self._words.append(child.attributes.get("alt") or "")
+            elif tag not in DROPPED:
+                self.flush(indent)
+                self._block(child, tag, indent, depth + 1)
+                self.flush(indent)
+
+    def _block(self, node: LexborNode, tag: str, indent: str, depth: int) -> None:
+        if tag in HEADINGS:
+            self._marker = ""
+            self._add(_heading(node), "")
+        elif tag == "pre":
+            self._add(_fenced(node), indent)
+        elif tag == "table" and len(node.css(LAYOUT)) == 1:
+            self._add(_table(node), indent)
+        elif tag in ("ul", "ol"):
+            self._list(node, tag == "ol", indent, depth)
+        else:
+            self.walk(node, indent, depth)
+
+    def _list(self, node: LexborNode, numbered: bool, indent: str, depth: int) -> None:
+        number = 0
+        for item in node.iter():
+            number += item.tag == "li"
+            marker = f"{number}. " if numbered else "- "
+            inner = indent + " " * len(marker)
+            self._marker = marker
+            self.walk(item, inner, depth + 1)
+            self.flush(inner)
+            self._marker = ""
+
+    def flush(self, indent: str) -> None:
+        """End the paragraph that is being gathered."""
+        lines = (" ".join(line.split()) for line in "".join(self._words).split(BREAK))
+        self._words.clear()
+        self._add("\n".join(_escaped(line) for line in lines if line), indent)
+
+    def _add(self, block: str, indent: str) -> None:
+        """Put a block behind the marker of the list item it opens, or at its indent."""
+        if not block:
+            return
+        start = indent.removesuffix(" " * len(self._marker)) + self._marker
+        gap = "\n" if self._marker and self._listing else "\n\n"
+        self._listing = bool(indent)
+        self._marker = ""
+        self._blocks.append(gap + start + block.replace("\n", "\n" + indent))
+
+
+def _line(node: LexborNode) -> str:
+    return " ".join(node.text().split()).rstrip(" ¶")
+
+
+def _escaped(line: str) -> str:
+    return "\\" + line if CONTROL.match(line) else NUMBER.sub(r"\1\\\2", line)
+
+
+def _heading(node: LexborNode) -> str:
+    text = INLINE_CONTROL.sub(r"\\\1", _line(node))
+    anchor = node.attributes.get("id")
+    if not anchor and node.parent and node.parent.tag == "section":
+        anchor = node.parent.attributes.get("id")
+    suffix = f" {{#{anchor}}}" if anchor and not re.search(r"[\s}]", anchor) else ""
+    return f"{'#' * int((node.tag or 'h1')[1])} {text}{suffix}" if text else ""
+
+
+def _fenced(node: LexborNode) -> str:
+    code = node.text().strip("\n").replace("\r", "")
+    longest = max((len(run) for run in re.findall(r"`+", code)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}\n{code}\n{fence}" if code.strip() else ""
+
+
+def _table(node: LexborNode) -> str:
+    rows = [[_cell(cell) for cell in row.css("td, th")] for row in node.css("tr")]
+    rows = [row for row in rows if any(row)]
+    width = max(map(len, rows), default=0)
+    lines = ["| " + " | ".join(row + [""] * (width - len(row))) + " |" for row in rows]
+    return "\n".join((*lines[:1], "|" + " --- |" * width, *lines[1:])) if lines else ""
+
+
+def _cell(node: LexborNode) -> str:
+    inside = _Page()
+    inside.walk(node, "", 0)
+    return " ".join(inside.text().split()).replace("|", "\\|")

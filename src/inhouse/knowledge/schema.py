@@ -1,0 +1,52 @@
+"""The one file of a knowledge base: what it holds, and how it is opened for reading.
+
+Filling it is the business of `index`, scoring with it that of `search`.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+FILE = "index.sqlite"
+FORMAT = 1
+VECTOR = "<f2"
+NUMBER = "<i4"
+
+# Sections are numbered by source, document and position, passages by section and place. So what
+# belongs to one source is one range of numbers, and all of it can be masked without copying.
+# `terms` is an inverted index: the numbers of the sections a term stands in, and how often.
+SCHEMA = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE sources (
+    number INTEGER PRIMARY KEY, section TEXT NOT NULL, name TEXT NOT NULL, version TEXT);
+CREATE TABLE documents (
+    number INTEGER PRIMARY KEY, source INTEGER NOT NULL REFERENCES sources, path TEXT NOT NULL,
+    title TEXT NOT NULL, modified REAL NOT NULL, digest TEXT NOT NULL);
+CREATE TABLE sections (
+    number INTEGER PRIMARY KEY, id TEXT NOT NULL, document INTEGER NOT NULL REFERENCES documents,
+    position INTEGER NOT NULL, headings TEXT NOT NULL, anchor TEXT NOT NULL, text TEXT NOT NULL);
+CREATE TABLE passages (
+    number INTEGER PRIMARY KEY, section INTEGER NOT NULL REFERENCES sections,
+    start INTEGER NOT NULL, stop INTEGER NOT NULL, key BLOB NOT NULL, vector BLOB NOT NULL);
+CREATE TABLE terms (
+    term TEXT PRIMARY KEY, sections BLOB NOT NULL, times BLOB NOT NULL) WITHOUT ROWID;
+"""
+
+
+def open_index(folder: Path) -> sqlite3.Connection:
+    """Return a connection to the index in `folder`, for use from any thread, one at a time.
+
+    The file never changes, so SQLite takes no locks and leaves no other file behind.
+
+    Raises:
+        sqlite3.OperationalError: there is no such file.
+    """
+    address = (folder / FILE).absolute().as_uri() + "?mode=ro&immutable=1"
+    return sqlite3.connect(address, uri=True, check_same_thread=False)
+
+
+def index_format(connection: sqlite3.Connection) -> int:
+    """Return the format that an index was written in."""
+    row = connection.execute("SELECT value FROM meta WHERE name = 'format'").fetchone()
+    return int(row[0])

@@ -1,0 +1,117 @@
+"""The stage that makes a pulled model runnable: OpenVINO graph and weights, without torch.
+
+Beside ``openvino_model.xml`` and ``.bin`` lie the files that serving needs. Fetching weights is
+`pull`'s business, running the result `load`'s.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import orjson
+
+from inhouse.core.errors import BadInput
+from inhouse.core.stage import Context, Inputs, Result, Stage
+from inhouse.models.pull import context_tokens, kind_of
+from inhouse.models.weights import Weights, open_weights, read_json
+
+MODEL = "openvino_model.xml"
+KEPT = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """How finely a language model's weights are kept; an embedder always keeps 16 bits."""
+
+    precision: Literal["int8", "f32"] = "int8"
+
+    def __post_init__(self) -> None:
+        if self.precision not in ("int8", "f32"):
+            raise BadInput(f"{self.precision!r} is not a precision.", "Use int8 or f32.")
+
+
+def run(spec: Build, inputs: Inputs, ctx: Context) -> Result:
+    """Build the model that the input ``weights`` holds into ``ctx.work``.
+
+    Raises:
+        BadInput: it is of a family that cannot be built, or a file is missing.
+    """
+    started = time.perf_counter()
+    source = inputs["weights"].folder
+    weights = open_weights(source)
+    kind = kind_of(weights.config)
+    precision = spec.precision if kind == "language" else "f16"
+    if kind == "embedder":
+        _check_pooling(source)
+    _save(weights, precision, ctx.work / MODEL)
+    for name in KEPT:
+        if (source / name).is_file():
+            shutil.copyfile(source / name, ctx.work / name)
+    config = dict(weights.config) | {"max_tokens": context_tokens(source, weights.config)}
+    if kind == "language":
+        config["eos_token_id"] = _stops(source, weights.config)
+    (ctx.work / "config.json").write_bytes(orjson.dumps(config, option=orjson.OPT_INDENT_2))
+    return Result(
+        {
+            "kind": kind,
+            "architecture": weights.config["model_type"],
+            "precision": precision,
+            "parameters": weights.parameters,
+            "context_tokens": config["max_tokens"],
+            "bytes": (ctx.work / MODEL).with_suffix(".bin").stat().st_size,
+            "seconds": round(time.perf_counter() - started, 2),
+        }
+    )
+
+
+STAGE = Stage("models.build", 1, run)
+
+
+def _save(weights: Weights, precision: Literal["int8", "f16", "f32"], path: Path) -> None:
+    from inhouse.models.openvino.bert import build_encoder
+    from inhouse.models.openvino.llama import build_decoder
+
+    build = build_encoder if kind_of(weights.config) == "embedder" else build_decoder
+    model = build(weights, precision)
+
+    import openvino
+
+    openvino.save_model(model, path, compress_to_fp16=False)
+
+
+def _check_pooling(folder: Path) -> None:
+    """Refuse an embedder that does more than average its tokens and scale the mean.
+
+    A plain encoder without sentence settings is taken to do just that.
+    """
+    modules = folder / "modules.json"
+    if not modules.is_file():
+        return
+    kinds = [str(m.get("type")).rpartition(".")[2] for m in orjson.loads(modules.read_bytes())]
+    if kinds != ["Transformer", "Pooling", "Normalize"] or not read_json(
+        folder / "1_Pooling" / "config.json"
+    ).get("pooling_mode_mean_tokens"):
+        raise BadInput(
+            f"The embedder is made of {', '.join(kinds)}, not of a mean that is normalised.",
+            "Use a sentence encoder with mean pooling and normalisation.",
+        )
+
+
+def _stops(folder: Path, config: Mapping[str, Any]) -> list[int]:
+    """Return every token that ends an answer, as model and generation settings name them."""
+    settings = folder / "generation_config.json"
+    extra = read_json(settings).get("eos_token_id") if settings.is_file() else None
+    found: set[int] = set()
+    for ids in (config.get("eos_token_id"), extra):
+        found.update(ids if isinstance(ids, list) else [] if ids is None else [ids])
+    if not found:
+        raise BadInput(
+            "The model does not say which token ends an answer.",
+            "Set eos_token_id in its config.json.",
+        )
+    return sorted(found)

@@ -1,0 +1,85 @@
+"""Turns texts into unit vectors on the CPU with a built sentence encoder."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from inhouse.models.chat_format import load_tokenizer
+from inhouse.models.weights import read_json
+
+BATCH = 32
+
+
+class LocalEmbedder:
+    """An embedder that runs here; see `inhouse.core.protocols.Embedder`.
+
+    It may be used from several threads, one at a time.
+    """
+
+    def __init__(self, folder: Path, *, threads: int = 0) -> None:
+        """Load what `build` made.
+
+        Raises:
+            BadInput: a file is missing or cannot be used.
+        """
+        import inhouse.models.openvino  # noqa: F401 - keeps OpenVINO from reporting its use
+
+        from openvino import Core  # isort: skip
+
+        config = read_json(folder / "config.json")
+        self._width: int = config["hidden_size"]
+        self._padding: int = config.get("pad_token_id") or 0
+        self._tokenizer = load_tokenizer(folder)
+        self._tokenizer.enable_truncation(config["max_tokens"])
+        self._tokenizer.encode_special_tokens = True  # "[SEP]" in a text is text
+        core = Core()
+        fast = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        options = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "ENABLE_CPU_PINNING": False,
+            "INFERENCE_PRECISION_HINT": "bf16" if fast else "f32",
+        }
+        if threads:
+            options["INFERENCE_NUM_THREADS"] = threads
+        model = core.compile_model(folder / "openvino_model.xml", "CPU", options)
+        self._request = model.create_infer_request()
+        self._lock = threading.Lock()
+
+    @property
+    def width(self) -> int:
+        """Numbers in a vector."""
+        return self._width
+
+    def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Return unit vectors, float32 of shape [len(texts), width].
+
+        Texts longer than the model reads are cut at their end.
+        """
+        encodings = self._tokenizer.encode_batch_fast(list(texts))
+        tokens = [e.ids for e in encodings]
+        vectors = np.empty((len(tokens), self._width), np.float32)
+        for rows in _batches(tokens):
+            vectors[rows] = self._run([tokens[i] for i in rows])
+        return vectors
+
+    def _run(self, tokens: list[list[int]]) -> npt.NDArray[np.float32]:
+        shape = (len(tokens), max(map(len, tokens)))
+        ids, mask = np.full(shape, self._padding, np.int64), np.zeros(shape, np.int64)
+        for row, of in enumerate(tokens):
+            ids[row, : len(of)] = of
+            mask[row, : len(of)] = 1
+        with self._lock:
+            found = self._request.infer({"input_ids": ids, "attention_mask": mask})
+            return np.array(found["vectors"], np.float32)
+
+
+def _batches(tokens: list[list[int]]) -> Iterator[list[int]]:
+    """Yield rows of like length together, so that little is computed on padding."""
+    order = sorted(range(len(tokens)), key=lambda i: len(tokens[i]))
+    for start in range(0, len(order), BATCH):
+        yield order[start : start + BATCH]

@@ -1,0 +1,92 @@
+"""Models without weights, for trying things out and for tests: an echo and a hash.
+
+They are deterministic and take no time; they are not clever.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import AsyncGenerator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from inhouse.core.errors import TooLong
+from inhouse.core.nouns import Message
+from inhouse.core.protocols import Finish, Piece, Sampling, Usage
+from inhouse.models.engine import check_sampling
+
+WORD = re.compile(r"\w+")
+
+
+class EchoModel:
+    """A language model that says the last message back, word by word; a token is a word."""
+
+    def __init__(self, name: str = "echo", *, context_tokens: int = 4096) -> None:
+        self._name = name
+        self._context_tokens = context_tokens
+
+    @property
+    def name(self) -> str:
+        """What it is called in responses."""
+        return self._name
+
+    @property
+    def context_tokens(self) -> int:
+        """How many words prompt and answer may have together."""
+        return self._context_tokens
+
+    def count(self, messages: Sequence[Message]) -> int:
+        """Return how many words the messages have."""
+        return sum(len(m.content.split()) for m in messages)
+
+    async def chat(
+        self, messages: Sequence[Message], sampling: Sampling
+    ) -> AsyncGenerator[Piece, None]:
+        """Stream the last message back, up to `max_tokens` words or a stop string.
+
+        Raises:
+            BadInput: a setting is out of range.
+            TooLong: the prompt leaves no room for an answer.
+        """
+        check_sampling(sampling)
+        read = self.count(messages)
+        room = self._context_tokens - read
+        if room < 1:
+            raise TooLong(read, self._context_tokens - 1)
+        words = re.findall(r"\s*\S+", messages[-1].content) if messages else []
+        answer = "".join(words[: min(sampling.max_tokens, room)])
+        finish: Finish = "stop" if len(words) <= min(sampling.max_tokens, room) else "length"
+        cuts = [i for i in map(answer.find, sampling.stop) if i >= 0]
+        if cuts:
+            answer, finish = answer[: min(cuts)], "stop"
+        pieces = re.findall(r"\s*\S+|\s+\Z", answer)
+        for piece in pieces:
+            yield Piece(piece)
+        yield Piece("", finish, Usage(read, len(pieces)))
+
+    async def close(self) -> None:
+        """Hold nothing, free nothing."""
+
+
+class HashEmbedder:
+    """An embedder that hashes words into places: texts that share words are near each other."""
+
+    def __init__(self, width: int = 256) -> None:
+        self._width = width
+
+    @property
+    def width(self) -> int:
+        """Numbers in a vector."""
+        return self._width
+
+    def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Return unit vectors, float32 of shape [len(texts), width]."""
+        vectors = np.zeros((len(texts), self._width), np.float32)
+        for row, text in enumerate(texts):
+            for word in WORD.findall(text.lower()) or [""]:
+                digest = hashlib.blake2b(word.encode(), digest_size=8).digest()
+                vectors[row, int.from_bytes(digest) % self._width] += 1
+        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+        return np.asarray(vectors / norms, np.float32)

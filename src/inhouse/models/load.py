@@ -1,0 +1,79 @@
+"""Loads what `build` made: the one place that knows which engine runs what."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from inhouse.core.errors import BadInput
+from inhouse.models.build import MODEL
+from inhouse.models.embedder import LocalEmbedder
+from inhouse.models.engine import Engine
+from inhouse.models.language import LocalModel
+from inhouse.models.weights import read_json
+
+EngineName = Literal["openvino", "transformers"]
+
+
+def load_language(
+    folder: Path,
+    *,
+    name: str,
+    engine: EngineName = "openvino",
+    exact: bool = False,
+    threads: int = 0,
+    cache_gib: float = 2.0,
+) -> LocalModel:
+    """Load a language model.
+
+    Args:
+        folder: what `build` made, or for ``transformers`` what `pull` made.
+        name: what it is called in responses.
+        engine: ``transformers`` is the slow reference and needs the extra ``train``.
+        exact: compute in float32 throughout, to compare engines.
+        threads: CPU threads, 0 for as many as there are.
+        cache_gib: memory for the tokens of all running conversations, in GiB.
+
+    Raises:
+        BadInput: the folder holds no such model.
+        MissingExtra: transformers is not installed.
+    """
+    from inhouse.models.chat_format import ChatFormat
+
+    form = ChatFormat(folder)
+    ids = read_json(folder / "config.json").get("eos_token_id")
+    stops = frozenset(ids if isinstance(ids, list) else [] if ids is None else [ids])
+    if not stops:
+        raise BadInput(
+            f"{folder} does not say which token ends an answer.",
+            "Set eos_token_id in its config.json.",
+        )
+    return LocalModel(name, form, _engine(folder, engine, exact, threads, cache_gib), stops)
+
+
+def load_embedder(folder: Path, *, threads: int = 0) -> LocalEmbedder:
+    """Load an embedder that `build` made.
+
+    Raises:
+        BadInput: the folder holds none.
+    """
+    _check_built(folder)
+    return LocalEmbedder(folder, threads=threads)
+
+
+def _engine(
+    folder: Path, engine: EngineName, exact: bool, threads: int, cache_gib: float
+) -> Engine:
+    if engine == "transformers":
+        from inhouse.models.transformers_engine import TransformersEngine
+
+        return TransformersEngine(folder, threads=threads)
+    from inhouse.models.openvino.engine import OpenVINOEngine
+
+    _check_built(folder)
+    return OpenVINOEngine(folder, exact=exact, threads=threads, cache_gib=cache_gib)
+
+
+def _check_built(folder: Path) -> None:
+    if not (folder / MODEL).is_file():
+        raise BadInput(f"{folder} holds no built model.", "Build the pulled model first.")

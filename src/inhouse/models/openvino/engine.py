@@ -1,0 +1,167 @@
+"""The CPU engine: OpenVINO's continuous batching in a worker process, seen as async streams.
+
+Many conversations share each step of the model. The process keeps the server responsive, and
+closing it gives all memory back. This module imports no OpenVINO itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import queue
+import secrets
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from inhouse.core.errors import BadInput, InhouseError
+from inhouse.models.engine import Request
+
+Stream = asyncio.Queue[tuple[list[int], bool] | None]
+"""New tokens and whether that was all; None when the engine has failed."""
+
+STOP_SECONDS = 5
+
+
+class OpenVINOEngine:
+    """Runs a model that `build` made."""
+
+    def __init__(
+        self, folder: Path, *, exact: bool = False, threads: int = 0, cache_gib: float = 2.0
+    ) -> None:
+        """Start the worker and wait until it has loaded the model.
+
+        Args:
+            folder: where ``openvino_model.xml`` and ``config.json`` lie.
+            exact: compute in float32 throughout, for proofs; slower.
+            threads: CPU threads, 0 for as many as there are.
+            cache_gib: memory for the tokens of all running conversations, in GiB.
+
+        Raises:
+            BadInput: the model cannot be loaded.
+        """
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "inhouse.models.openvino.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        self._streams: dict[int, tuple[asyncio.AbstractEventLoop, Stream]] = {}
+        self._numbers = itertools.count()
+        self._outbox: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+        self._threads = [
+            threading.Thread(target=work, daemon=True) for work in (self._write, self._read)
+        ]
+        settings = {"folder": str(folder), "exact": exact, "threads": threads}
+        self._send(settings | {"cache_bytes": int(cache_gib * 2**30)})
+        self._threads[0].start()
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        greeting = orjson.loads(line) if line else {"error": "its process ended"}
+        self._threads[1].start()
+        if "error" in greeting:
+            self._stop()
+            raise BadInput(
+                f"The model in {folder} cannot be loaded: {greeting['error']}.",
+                "Build it again with this version of the product.",
+            )
+        self._capacity: int = greeting["capacity"]
+
+    @property
+    def capacity(self) -> int:
+        """Tokens that prompt and answer may have together."""
+        return self._capacity
+
+    async def submit(self, request: Request) -> AsyncGenerator[int, None]:
+        """Stream the tokens of the answer, the stop token included; closing it aborts.
+
+        Raises:
+            InhouseError: the worker has ended.
+        """
+        number, stream = next(self._numbers), Stream()
+        self._streams[number] = (asyncio.get_running_loop(), stream)
+        self._send(_message(number, request))
+        ended = False
+        try:
+            while not ended:
+                if self._process.poll() is not None:
+                    raise _failed()
+                event = await stream.get()
+                if event is None:
+                    raise _failed()
+                tokens, ended = event
+                for token in tokens:
+                    yield token
+        finally:
+            if self._streams.pop(number, None) and not ended:
+                self._send({"id": number})
+
+    async def close(self) -> None:
+        """Stop the worker; running answers fail."""
+        await asyncio.to_thread(self._stop)
+
+    def _send(self, message: dict[str, Any]) -> None:
+        self._outbox.put(message)
+
+    def _write(self) -> None:
+        """Pass messages on; in a thread, because the pipe may be full while a step runs."""
+        pipe = self._process.stdin
+        assert pipe is not None
+        try:
+            while (message := self._outbox.get()) is not None:
+                pipe.write(orjson.dumps(message) + b"\n")
+                pipe.flush()
+            pipe.close()
+        except OSError:  # the worker has ended, which the reader notices
+            return
+
+    def _read(self) -> None:
+        """Hand tokens to the streams that wait for them, until the worker ends."""
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            for number, tokens, ended in orjson.loads(line)["tokens"]:
+                self._hand_over(number, (tokens, ended))
+        self._process.wait()
+        for number in list(self._streams):
+            self._hand_over(number, None)
+
+    def _hand_over(self, number: int, event: tuple[list[int], bool] | None) -> None:
+        loop, stream = self._streams.get(number, (None, None))
+        if loop is not None and stream is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(stream.put_nowait, event)
+
+    def _stop(self) -> None:
+        self._outbox.put(None)
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+        for thread in self._threads:
+            thread.join()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
+
+
+def _message(number: int, request: Request) -> dict[str, Any]:
+    sampling = request.sampling
+    return {
+        "id": number,
+        "prompt": list(request.prompt),
+        "max_tokens": sampling.max_tokens,
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "seed": secrets.randbits(32) if sampling.seed is None else sampling.seed,
+        "stops": sorted(request.stops),
+    }
+
+
+def _failed() -> InhouseError:
+    return InhouseError(
+        "The engine has stopped, so the answer is not complete.",
+        "Load the model again; its own messages are in the log.",
+    )

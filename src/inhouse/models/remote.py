@@ -1,0 +1,242 @@
+"""A language model behind somebody else's OpenAI-compatible API, or behind our GPU engine.
+
+Asks again where that cannot answer twice: before the first piece, on refused connections, 429
+and 5xx. The key is sent and never shown.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import orjson
+
+from inhouse.core.errors import BadInput, ProviderError
+from inhouse.core.nouns import Message
+from inhouse.core.protocols import Finish, Piece, Sampling, Usage
+from inhouse.models.engine import check_sampling
+from inhouse.models.sse import MalformedStream, events
+
+LINE_LIMIT = 2**20
+ERROR_LIMIT = 4096
+BUSY = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
+FINISHES: dict[str, Finish] = {"stop": "stop", "length": "length", "eos": "stop"}
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait, in seconds, and how often to ask again."""
+
+    connect: float = 10.0
+    idle: float = 120.0
+    retries: int = 3
+    pause: float = 0.5
+    longest_pause: float = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """Where an API is, what the model is called there, and the key for it."""
+
+    url: str
+    model: str
+    key: str | None = field(default=None, repr=False)
+    context_tokens: int | None = None
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+            raise BadInput(
+                f"{self.url!r} is not the address of an API.",
+                "Write it like https://api.example.com/v1, and the key separately.",
+            )
+
+
+class RemoteModel:
+    """A model that runs elsewhere; see `inhouse.core.protocols.LanguageModel`."""
+
+    def __init__(self, name: str, provider: Provider, patience: Patience | None = None) -> None:
+        self._name = name
+        self._provider = provider
+        self._patience = patience or Patience()
+        self._session: aiohttp.ClientSession | None = None
+
+    @property
+    def name(self) -> str:
+        """What it is called in responses."""
+        return self._name
+
+    @property
+    def context_tokens(self) -> int | None:
+        """What the caller said, or None: the provider decides."""
+        return self._provider.context_tokens
+
+    async def chat(
+        self, messages: Sequence[Message], sampling: Sampling
+    ) -> AsyncGenerator[Piece, None]:
+        """Stream the answer; closing the iterator ends the connection.
+
+        Raises:
+            BadInput: a setting is out of range.
+            ProviderError: the API failed, refused, timed out or broke off.
+        """
+        check_sampling(sampling)
+        response = await self._open(_body(self._provider.model, messages, sampling))
+        finish: Finish | None = None
+        usage: Usage | None = None
+        try:
+            async for event in events(response.content):
+                if "error" in event:
+                    raise self._error(f"broke off: {_reason(event)}")
+                usage = _usage(event) or usage
+                for choice in _choices(event):
+                    if text := _text(choice):
+                        yield Piece(text)
+                    finish = self._finish(choice.get("finish_reason")) or finish
+        except MalformedStream as error:
+            raise self._error(f"cannot be understood: {error}") from None
+        except TimeoutError:
+            raise self._error(f"was silent for {self._patience.idle:g} s") from None
+        except (aiohttp.ClientError, ValueError) as error:
+            raise self._error(f"broke off ({type(error).__name__})") from None
+        finally:
+            response.close()
+        if finish is None:
+            raise self._error("broke off before the end of the answer")
+        yield Piece("", finish, usage)
+
+    async def close(self) -> None:
+        """Close its connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def _open(self, body: bytes) -> aiohttp.ClientResponse:
+        """Return a response that has begun well, asking again while that is safe."""
+        for attempt in range(self._patience.retries + 1):
+            failure, wait = "", None
+            try:
+                response = await self._post(body)
+            except aiohttp.ConnectionTimeoutError:
+                failure = f"did not accept a connection within {self._patience.connect:g} s"
+            except TimeoutError:
+                raise self._error(f"was silent for {self._patience.idle:g} s") from None
+            except aiohttp.ClientConnectionError as error:
+                failure = f"cannot be reached ({type(error).__name__})"
+            else:
+                if response.status == 200:
+                    return response
+                failure, wait = await self._refusal(response), _retry_after(response)
+                if response.status not in BUSY:
+                    raise self._error(failure)
+            if attempt < self._patience.retries:
+                await asyncio.sleep(self._pause(attempt, wait))
+        raise self._error(f"{failure}, {self._patience.retries + 1} times over")
+
+    async def _post(self, body: bytes) -> aiohttp.ClientResponse:
+        if self._session is None:
+            timeout = aiohttp.ClientTimeout(
+                sock_connect=self._patience.connect, sock_read=self._patience.idle
+            )
+            self._session = aiohttp.ClientSession(timeout=timeout, read_bufsize=LINE_LIMIT)
+        headers = {"Content-Type": "application/json", "Accept": "text/event-stream"}
+        if self._provider.key:
+            headers["Authorization"] = f"Bearer {self._provider.key}"
+        address = f"{self._provider.url.rstrip('/')}/chat/completions"
+        # A redirect could carry the key to another host.
+        return await self._session.post(address, data=body, headers=headers, allow_redirects=False)
+
+    async def _refusal(self, response: aiohttp.ClientResponse) -> str:
+        """Return what the provider says about its own refusal, and let the response go."""
+        try:
+            text = await response.content.read(ERROR_LIMIT)
+        except (aiohttp.ClientError, TimeoutError):
+            text = b""
+        response.close()
+        try:
+            said = _reason(orjson.loads(text))
+        except orjson.JSONDecodeError:
+            said = ""
+        return f"answered {response.status}" + (f": {said}" if said else "")
+
+    def _pause(self, attempt: int, asked: float | None) -> float:
+        """Return how long to wait: what the provider asks for, or twice as long each time.
+
+        Jitter keeps many callers from coming back at once.
+        """
+        if asked is not None:
+            return min(asked, self._patience.longest_pause)
+        longest = min(self._patience.pause * 2**attempt, self._patience.longest_pause)
+        return random.uniform(longest / 2, longest)
+
+    def _finish(self, reason: object) -> Finish | None:
+        if reason is None or reason in FINISHES:
+            return FINISHES.get(str(reason))
+        raise self._error(f"ended the answer because of {str(reason)[:100]!r}")
+
+    def _error(self, what: str) -> ProviderError:
+        host = urlsplit(self._provider.url).netloc
+        sentence = f"The model {self._provider.model!r} at {host} {what}."
+        if self._provider.key:
+            sentence = sentence.replace(self._provider.key, "***")
+        return ProviderError(
+            sentence, "Try again, or check address, model name and key of the endpoint."
+        )
+
+
+def _body(model: str, messages: Sequence[Message], sampling: Sampling) -> bytes:
+    body: dict[str, Any] = {
+        "model": model,
+        "messages": [{"role": m.role, "content": m.content} for m in messages],
+        "max_tokens": sampling.max_tokens,
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    if sampling.stop:
+        body["stop"] = list(sampling.stop)
+    if sampling.seed is not None:
+        body["seed"] = sampling.seed
+    return orjson.dumps(body)
+
+
+def _choices(event: dict[str, Any]) -> list[dict[str, Any]]:
+    match event:
+        case {"choices": list(choices)}:
+            return [c for c in choices if isinstance(c, dict)]
+    return []
+
+
+def _text(choice: dict[str, Any]) -> str:
+    match choice:
+        case {"delta": {"content": str(text)}}:
+            return text
+    return ""
+
+
+def _usage(event: dict[str, Any]) -> Usage | None:
+    match event:
+        case {"usage": {"prompt_tokens": int(read), "completion_tokens": int(written)}}:
+            return Usage(read, written)
+    return None
+
+
+def _reason(body: object) -> str:
+    """Return the provider's own words about an error, cut short."""
+    match body:
+        case {"error": {"message": str(said)}} | {"error": str(said)} | {"message": str(said)}:
+            return " ".join(said.split())[:300].rstrip(".")
+    return ""
+
+
+def _retry_after(response: aiohttp.ClientResponse) -> float | None:
+    try:
+        return max(0.0, float(response.headers.get("Retry-After", "")))
+    except ValueError:  # absent, or a date, which needs clocks that agree
+        return None

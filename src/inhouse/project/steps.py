@@ -1,0 +1,213 @@
+"""From a project file to the recipes it asks for, in the order in which they can be made.
+
+Nothing is made here: versions are known before the work. Comparing them with the catalog is
+`inhouse.project.plan`'s business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+from inhouse.catalog import Catalog
+from inhouse.core.artifact import Edge, File, Ref, digest_of
+from inhouse.core.errors import BadInput, nearest
+from inhouse.core.label import Label
+from inhouse.core.stage import Recipe, Stage
+from inhouse.data import collect, combine
+from inhouse.data.files import find, relative
+from inhouse.knowledge import index
+from inhouse.models import build, pull
+from inhouse.models.builtin import BUILTINS
+from inhouse.models.sources import local_files
+from inhouse.project.read import Place, references
+from inhouse.project.schema import Api, Data, Model, ProjectFile
+from inhouse.project.source import Source
+from inhouse.serve import endpoint as serving
+
+LANGUAGE = "openvino-int8"
+EMBEDDER = "openvino-f16"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One artifact of the project: its recipe, and the labels as the project file gives them.
+
+    `own` is the label of the name itself; `label` is the join along lineage; `sources` are, for
+    what answers from a knowledge base, the labels of its sources, of which one is enough.
+    """
+
+    recipe: Recipe
+    own: Label
+    label: Label
+    sources: Mapping[str, Label]
+
+    @property
+    def path(self) -> str:
+        """The name, as section/name."""
+        return self.recipe.ref.path
+
+    def admits(self, groups: frozenset[str]) -> bool:
+        """Say whether somebody in `groups` will be able to use the result."""
+        reachable = not self.sources or any(s.admits(groups) for s in self.sources.values())
+        return self.label.admits(groups) and reachable
+
+
+def steps(project: ProjectFile, source: Source, catalog: Catalog, root: Path) -> list[Step]:
+    """Return the steps of a project, parents first.
+
+    Args:
+        project: the checked project file.
+        source: its text, for errors that name a line.
+        catalog: remembers the digests of files, so that asking again is quick.
+        root: the folder that relative paths start from.
+
+    Raises:
+        ProjectError: a pattern matches no file, or a model's source is not known.
+    """
+    return _Steps(project, source, catalog, root).all()
+
+
+class _Steps:
+    """Builds the steps one by one; each finds its parents among those built before."""
+
+    def __init__(self, project: ProjectFile, source: Source, catalog: Catalog, root: Path) -> None:
+        self._project = project
+        self._source = source
+        self._catalog = catalog
+        self._root = root
+        self._steps: dict[str, Step] = {}
+
+    def all(self) -> list[Step]:
+        entries = references(self._project)
+        graph = {path: [ref for _, ref in wanted] for path, wanted in entries.items()}
+        build_one = {
+            "data": self._data,
+            "knowledge": self._knowledge,
+            "models": self._models,
+            "endpoints": self._endpoints,
+        }
+        for path in TopologicalSorter(graph).static_order():
+            section, _, name = path.partition("/")
+            build_one[section](name)
+        return list(self._steps.values())
+
+    def _data(self, name: str) -> None:
+        entry = self._project.data[name]
+        refs = [s for s in entry.sources if s.startswith("data/")]
+        if refs and len(refs) < len(entry.sources):
+            raise self._source.error(
+                ("data", name, "from"),
+                "files and data sets cannot stand in one list.",
+                "Give the files an entry of their own and name that.",
+            )
+        own = Label.parse(entry.label)
+        if refs:
+            parents = tuple(self._edge(ref, ref) for ref in refs)
+            self._add(f"data/{name}", combine.STAGE, combine.Combine(), parents, own)
+        else:
+            spec = self._collect(name, entry)
+            self._add(f"data/{name}", collect.STAGE, spec, (), own)
+
+    def _collect(self, name: str, entry: Data) -> collect.Collect:
+        try:
+            paths = find(entry.sources, self._root)
+            digests = self._catalog.fingerprint(paths)
+        except BadInput as error:
+            raise self._source.error(("data", name, "from"), error.what, error.fix) from error
+        names = [relative(path, self._root) for path in paths]
+        return collect.Collect(tuple(zip(names, digests, strict=True)), str(self._root))
+
+    def _models(self, name: str) -> None:
+        place = ("models", name, "from")
+        self._add(f"models/{name}", pull.STAGE, self._pull(self._project.models[name], place), ())
+
+    def _pull(self, entry: Model, place: Place) -> pull.Pull:
+        known = BUILTINS.get(entry.source)
+        if known is None and "://" not in entry.source and not entry.source.startswith("file:"):
+            near = nearest(entry.source, BUILTINS)
+            hint = (
+                f"Did you mean {near!r}?" if near else f"Built in: {', '.join(sorted(BUILTINS))}."
+            )
+            raise self._source.error(place, f"there is no model {entry.source!r}.", hint)
+        if known is not None:
+            return pull.Pull(known.url, known.sha256, known.licence)
+        try:
+            url, pin = entry.source, entry.sha256
+            if url.startswith("file:"):
+                path = self._root / Path(url.removeprefix("file:")).expanduser()
+                url, pin = f"file:{path}", pin or self._pin(path)
+            return pull.Pull(url, pin, entry.licence or "")
+        except BadInput as error:
+            raise self._source.error(place, error.what, error.fix) from error
+
+    def _pin(self, path: Path) -> str:
+        """Return the pin of weights on this disk, so that changed weights are a new version."""
+        chosen = local_files(path)
+        digests = self._catalog.fingerprint(list(chosen))
+        files = {
+            name: File(digest, path.stat().st_size)
+            for (path, name), digest in zip(chosen.items(), digests, strict=True)
+        }
+        return digests[0] if path.is_file() else digest_of(files)
+
+    def _knowledge(self, name: str) -> None:
+        entry = self._project.knowledge[name]
+        embedder = self._built(entry.embed, EMBEDDER)
+        parents = (
+            *(self._edge(ref, ref) for ref in entry.sources),
+            self._edge("embedder", embedder),
+        )
+        self._add(f"knowledge/{name}", index.STAGE, index.Index(), parents)
+
+    def _endpoints(self, name: str) -> None:
+        entry = self._project.endpoints[name]
+        parents = []
+        if isinstance(entry.model, str):
+            built = self._built(entry.model, LANGUAGE)
+            parents.append(self._edge("model", built))
+        sources = {}
+        if entry.knowledge:
+            path = entry.knowledge
+            parents.append(
+                Edge("knowledge", self._steps[path].recipe.ref.at(self._version(path)), "filter")
+            )
+            sources = {
+                edge.parent.path: self._steps[edge.parent.path].label
+                for edge in self._steps[path].recipe.parents
+                if edge.role != "embedder"
+            }
+        api = {}
+        if isinstance(entry.model, Api):
+            api = {"url": entry.model.api, "name": entry.model.name}
+        spec = serving.Serve(top=entry.top, api=api, instructions=entry.instructions)
+        self._add(f"endpoints/{name}", serving.STAGE, spec, tuple(parents), sources=sources)
+
+    def _built(self, ref: str, form: str) -> str:
+        """Return the path of a model in the form an engine runs, adding the step once."""
+        path = f"{ref}/{form}"
+        if path not in self._steps:
+            self._add(path, build.STAGE, build.Build(), (self._edge("weights", ref),))
+        return path
+
+    def _edge(self, role: str, path: str) -> Edge:
+        return Edge(role, Ref.parse(path).at(self._version(path)))
+
+    def _version(self, path: str) -> str:
+        return self._steps[path].recipe.version
+
+    def _add(
+        self,
+        path: str,
+        stage: Stage,
+        spec: object,
+        parents: tuple[Edge, ...],
+        own: Label = Label.OPEN,
+        *,
+        sources: Mapping[str, Label] | None = None,
+    ) -> None:
+        recipe = Recipe(Ref.parse(path), stage, spec, parents)
+        carried = [self._steps[e.parent.path].label for e in parents if e.flow == "carry"]
+        self._steps[path] = Step(recipe, own, Label.joined([own, *carried]), sources or {})

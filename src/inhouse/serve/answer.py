@@ -1,0 +1,144 @@
+"""Answers a conversation at an endpoint, grounded in what the actor may read, with citations.
+
+It knows no HTTP; whether the actor may use the endpoint was decided when it was opened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import cast
+
+from inhouse.catalog.access import Access
+from inhouse.core.errors import BadInput
+from inhouse.core.label import Label
+from inhouse.core.nouns import Hit, Message
+from inhouse.core.protocols import Finish, Piece, Retriever, Sampling, Usage
+from inhouse.serve.house import Served
+from inhouse.serve.prompt import Prompt, grounded, with_instructions
+
+NOTHING_FOUND = "I found nothing about this in the documents that you may read."
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A section that the model was given. `quote` stands word for word in its document."""
+
+    number: int
+    source: str
+    document: str
+    heading: str
+    anchor: str
+    id: str
+    quote: str
+    link: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an answer ended, what it rests on, and the label that it carries from now on."""
+
+    finish: Finish
+    usage: Usage
+    citations: tuple[Citation, ...]
+    label: Label
+
+
+async def answer(
+    served: Served, messages: Sequence[Message], sampling: Sampling, *, access: Access
+) -> AsyncGenerator[str | Ending, None]:
+    """Stream the text of an answer, then its `Ending`; closing the stream aborts the model.
+
+    At an endpoint with knowledge the text ends with the list of its sources, and where nothing
+    was found the model is not asked at all.
+
+    Raises:
+        Refused: the actor may read no source of the endpoint's knowledge.
+        BadInput: the last message is not a question of the user.
+        TooLong: the prompt leaves no room for an answer.
+        ProviderError: a remote model failed.
+    """
+    label = served.label
+    instructions = served.endpoint.params.get("instructions", "")
+    if served.retriever is None:
+        prompt = with_instructions(messages, instructions)
+    else:
+        hits, found = await asyncio.to_thread(
+            _find, served, served.retriever, _question(messages), access
+        )
+        if not hits:
+            yield NOTHING_FOUND
+            yield Ending("stop", Usage(0, 0), (), label)
+            return
+        prompt = await asyncio.to_thread(
+            grounded,
+            served.model,
+            messages,
+            hits,
+            instructions=instructions,
+            max_tokens=sampling.max_tokens,
+        )
+        label = Label.joined([label, *(found[hit.section.id] for hit in prompt.hits)])
+    last = Piece("", "stop")
+    stream = cast("AsyncGenerator[Piece, None]", served.model.chat(prompt.messages, sampling))
+    async with aclosing(stream) as pieces:
+        async for last in pieces:
+            if last.text:
+                yield last.text
+    citations = _citations(prompt)
+    if citations:
+        yield _listing(citations)
+    yield Ending(last.finish or "stop", last.usage or Usage(0, 0), citations, label)
+
+
+def _question(messages: Sequence[Message]) -> str:
+    if not messages or messages[-1].role != "user":
+        raise BadInput(
+            "The last message is not the user's, so there is no question to look up.",
+            "End the messages with one of the role 'user'.",
+        )
+    return messages[-1].content
+
+
+def _find(
+    served: Served, retriever: Retriever, question: str, access: Access
+) -> tuple[list[Hit], dict[str, Label]]:
+    """Return the hits, and by section id the labels of their sources.
+
+    The retriever has filtered already; asking again here costs little and holds even if it errs.
+    """
+    hits, labels = [], {}
+    for hit in retriever.search(question, served.actor, top=served.endpoint.top):
+        decision = access.decide(served.actor, "read", hit.section.source, record=False)
+        if decision.allowed:
+            hits.append(hit)
+            labels[hit.section.id] = decision.label
+    return hits, labels
+
+
+def _citations(prompt: Prompt) -> tuple[Citation, ...]:
+    return tuple(_cite(number, hit) for number, hit in enumerate(prompt.hits, 1))
+
+
+def _cite(number: int, hit: Hit) -> Citation:
+    section = hit.section
+    return Citation(
+        number=number,
+        source=str(section.source),
+        document=section.document,
+        heading=" › ".join(section.headings),
+        anchor=section.anchor,
+        id=section.id,
+        quote=hit.passage,
+        link=f"{section.document}#{section.anchor}" if section.anchor else section.document,
+    )
+
+
+def _listing(citations: Sequence[Citation]) -> str:
+    lines = [
+        f"[{c.number}] {c.document} › {c.heading}" if c.heading else f"[{c.number}] {c.document}"
+        for c in citations
+    ]
+    return "\n\nSources:\n" + "\n".join(lines)

@@ -1,0 +1,31 @@
+"""Who asks: an API key in the header, looked up anew for every request.
+
+What an actor may do is the catalog's decision; which route needs which guard stands in
+`inhouse.serve.app`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from starlette.datastructures import Headers
+
+from inhouse.catalog import Catalog
+from inhouse.core.access import Actor
+from inhouse.core.errors import BadKey
+
+
+async def identify(catalog: Catalog, headers: Headers) -> Actor:
+    """Return the actor of the request's key, with the groups held at this moment.
+
+    Raises:
+        BadKey: there is no key, or it is unknown, expired or revoked.
+    """
+    scheme, _, secret = headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not secret.strip():
+        raise BadKey("This request carries no API key.", "Send it as 'Authorization: Bearer ih-…'.")
+    return await asyncio.to_thread(_actor, catalog, secret.strip())
+
+
+def _actor(catalog: Catalog, secret: str) -> Actor:
+    return catalog.access.actor(catalog.keys.actor_of(secret))

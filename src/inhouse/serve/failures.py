@@ -1,0 +1,121 @@
+"""How failures leave the house: OpenAI's shape, what and how to mend it, never a traceback."""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from typing import Any
+
+import orjson
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from inhouse.core.errors import BadKey, InhouseError, Refused
+
+log = logging.getLogger(__name__)
+
+REQUEST_ID = "inhouse.request"
+UNAUTHENTICATED = {"www-authenticate": 'Bearer realm="inhouse"'}
+
+
+class Json(Response):
+    """A JSON response."""
+
+    media_type = "application/json"
+
+    def render(self, content: object) -> bytes:
+        """Return the bytes; arrays of numpy are accepted."""
+        return orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def error_body(error: Exception, request_id: str) -> dict[str, Any]:
+    """Return the body of a failure; one that nobody foresaw is logged and shown by its id."""
+    if isinstance(error, InhouseError):
+        return _body(str(error), _kind(error), error.code, getattr(error, "param", None))
+    log.error("Request %s failed.", request_id, exc_info=error)
+    message = (
+        f"Something went wrong inside. Tell the operator the id {request_id}, "
+        f"under which the log says more."
+    )
+    return _body(message, "server_error", "internal_error")
+
+
+def on_error(request: Request, error: Exception) -> Response:
+    """Answer a failure that the house foresaw."""
+    assert isinstance(error, InhouseError)
+    headers = UNAUTHENTICATED if isinstance(error, BadKey) else None
+    return Json(error_body(error, request.scope[REQUEST_ID]), error.status, headers)
+
+
+def on_http_error(request: Request, error: Exception) -> Response:
+    """Answer an unknown path or a wrong method."""
+    assert isinstance(error, HTTPException)
+    method, path = request.method, request.url.path
+    if error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "another method")
+        body = _body(
+            f"{path} does not answer {method}. Use {allowed}.",
+            "invalid_request_error",
+            "method_not_allowed",
+        )
+    else:
+        body = _body(
+            f"There is no {path} here. The routes start with /v1/.",
+            "invalid_request_error",
+            "not_found",
+        )
+    return Json(body, error.status_code, error.headers)
+
+
+class Outermost:
+    """Gives every request an id, logs one line for it, and answers what nobody foresaw."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request_id = scope[REQUEST_ID] = uuid.uuid4().hex
+        started, status = time.perf_counter(), 0
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"].append((b"x-request-id", request_id.encode()))
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watched)
+        except Exception as error:  # the edge of the house: logged with its id
+            body = error_body(error, request_id)
+            if not status:
+                await Json(body, 500)(scope, receive, watched)
+        finally:
+            milliseconds = (time.perf_counter() - started) * 1000
+            log.info(
+                "%s %s %s %d %.0f ms",
+                request_id,
+                scope["method"],
+                scope["path"],
+                status,
+                milliseconds,
+            )
+
+
+def _kind(error: InhouseError) -> str:
+    if isinstance(error, BadKey):
+        return "authentication_error"
+    if isinstance(error, Refused):
+        return "permission_error"
+    return "invalid_request_error" if error.status < 500 else "server_error"
+
+
+def _body(message: str, kind: str, code: str, param: str | None = None) -> dict[str, Any]:
+    return {"error": {"message": message, "type": kind, "param": param, "code": code}}

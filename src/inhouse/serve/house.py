@@ -1,0 +1,209 @@
+"""The house: which endpoints and embedders there are, who may use them, and their open engines.
+
+The catalog decides and the caller's `Loaders` open; nothing is opened for somebody who may not
+use it. Answering is in `inhouse.serve.answer`, HTTP in `inhouse.serve.app`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Protocol
+
+from inhouse.catalog import Catalog
+from inhouse.core.access import Actor, Decision
+from inhouse.core.artifact import Ref
+from inhouse.core.errors import BadInput, NotFound
+from inhouse.core.label import Label
+from inhouse.core.nouns import Endpoint
+from inhouse.core.protocols import Embedder, LanguageModel, Retriever
+from inhouse.serve.endpoint import read_endpoint
+from inhouse.serve.engines import Engines
+
+Kind = Literal["endpoint", "embedder"]
+
+
+class Loaders(Protocol):
+    """How to open what endpoints are made of. Called on a thread, once per version."""
+
+    def model(self, ref: Ref) -> LanguageModel:
+        """Open a pinned model of the store."""
+        ...
+
+    def api(self, endpoint: Endpoint) -> LanguageModel:
+        """Open the API that ``endpoint.params["api"]`` names."""
+        ...
+
+    def retriever(self, ref: Ref) -> Retriever:
+        """Open a pinned knowledge base."""
+        ...
+
+    def embedder(self, ref: Ref) -> Embedder:
+        """Open a pinned embedding model."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """An endpoint opened for one actor, who may use it: that was decided first.
+
+    `label` is the endpoint's, in force at that moment. `digest` is that of the model's bytes,
+    empty for somebody's API.
+    """
+
+    endpoint: Endpoint
+    model: LanguageModel
+    digest: str
+    retriever: Retriever | None
+    actor: Actor
+    label: Label
+
+    @property
+    def model_name(self) -> str:
+        """The model's reference with its full version, or what an API calls it."""
+        return full(self.endpoint.model) if self.endpoint.model else self.model.name
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """An embedding model opened for somebody who may use it."""
+
+    ref: Ref
+    digest: str
+    embedder: Embedder
+    label: Label
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Something an actor may use. `name` is what requests call it."""
+
+    name: str
+    kind: Kind
+    ref: Ref
+    label: Label
+    created: datetime
+
+
+class House:
+    """The endpoints of one catalog and the engines behind them."""
+
+    def __init__(
+        self, catalog: Catalog, loaders: Loaders, *, embedders: Sequence[Ref] = ()
+    ) -> None:
+        """Serve every endpoint of the catalog, and the embedding models with those names."""
+        self.catalog = catalog
+        self._loaders = loaders
+        self._embedder_paths = {ref.path for ref in embedders}
+        self._read: dict[str, tuple[Endpoint, str]] = {}
+        self._models: Engines[LanguageModel] = Engines(lambda model: model.close())
+        self._retrievers: Engines[Retriever] = Engines()
+        self._embedders: Engines[Embedder] = Engines()
+
+    async def offers(self, actor: Actor) -> Sequence[Offer]:
+        """Return what an actor may use, by section and name."""
+        return await asyncio.to_thread(self._offers, actor)
+
+    @asynccontextmanager
+    async def endpoint(self, name: str, actor: Actor) -> AsyncIterator[Served]:
+        """Open the current version of an endpoint, and hold it until the block ends.
+
+        Raises:
+            NotFound: there is no such endpoint; only those that the actor may use are named.
+            Refused: its label does not admit the actor.
+        """
+        decision = await asyncio.to_thread(self._admit, "endpoint", name, actor)
+        endpoint, digest = await asyncio.to_thread(self._look_up, decision.thing)
+        owner = endpoint.ref.path
+        async with AsyncExitStack() as held:
+            model, knowledge = endpoint.model, endpoint.knowledge
+            if model:
+                lease = self._models.lease(owner, _key(model), lambda: self._loaders.model(model))
+            else:
+                key = _key(endpoint.ref)
+                lease = self._models.lease(owner, key, lambda: self._loaders.api(endpoint))
+            engine = await held.enter_async_context(lease)
+            retriever = None
+            if knowledge:
+                found = self._retrievers.lease(
+                    owner, _key(knowledge), lambda: self._loaders.retriever(knowledge)
+                )
+                retriever = await held.enter_async_context(found)
+            yield Served(endpoint, engine, digest, retriever, actor, decision.label)
+
+    @asynccontextmanager
+    async def embedder(self, name: str, actor: Actor) -> AsyncIterator[Encoding]:
+        """Open the current version of an embedding model, and hold it until the block ends.
+
+        Raises:
+            NotFound: there is no such embedder; only those that the actor may use are named.
+            Refused: its label does not admit the actor.
+        """
+        decision = await asyncio.to_thread(self._admit, "embedder", name, actor)
+        ref = decision.thing
+        artifact = await asyncio.to_thread(self.catalog.get, ref)
+        lease = self._embedders.lease(ref.path, _key(ref), lambda: self._loaders.embedder(ref))
+        async with lease as engine:
+            yield Encoding(ref, artifact.digest, engine, decision.label)
+
+    async def close(self) -> None:
+        """Close all engines."""
+        await self._models.close()
+        await self._retrievers.close()
+        await self._embedders.close()
+
+    def _offers(self, actor: Actor) -> Sequence[Offer]:
+        found = []
+        for artifact in self.catalog.list():
+            kind = self._kind(artifact.ref)
+            if kind is None:
+                continue
+            decision = self.catalog.access.decide(actor, "use", artifact.ref, record=False)
+            if decision.allowed:
+                name = artifact.ref.name if kind == "endpoint" else artifact.ref.path
+                found.append(Offer(name, kind, artifact.ref, decision.label, artifact.created))
+        return found
+
+    def _kind(self, ref: Ref) -> Kind | None:
+        if ref.section == "endpoints":
+            return "endpoint"
+        return "embedder" if ref.path in self._embedder_paths else None
+
+    def _admit(self, kind: Kind, name: str, actor: Actor) -> Decision:
+        ref = _reference(kind, name)
+        if ref is None or self._kind(ref) != kind or self.catalog.lineage.state(ref) is None:
+            known = [offer.name for offer in self._offers(actor) if offer.kind == kind]
+            raise NotFound(kind, name, known)
+        decision = self.catalog.access.decide(actor, "use", ref)
+        decision.require()
+        return decision
+
+    def _look_up(self, ref: Ref) -> tuple[Endpoint, str]:
+        known = self._read.get(_key(ref))
+        if known is None:
+            endpoint = read_endpoint(self.catalog.get(ref))
+            digest = self.catalog.get(endpoint.model).digest if endpoint.model else ""
+            known = self._read[_key(ref)] = (endpoint, digest)
+        return known
+
+
+def full(ref: Ref) -> str:
+    """Return a reference with all digits of its version."""
+    return f"{ref.path}@{ref.version}"
+
+
+def _key(ref: Ref) -> str:
+    return ref.version or ""
+
+
+def _reference(kind: Kind, name: str) -> Ref | None:
+    """Read ``desk`` or ``endpoints/desk``; None for what names no current version."""
+    section = "endpoints" if kind == "endpoint" else "models"
+    try:
+        ref = Ref.parse(f"{section}/{name.removeprefix(f'{section}/')}")
+    except BadInput:
+        return None
+    return None if ref.version else ref

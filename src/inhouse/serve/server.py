@@ -1,0 +1,117 @@
+"""Runs the app on a port until it is told to stop, and then lets open requests finish."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from inhouse.core.errors import BadInput
+
+log = logging.getLogger(__name__)
+
+BACKLOG = 512
+PORT = 8000
+GRACE_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """A server that answers: where, and how to stop it from any thread."""
+
+    url: str
+    port: int
+    stop: Callable[[], None]
+
+
+def serve(
+    app: ASGIApp,
+    *,
+    host: str = "127.0.0.1",
+    port: int = PORT,
+    ready: Callable[[Listening], None] | None = None,
+    grace_seconds: int = GRACE_SECONDS,
+) -> None:
+    """Serve until SIGTERM, SIGINT or `Listening.stop`; port 0 takes any free one.
+
+    `ready` is called once requests are answered. Requests that are open at the end have
+    `grace_seconds` to finish; then they are cut off.
+
+    Raises:
+        BadInput: the port is taken, or the host is not this machine's.
+    """
+    with _listen(host, port) as listener:
+        config = uvicorn.Config(
+            app,
+            access_log=False,
+            backlog=BACKLOG,
+            lifespan="on",
+            log_config=None,
+            log_level="warning",
+            proxy_headers=False,
+            server_header=False,
+            timeout_graceful_shutdown=grace_seconds,
+            ws="none",
+        )
+        chosen = listener.getsockname()[1]
+        shown = f"[{host}]" if ":" in host else host
+        server = _Server(config)
+        server.announce = lambda: (ready or _log_ready)(
+            Listening(f"http://{shown}:{chosen}", chosen, server.stop)
+        )
+        with _signals_end_quietly():
+            server.run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    announce: Callable[[], None]
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.announce()
+
+    def stop(self) -> None:
+        self.should_exit = True
+
+
+def _log_ready(listening: Listening) -> None:
+    log.info("Listening on %s", listening.url)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            what = f"Port {port} on {host} is taken by another program."
+            fix = "Stop it, or choose another port (0 takes any free one)."
+        elif error.errno == errno.EACCES:
+            what = f"Port {port} is not open to ordinary users."
+            fix = "Choose a port from 1024 up."
+        else:
+            what = f"{host} is not an address of this machine: {error.strerror}."
+            fix = "Use 127.0.0.1, or 0.0.0.0 to listen on all of its addresses."
+        raise BadInput(what, fix) from error
+
+
+@contextmanager
+def _signals_end_quietly() -> Iterator[None]:
+    """Keep the server, which raises its signals again after it is done, from killing the caller."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {s: signal.signal(s, lambda *_: None) for s in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

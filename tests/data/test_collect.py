@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from inhouse.core.access import Actor
+from inhouse.core.artifact import identity
+from inhouse.core.documents import read_documents
+from inhouse.core.errors import BadInput, UserError
+from inhouse.core.stage import Context
+from inhouse.data import collect
+from inhouse.data.collect import LEDGER, STAGE, Collect
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "a.md").write_text("# Travel\n\nGo. \u2028 On.\n", encoding="utf-8")
+    (folder / "b.html").write_text("<h1>Leave</h1><p>Stay.", encoding="utf-8")
+    (folder / "c.txt").write_bytes(b"\xff\xfa")
+    (folder / "d.png").write_bytes(b"\x89PNG")
+    (folder / "e.md").write_text("")
+    return folder
+
+
+def work(tmp_path: Path) -> Context:
+    folder = tmp_path / "work"
+    folder.mkdir(exist_ok=True)
+    return Context(folder, Actor("ana"))
+
+
+def ledger(ctx: Context) -> dict[str, str]:
+    lines = (ctx.work / LEDGER).read_text(encoding="utf-8").splitlines()
+    return {entry["path"]: entry["reason"] for entry in map(json.loads, lines)}
+
+
+def test_files_become_documents_or_lines_of_the_ledger(root: Path, tmp_path: Path) -> None:
+    ctx = work(tmp_path)
+    result = STAGE.run(Collect.scan(["."], root), {}, ctx)
+    documents = list(read_documents(ctx.work))
+    assert [(d.path, d.title) for d in documents] == [("a.md", "Travel"), ("b.html", "Leave")]
+    assert documents[0].text == "# Travel\n\nGo. \u2028 On.\n"
+    assert {path: reason.split(".")[0] for path, reason in ledger(ctx).items()} == {
+        "c.txt": "It is not utf-8 text: byte 0 does not fit",
+        "d.png": "Files of type '",
+        "e.md": "It has no text",
+    }
+    assert result.summary == {"documents": 2, "skipped": 3, "characters": 35}
+
+
+def test_a_spec_is_the_files_and_not_where_they_lie(root: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    root.rename(elsewhere)
+    moved = Collect.scan(["**/*.md"], elsewhere)
+    elsewhere.rename(root)
+    assert identity(moved) == identity(Collect.scan(["*.md"], root))
+    assert [path for path, _ in moved.files] == ["a.md", "e.md"]
+
+
+def test_the_same_files_give_the_same_bytes(root: Path, tmp_path: Path) -> None:
+    ctx = work(tmp_path)
+    written = []
+    for _ in range(2):
+        STAGE.run(Collect.scan(["."], root), {}, ctx)
+        written.append({path.name: path.read_bytes() for path in ctx.work.iterdir()})
+        (root / "a.md").touch()
+    assert written[0] == written[1]
+
+
+@pytest.mark.parametrize("change", [lambda f: f.write_text("new"), lambda f: f.unlink()])
+def test_a_file_that_changes_meanwhile_stops_the_run(root: Path, tmp_path: Path, change) -> None:
+    spec = Collect.scan(["*.md"], root)
+    change(root / "a.md")
+    with pytest.raises(UserError, match=r"a\.md changed while it was read\. Run it again\."):
+        STAGE.run(spec, {}, work(tmp_path))
+
+
+def test_a_file_that_is_too_large_is_left_out(root: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(collect, "LARGEST", 10)
+    ctx = work(tmp_path)
+    assert STAGE.run(Collect.scan(["a.md"], root), {}, ctx).summary["documents"] == 0
+    assert "more than the 10" in ledger(ctx)["a.md"]
+
+
+def test_scanning_nothing_is_an_error(root: Path) -> None:
+    with pytest.raises(BadInput, match="Nothing matches"):
+        Collect.scan(["*.pdf"], root)

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from inhouse.core.errors import BadInput
+from inhouse.data.files import find, relative
+
+FILES = (
+    "docs/a.md",
+    "docs/b.txt",
+    "docs/deep/c.md",
+    "docs/deep/er/d.md",
+    "docs/.hidden.md",
+    "docs/.git/e.md",
+    "team-x/f.md",
+    ".inhouse/g.md",
+)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for name in FILES:
+        path = tmp_path / "project" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    return tmp_path / "project"
+
+
+def names(root: Path, *patterns: str) -> list[str]:
+    return [relative(path, root) for path in find(patterns, root)]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("./docs/**/*.md", ["docs/a.md", "docs/deep/c.md", "docs/deep/er/d.md"]),
+        ("docs/*.md", ["docs/a.md"]),
+        ("docs", ["docs/a.md", "docs/b.txt", "docs/deep/c.md", "docs/deep/er/d.md"]),
+        ("docs/deep/**", ["docs/deep/c.md", "docs/deep/er/d.md"]),
+        ("docs/**/er/*", ["docs/deep/er/d.md"]),
+        ("docs/a.md", ["docs/a.md"]),
+        ("docs/[ab].*", ["docs/a.md", "docs/b.txt"]),
+        ("docs/?.md", ["docs/a.md"]),
+        ("team-*", ["team-x/f.md"]),
+        ("docs/.git", ["docs/.git/e.md"]),
+        ("docs/../team-x/*.md", ["team-x/f.md"]),
+    ],
+)
+def test_patterns(root: Path, pattern: str, expected: list[str]) -> None:
+    assert names(root, pattern) == expected
+
+
+def test_a_file_named_twice_comes_once(root: Path) -> None:
+    assert names(root, "docs/b.txt", "docs", "docs/a.md")[:2] == ["docs/a.md", "docs/b.txt"]
+    assert len(names(root, "docs", "docs")) == 4
+
+
+@pytest.mark.parametrize("pattern", ["docs/*.pdf", "nowhere", "nowhere/**/*.md", "docs/a.md/*"])
+def test_a_pattern_that_matches_nothing_is_named(root: Path, pattern: str) -> None:
+    with pytest.raises(BadInput, match="Nothing matches") as caught:
+        find(["docs", pattern], root)
+    assert repr(pattern) in caught.value.what
+
+
+def test_a_folder_outside_the_project_can_be_named(root: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "elsewhere" / "x.md"
+    outside.parent.mkdir()
+    outside.write_text("x")
+    assert find([str(outside.parent)], root) == [outside]
+    assert names(root, "../elsewhere") == [outside.as_posix()]
+    assert root / relative(outside, root) == outside
+
+
+def test_links_lead_neither_out_nor_in_circles(root: Path, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.md"
+    secret.write_text("secret")
+    try:
+        (root / "docs/out.md").symlink_to(secret)
+    except OSError:
+        pytest.skip("this user may not make symbolic links")
+    (root / "docs/loop").symlink_to(root / "docs", target_is_directory=True)
+    (root / "docs/in.md").symlink_to(root / "team-x/f.md")
+    (root / "docs/broken.md").symlink_to(root / "nothing.md")
+    assert names(root, "docs/**/*.md") == [
+        "docs/a.md",
+        "docs/deep/c.md",
+        "docs/deep/er/d.md",
+        "docs/in.md",
+    ]

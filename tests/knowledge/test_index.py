@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from workshop import HashEmbedder, index, source
+
+from inhouse.core.errors import InhouseError
+from inhouse.knowledge.index import BATCH, UNFINISHED
+from inhouse.knowledge.schema import FILE
+from inhouse.knowledge.search import KnowledgeBase
+
+TEXTS = {
+    "travel.md": "# Travel\n\nBook early.\n\n## Flights\n\nFly economy.\n",
+    "leave.md": "# Leave\n\nThirty days a year.\n",
+    "empty.md": "# Only a heading\n",
+}
+
+
+def test_a_run_says_what_it_did_and_leaves_one_file(tmp_path: Path) -> None:
+    embedder = HashEmbedder()
+    result = index(tmp_path / "one", [source(tmp_path / "in", "data/handbook", TEXTS)], embedder)
+    assert result.summary == {
+        "documents": 3,
+        "sections": 3,
+        "passages": 3,
+        "embedded": 3,
+        "reused": 0,
+        "skipped": 1,
+    }
+    files = {p.name for p in (tmp_path / "one").iterdir()}
+    assert files - set(result.scratch) == {FILE}
+    assert sorted(embedder.texts) == [
+        "leave.md > Leave\nThirty days a year.",
+        "travel.md > Travel\nBook early.",
+        "travel.md > Travel > Flights\nFly economy.",
+    ]
+
+
+def test_an_edit_embeds_one_section_and_a_deletion_is_gone(tmp_path: Path) -> None:
+    index(tmp_path / "one", [source(tmp_path / "in", "data/handbook", TEXTS)], HashEmbedder())
+    edited = TEXTS | {"travel.md": TEXTS["travel.md"].replace("economy", "business")}
+    del edited["leave.md"]
+    embedder = HashEmbedder()
+    result = index(
+        tmp_path / "two",
+        [source(tmp_path / "in", "data/handbook", edited)],
+        embedder,
+        previous=tmp_path / "one",
+    )
+    assert embedder.texts == ["travel.md > Travel > Flights\nFly business."]
+    assert (result.summary["embedded"], result.summary["reused"]) == (1, 1)
+    base = KnowledgeBase(tmp_path / "two", embedder)
+    found = base.search("thirty days", readable={"data/handbook"}, top=10)
+    assert {hit.section.document for hit in found} == {"travel.md"}
+    base.close()
+
+
+def test_the_bytes_do_not_depend_on_what_was_reused(tmp_path: Path) -> None:
+    given = [source(tmp_path / "in", "data/handbook", TEXTS)]
+    other = [source(tmp_path / "other", "data/handbook", {"leave.md": TEXTS["leave.md"]})]
+    index(tmp_path / "other-index", other, HashEmbedder())
+    index(tmp_path / "fresh", given, HashEmbedder())
+    index(tmp_path / "reused", given, HashEmbedder(), previous=tmp_path / "other-index")
+    assert (tmp_path / "fresh" / FILE).read_bytes() == (tmp_path / "reused" / FILE).read_bytes()
+
+
+def test_vectors_of_another_embedder_are_not_taken_over(tmp_path: Path) -> None:
+    given = [source(tmp_path / "in", "data/handbook", TEXTS)]
+    index(tmp_path / "one", given, HashEmbedder())
+    embedder = HashEmbedder(16)
+    before = tmp_path / "one"
+    result = index(tmp_path / "two", given, embedder, previous=before, identity="narrow")
+    assert result.summary["embedded"] == 3
+
+
+def test_the_same_text_is_embedded_once(tmp_path: Path) -> None:
+    embedder = HashEmbedder()
+    given = [source(tmp_path / name, f"data/{name}", {"a.md": "Same."}) for name in "xy"]
+    result = index(tmp_path / "one", given, embedder)
+    assert embedder.texts == ["a.md\nSame."]
+    assert (result.summary["passages"], result.summary["embedded"]) == (2, 1)
+
+
+def test_numbers_that_are_not_finite_are_refused(tmp_path: Path) -> None:
+    class Broken(HashEmbedder):
+        def embed(self, texts):
+            return super().embed(texts) * float("nan")
+
+    with pytest.raises(InhouseError, match="not finite"):
+        index(tmp_path / "one", [source(tmp_path / "in", "data/handbook", TEXTS)], Broken())
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from workshop import HashEmbedder, index, opened
+
+class Fatal(HashEmbedder):
+    def embed(self, texts):
+        if len(self.texts) >= int(sys.argv[3]):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().embed(texts)
+
+index(Path(sys.argv[1]), [opened(Path(sys.argv[2]), "data/handbook")], Fatal())
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no SIGKILL on Windows")
+def test_after_kill_9_only_the_rest_is_embedded(tmp_path: Path) -> None:
+    texts = {f"{n:03}.md": f"Memo number {n}." for n in range(4 * BATCH)}
+    given = [source(tmp_path / "in", "data/handbook", texts)]
+    work = tmp_path / "work"
+    for done in (BATCH, 2 * BATCH):
+        killed = subprocess.run(
+            [sys.executable, "-c", KILLED, str(work), str(tmp_path / "in"), str(BATCH)],
+            env=os.environ | {"PYTHONPATH": str(Path(__file__).parent)},
+            check=False,
+        )
+        assert killed.returncode == -signal.SIGKILL
+        with sqlite3.connect(work / UNFINISHED) as vectors:
+            assert vectors.execute("SELECT count(*) FROM vectors").fetchone() == (done,)
+        vectors.close()
+
+    result = index(work, given, HashEmbedder())
+    assert result.summary["embedded"] == 2 * BATCH
+    index(tmp_path / "whole", given, HashEmbedder())
+    assert (work / FILE).read_bytes() == (tmp_path / "whole" / FILE).read_bytes()

@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import math
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from workshop import ANA, HashEmbedder, base, index, source
+
+from inhouse.core.access import Actor, Decision
+from inhouse.core.artifact import Ref
+from inhouse.core.errors import BadInput, Refused
+from inhouse.core.label import Label
+from inhouse.core.nouns import Hit
+from inhouse.knowledge.search import GuardedSearch, KnowledgeBase
+
+HANDBOOK = {
+    "travel.md": "# Travel\n\nBook early.\n\n## Flights\n\nFly economy below six hours.\n",
+    "leave.md": "# Leave\n\nThirty days a year. Ask your lead.\n",
+}
+MEMOS = {"deal.md": "# Deal\n\nThe zebra deal closes in May. Do not tell.\n"}
+
+
+@pytest.fixture
+def desk(tmp_path: Path):
+    found = base(
+        tmp_path / "desk",
+        [
+            source(tmp_path / "memos", "data/memos", MEMOS),
+            source(tmp_path / "handbook", "data/handbook", HANDBOOK),
+        ],
+    )
+    yield found
+    found.close()
+
+
+def test_the_best_section_comes_first_with_its_passage(desk: KnowledgeBase) -> None:
+    first, *rest = desk.search("economy flights", readable=desk.sources, top=3)
+    assert first.section.id == "data/handbook:travel.md#flights"
+    assert first.section.headings == ("travel.md", "Travel", "Flights")
+    assert str(first.section.source) == "data/handbook@abcd1234"
+    assert first.passage == "Fly economy below six hours."
+    scores = [first.score, *(hit.score for hit in rest)]
+    assert scores == sorted(scores, reverse=True)
+    assert all(0 <= score <= 1 for score in scores)
+
+
+def test_inflected_words_match(desk: KnowledgeBase) -> None:
+    assert desk.search("booking", readable=desk.sources, top=1)[0].passage == "Book early."
+
+
+def test_passages_stand_word_for_word_in_their_section(tmp_path: Path) -> None:
+    long = "# Long\n\n" + "\n".join(
+        f"Line {n} is about topic {n}, and no other." for n in range(50)
+    )
+    found = base(tmp_path / "desk", [source(tmp_path / "in", "data/long", {"long.md": long})])
+    (hit,) = found.search("topic 37", readable={"data/long"}, top=5)
+    assert "topic 37" in hit.passage
+    assert hit.passage in hit.section.text
+    assert len(hit.passage.split()) <= 20
+    found.close()
+
+
+@pytest.mark.parametrize("query", ["", "   ", "qwxyz", "?!", "\ud800", '" OR NEAR(', "a " * 5000])
+def test_any_query_gives_finite_scores(desk: KnowledgeBase, query: str) -> None:
+    found = desk.search(query, readable=desk.sources, top=10)
+    assert len(found) == 4
+    assert all(math.isfinite(hit.score) for hit in found)
+
+
+def test_nothing_readable_gives_nothing(desk: KnowledgeBase) -> None:
+    assert desk.search("zebra", readable=(), top=5) == []
+    assert desk.search("zebra", readable={"data/unknown"}, top=5) == []
+
+
+def test_an_index_of_nothing_can_be_searched(tmp_path: Path) -> None:
+    found = base(tmp_path / "desk", [source(tmp_path / "in", "data/none", {})])
+    assert found.sources == ["data/none"]
+    assert found.search("zebra", readable=found.sources, top=5) == []
+    found.close()
+
+
+def test_another_embedder_is_refused(tmp_path: Path) -> None:
+    index(tmp_path / "desk", [source(tmp_path / "in", "data/memos", MEMOS)], HashEmbedder())
+    with pytest.raises(BadInput, match="vectors of 32 numbers"):
+        KnowledgeBase(tmp_path / "desk", HashEmbedder(16))
+
+
+def test_many_threads_get_the_same(desk: KnowledgeBase) -> None:
+    queries = ["economy flights", "zebra", "days of leave", "book"] * 25
+
+    def ask(query: str) -> list[Hit]:
+        return desk.search(query, readable=desk.sources, top=3)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(ask, queries)) == [ask(query) for query in queries]
+
+
+def decide(actor: Actor, path: str) -> Decision:
+    label = Label.parse("sell-side" if path == "data/memos" else "open")
+    missing = label.missing(actor.groups)
+    return Decision(not missing.clauses, actor.name, "read", Ref.parse(path), label, missing)
+
+
+def test_a_guarded_search_shows_what_may_be_read(desk: KnowledgeBase) -> None:
+    guarded = GuardedSearch(desk, decide)
+    assert {h.section.source.path for h in guarded.search("zebra", ANA, top=9)} == {"data/handbook"}
+    cy = Actor("cy", frozenset({"sell-side"}))
+    assert guarded.search("zebra", cy, top=1)[0].section.document == "deal.md"
+
+
+def test_a_guarded_search_refuses_who_may_read_nothing(tmp_path: Path) -> None:
+    desk = base(tmp_path / "desk", [source(tmp_path / "in", "data/memos", MEMOS)])
+    with pytest.raises(Refused, match="ana may not read data/memos: it carries sell-side"):
+        GuardedSearch(desk, decide).search("zebra", ANA, top=5)
+    desk.close()
+
+
+WORDS = st.sampled_from(["zebra", "deal", "travel", "fly", "leave", "days", "the", "of", "漢"])
+TEXT = st.lists(WORDS, min_size=1, max_size=60).map(" ".join)
+MARKDOWN = st.lists(TEXT, min_size=1, max_size=4).map("\n\n# Part\n\n".join)
+SOURCE = st.dictionaries(st.sampled_from(["a.md", "b.md", "c/d.md"]), MARKDOWN, max_size=3)
+COMPANY = st.dictionaries(st.sampled_from(["data/a", "data/b", "data/c"]), SOURCE, min_size=1)
+
+
+@settings(deadline=None, max_examples=60)
+@given(COMPANY, st.sets(st.sampled_from(["data/a", "data/b", "data/c"])), TEXT | st.just(""))
+def test_what_may_not_be_read_has_no_influence(
+    company: dict[str, dict[str, str]], readable: set[str], query: str
+) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        inputs = [
+            source(folder / path, path, dict(sorted(texts.items())))
+            for path, texts in company.items()
+        ]
+        whole = base(folder / "whole", inputs)
+        mine = base(folder / "mine", [i for i in inputs if i.artifact.ref.path in readable])
+        assert whole.search(query, readable=readable, top=20) == mine.search(
+            query, readable=readable, top=20
+        )
+        whole.close()
+        mine.close()

@@ -1,0 +1,86 @@
+"""Small real parts for the knowledge tests: an embedder without weights, sources, indexes."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from inhouse.core.access import Actor
+from inhouse.core.artifact import Artifact, Input, Ref
+from inhouse.core.documents import write_documents
+from inhouse.core.label import Label
+from inhouse.core.nouns import Document
+from inhouse.core.stage import Context, Result
+from inhouse.knowledge.index import Index, build
+from inhouse.knowledge.search import KnowledgeBase
+
+ANA = Actor("ana", frozenset({"buy-side"}))
+
+
+class HashEmbedder:
+    """Adds up one random direction for each word; counts what it is asked for."""
+
+    def __init__(self, width: int = 32) -> None:
+        self.width = width
+        self.texts: list[str] = []
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        self.texts += texts
+        return np.stack([self._vector(text) for text in texts])
+
+    def _vector(self, text: str) -> np.ndarray:
+        vector = np.full(self.width, 1e-3)
+        for word in re.findall(r"\w+", text.lower()):
+            seed = int.from_bytes(hashlib.sha256(word.encode()).digest()[:8])
+            vector += np.random.default_rng(seed).standard_normal(self.width)
+        return (vector / np.linalg.norm(vector)).astype(np.float32)
+
+
+def opened(folder: Path, ref: str, version: str = "abcd1234") -> Input:
+    artifact = Artifact(
+        ref=Ref.parse(ref).at(version),
+        recipe="test",
+        code=1,
+        params={},
+        parents=(),
+        digest="",
+        files={},
+        label=Label.OPEN,
+        created=datetime(2026, 1, 1, tzinfo=UTC),
+        actor="ana",
+        seconds=0.0,
+        summary={},
+    )
+    return Input(artifact, folder)
+
+
+def source(folder: Path, ref: str, texts: dict[str, str]) -> Input:
+    """Write a source of documents: path -> Markdown; a document's title is its path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_documents(folder, (Document(path, path, text, "0" * 64) for path, text in texts.items()))
+    return opened(folder, ref)
+
+
+def index(
+    folder: Path,
+    sources: Sequence[Input],
+    embedder: HashEmbedder,
+    *,
+    previous: Path | None = None,
+    identity: str = "hash",
+) -> Result:
+    folder.mkdir(parents=True, exist_ok=True)
+    before = opened(previous, "knowledge/desk") if previous else None
+    ctx = Context(folder, ANA, previous=before)
+    return build(Index(chunk_words=20), sources, ctx, embedder, identity=identity)
+
+
+def base(folder: Path, sources: Sequence[Input]) -> KnowledgeBase:
+    embedder = HashEmbedder()
+    index(folder, sources, embedder)
+    return KnowledgeBase(folder, embedder)

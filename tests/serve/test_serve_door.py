@@ -1,0 +1,241 @@
+"""Keys, guards and the shapes in which requests are refused."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import numpy as np
+import openai
+import pytest
+from serve_world import World
+
+from inhouse.core.label import Label
+from inhouse.serve.app import Door, create_app
+
+Clients = Callable[[str], openai.OpenAI]
+
+
+def send(
+    url: str, method: str, path: str, body: bytes = b"", key: str = "", **headers: str
+) -> tuple[int, dict[str, object], dict[str, str]]:
+    if key:
+        headers["Authorization"] = f"Bearer {key}"
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=20)
+    try:
+        connection.request(method, path, body, headers)
+        response = connection.getresponse()
+        shown = {k.lower(): v for k, v in response.getheaders()}
+        return response.status, json.loads(response.read()), shown
+    finally:
+        connection.close()
+
+
+def chat(**changes: object) -> bytes:
+    body = {"model": "desk", "messages": [{"role": "user", "content": "hi"}], **changes}
+    return json.dumps(body).encode()
+
+
+def test_every_route_has_a_guard(world: World, url: str) -> None:
+    guards = {}
+    for route in create_app(world.house).routes:
+        assert isinstance(route, Door), f"{route} has no guard"
+        guards[route.path] = route.guard
+        if route.guard == "public":
+            continue
+        for method in route.methods - {"HEAD"}:
+            status, body, headers = send(url, method, route.path)
+            assert status == 401
+            assert body["error"]["code"] == "invalid_api_key"
+            assert headers["www-authenticate"].startswith("Bearer")
+    assert [path for path, guard in guards.items() if guard == "public"] == ["/healthz"]
+
+
+def test_every_use_route_decides(world: World, url: str) -> None:
+    world.catalog.access.set_label(world.minilm, Label.parse("buy-side"), by="admin")
+    _, key = world.key("cy")
+    bodies = {
+        "/v1/chat/completions": chat(),
+        "/v1/embeddings": b'{"model": "models/minilm", "input": "x"}',
+    }
+    for route in create_app(world.house).routes:
+        if isinstance(route, Door) and route.guard == "use":
+            status, body, _ = send(url, "POST", route.path, bodies[route.path], key)
+            assert (status, body["error"]["type"]) == (403, "permission_error")
+            assert not world.catalog.audit(last=1)[0].allowed
+    assert world.engines.opened == []
+
+
+def test_health_tells_nothing(url: str) -> None:
+    status, body, _ = send(url, "GET", "/healthz")
+    assert status == 200
+    assert set(body) == {"status", "version"}
+
+
+def test_models_are_those_the_actor_may_use(client: Clients) -> None:
+    assert [m.id for m in client("ana").models.list()] == ["desk", "help", "models/minilm"]
+    assert [m.id for m in client("cy").models.list()] == ["help", "models/minilm"]
+
+
+def test_refusal_names_label_and_source(client: Clients) -> None:
+    with pytest.raises(openai.PermissionDeniedError) as caught:
+        client("cy").chat.completions.create(
+            model="desk", messages=[{"role": "user", "content": "x"}], stream=True
+        )
+    assert "it carries buy-side, inherited from data/memos" in caught.value.body["message"]
+    assert caught.value.code == "refused"
+
+
+def test_unknown_names_reveal_only_what_is_allowed(world: World, client: Clients) -> None:
+    for name, actor, told in [("dezk", "ana", "desk"), ("dezk", "cy", "help")]:
+        with pytest.raises(openai.NotFoundError) as caught:
+            client(actor).chat.completions.create(
+                model=name, messages=[{"role": "user", "content": "x"}]
+            )
+        assert told in caught.value.body["message"]
+        assert ("'desk'" in caught.value.body["message"]) == (actor == "ana")
+    pinned = str(world.catalog.list()[2].ref)
+    with pytest.raises(openai.NotFoundError):
+        client("ana").chat.completions.create(
+            model=pinned, messages=[{"role": "user", "content": "x"}]
+        )
+    with pytest.raises(openai.NotFoundError):
+        client("ana").embeddings.create(model="models/base", input="x")
+
+
+def test_revoked_and_unknown_keys(world: World, url: str) -> None:
+    id, secret = world.key("ana")
+    assert send(url, "POST", "/v1/chat/completions", chat(), secret)[0] == 200
+    world.catalog.keys.revoke(id, by="admin")
+    status, body, _ = send(url, "POST", "/v1/chat/completions", chat(), secret)
+    assert status == 401
+    assert "revoked" in body["error"]["message"]
+    assert send(url, "GET", "/v1/models", key="ih-nobody")[0] == 401
+
+
+def test_groups_taken_away_count_at_the_next_request(world: World, url: str) -> None:
+    _, secret = world.key("ana")
+    assert send(url, "POST", "/v1/chat/completions", chat(), secret)[0] == 200
+    world.catalog.access.set_groups({}, by="admin")
+    assert send(url, "POST", "/v1/chat/completions", chat(), secret)[0] == 403
+
+
+@pytest.mark.parametrize(
+    ("changes", "param", "told"),
+    [
+        ({"tools": [{"type": "function"}]}, "tools", "not supported"),
+        ({"logprobs": True}, "logprobs", "not supported"),
+        ({"n": 2}, "n", "not supported"),
+        ({"response_format": {"type": "json_object"}}, "response_format", "not supported"),
+        ({"logit_bias": {"1": 5}}, "logit_bias", "not supported"),
+        ({"presence_penalty": 0.5}, "presence_penalty", "not supported"),
+        ({"temprature": 1}, "temprature", "Did you mean 'temperature'"),
+        ({"temperature": 3}, "temperature", "less than or equal to 2"),
+        ({"temperature": "1"}, "temperature", "number"),
+        ({"top_p": 0}, "top_p", "greater than 0"),
+        ({"max_tokens": 0}, "max_tokens", "greater than or equal to 1"),
+        ({"seed": -1}, "seed", "greater"),
+        ({"stop": [""]}, "stop[0]", "at least 1"),
+        ({"messages": []}, "messages", "at least 1"),
+        ({"messages": "hi"}, "messages", "list"),
+        ({"messages": [{"role": "tool", "content": "x"}]}, "messages[0].role", "user"),
+        ({"messages": [{"role": "user"}]}, "messages[0].content", "missing"),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]},
+            "messages[0].content",
+            "'text'",
+        ),
+        (
+            {"messages": [{"role": "assistant", "content": "x", "tool_calls": [{}]}]},
+            "messages[0].tool_calls",
+            "not supported",
+        ),
+        ({"stream_options": {"usage": True}}, "stream_options.usage", "no field"),
+        ({"model": None}, "model", "missing"),
+    ],
+)
+def test_fields_are_refused_by_name(
+    world: World, url: str, changes: dict[str, object], param: str, told: str
+) -> None:
+    _, key = world.key("ana")
+    status, body, _ = send(url, "POST", "/v1/chat/completions", chat(**changes), key)
+    assert status == 400
+    error = body["error"]
+    assert (error["param"], error["type"]) == (param, "invalid_request_error")
+    assert told in error["message"]
+    assert set(error) == {"message", "type", "param", "code"}
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[1]", b'"x"', b"\xff"])
+def test_what_is_not_an_object(world: World, url: str, body: bytes) -> None:
+    _, key = world.key("ana")
+    status, shown, _ = send(url, "POST", "/v1/chat/completions", body, key)
+    assert (status, shown["error"]["code"]) == (400, "bad_input")
+
+
+def test_bodies_are_bounded(world: World, url: str) -> None:
+    _, key = world.key("ana")
+    large = chat(user="x" * 30_000)
+    status, body, _ = send(url, "POST", "/v1/chat/completions", large, key)
+    assert (status, body["error"]["code"]) == (413, "request_too_large")
+
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=20)
+    try:  # in pieces, with no length declared
+        pieces = (large[i : i + 5000] for i in range(0, len(large), 5000))
+        headers = {"Authorization": f"Bearer {key}"}
+        connection.request("POST", "/v1/chat/completions", pieces, headers, encode_chunked=True)
+        assert connection.getresponse().status == 413
+    finally:
+        connection.close()
+
+
+def test_wrong_method_and_path(url: str) -> None:
+    status, body, headers = send(url, "GET", "/v1/chat/completions")
+    assert (status, body["error"]["code"]) == (405, "method_not_allowed")
+    assert headers["allow"] == "POST"
+    status, body, _ = send(url, "GET", "/v1/chat")
+    assert (status, body["error"]["code"]) == (404, "not_found")
+
+
+def test_a_question_is_needed_where_knowledge_is(client: Clients) -> None:
+    with pytest.raises(openai.BadRequestError, match="no question"):
+        client("ana").chat.completions.create(
+            model="help", messages=[{"role": "assistant", "content": "x"}]
+        )
+
+
+def test_embeddings(world: World, url: str, client: Clients) -> None:
+    made = client("cy").embeddings.create(model="models/minilm", input=["ab", "cde"])
+    assert [d.embedding for d in made.data] == [[2, 1, 0, 0], [3, 1, 0, 0]]
+    assert made.inhouse["model"] == f"models/minilm@{world.minilm.version}"
+    _, key = world.key("cy")
+    for form in ("float", "base64"):
+        body = json.dumps({"model": "minilm", "input": "ab", "encoding_format": form}).encode()
+        status, shown, headers = send(url, "POST", "/v1/embeddings", body, key)
+        assert status == 200
+        got = shown["data"][0]["embedding"]
+        if form == "base64":
+            got = np.frombuffer(base64.b64decode(got), "<f4").tolist()
+        assert got == [2, 1, 0, 0]
+        assert headers["x-inhouse-digest"] == world.catalog.get(world.minilm).digest
+
+
+@pytest.mark.parametrize(
+    ("changes", "param"),
+    [
+        ({"input": [1, 2]}, "input"),
+        ({"input": [[1, 2]]}, "input"),
+        ({"input": []}, "input"),
+        ({"input": ""}, "input[0]"),
+        ({"input": "x", "dimensions": 3}, "dimensions"),
+        ({"input": "x", "encoding_format": "int8"}, "encoding_format"),
+    ],
+)
+def test_embedding_fields(world: World, url: str, changes: dict[str, object], param: str) -> None:
+    _, key = world.key("cy")
+    body = json.dumps({"model": "minilm", **changes}).encode()
+    status, shown, _ = send(url, "POST", "/v1/embeddings", body, key)
+    assert (status, shown["error"]["param"]) == (400, param)
