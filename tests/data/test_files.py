@@ -73,6 +73,11 @@ def test_a_folder_outside_the_project_can_be_named(root: Path, tmp_path: Path) -
     assert root / relative(outside, root) == outside
 
 
+def test_a_name_that_is_no_text_is_refused(root: Path) -> None:
+    with pytest.raises(BadInput, match="not in UTF-8"):
+        relative(root / "\udcff.md", root)
+
+
 def test_links_lead_neither_out_nor_in_circles(root: Path, tmp_path: Path) -> None:
     secret = tmp_path / "secret.md"
     secret.write_text("secret")

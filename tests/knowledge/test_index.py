@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from workshop import HashEmbedder, index, source
+from workshop import CountingEmbedder, index, source
 
 from inhouse.core.errors import InhouseError
 from inhouse.knowledge.index import BATCH, UNFINISHED
@@ -23,7 +23,7 @@ TEXTS = {
 
 
 def test_a_run_says_what_it_did_and_leaves_one_file(tmp_path: Path) -> None:
-    embedder = HashEmbedder()
+    embedder = CountingEmbedder()
     result = index(tmp_path / "one", [source(tmp_path / "in", "data/handbook", TEXTS)], embedder)
     assert result.summary == {
         "documents": 3,
@@ -43,10 +43,10 @@ def test_a_run_says_what_it_did_and_leaves_one_file(tmp_path: Path) -> None:
 
 
 def test_an_edit_embeds_one_section_and_a_deletion_is_gone(tmp_path: Path) -> None:
-    index(tmp_path / "one", [source(tmp_path / "in", "data/handbook", TEXTS)], HashEmbedder())
+    index(tmp_path / "one", [source(tmp_path / "in", "data/handbook", TEXTS)], CountingEmbedder())
     edited = TEXTS | {"travel.md": TEXTS["travel.md"].replace("economy", "business")}
     del edited["leave.md"]
-    embedder = HashEmbedder()
+    embedder = CountingEmbedder()
     result = index(
         tmp_path / "two",
         [source(tmp_path / "in", "data/handbook", edited)],
@@ -64,23 +64,23 @@ def test_an_edit_embeds_one_section_and_a_deletion_is_gone(tmp_path: Path) -> No
 def test_the_bytes_do_not_depend_on_what_was_reused(tmp_path: Path) -> None:
     given = [source(tmp_path / "in", "data/handbook", TEXTS)]
     other = [source(tmp_path / "other", "data/handbook", {"leave.md": TEXTS["leave.md"]})]
-    index(tmp_path / "other-index", other, HashEmbedder())
-    index(tmp_path / "fresh", given, HashEmbedder())
-    index(tmp_path / "reused", given, HashEmbedder(), previous=tmp_path / "other-index")
+    index(tmp_path / "other-index", other, CountingEmbedder())
+    index(tmp_path / "fresh", given, CountingEmbedder())
+    index(tmp_path / "reused", given, CountingEmbedder(), previous=tmp_path / "other-index")
     assert (tmp_path / "fresh" / FILE).read_bytes() == (tmp_path / "reused" / FILE).read_bytes()
 
 
 def test_vectors_of_another_embedder_are_not_taken_over(tmp_path: Path) -> None:
     given = [source(tmp_path / "in", "data/handbook", TEXTS)]
-    index(tmp_path / "one", given, HashEmbedder())
-    embedder = HashEmbedder(16)
+    index(tmp_path / "one", given, CountingEmbedder())
+    embedder = CountingEmbedder(16)
     before = tmp_path / "one"
     result = index(tmp_path / "two", given, embedder, previous=before, identity="narrow")
     assert result.summary["embedded"] == 3
 
 
 def test_the_same_text_is_embedded_once(tmp_path: Path) -> None:
-    embedder = HashEmbedder()
+    embedder = CountingEmbedder()
     given = [source(tmp_path / name, f"data/{name}", {"a.md": "Same."}) for name in "xy"]
     result = index(tmp_path / "one", given, embedder)
     assert embedder.texts == ["a.md\nSame."]
@@ -88,7 +88,7 @@ def test_the_same_text_is_embedded_once(tmp_path: Path) -> None:
 
 
 def test_numbers_that_are_not_finite_are_refused(tmp_path: Path) -> None:
-    class Broken(HashEmbedder):
+    class Broken(CountingEmbedder):
         def embed(self, texts):
             return super().embed(texts) * float("nan")
 
@@ -99,9 +99,9 @@ def test_numbers_that_are_not_finite_are_refused(tmp_path: Path) -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from workshop import HashEmbedder, index, opened
+from workshop import CountingEmbedder, index, opened
 
-class Fatal(HashEmbedder):
+class Fatal(CountingEmbedder):
     def embed(self, texts):
         if len(self.texts) >= int(sys.argv[3]):
             os.kill(os.getpid(), signal.SIGKILL)
@@ -127,7 +127,7 @@ def test_after_kill_9_only_the_rest_is_embedded(tmp_path: Path) -> None:
             assert vectors.execute("SELECT count(*) FROM vectors").fetchone() == (done,)
         vectors.close()
 
-    result = index(work, given, HashEmbedder())
+    result = index(work, given, CountingEmbedder())
     assert result.summary["embedded"] == 2 * BATCH
-    index(tmp_path / "whole", given, HashEmbedder())
+    index(tmp_path / "whole", given, CountingEmbedder())
     assert (work / FILE).read_bytes() == (tmp_path / "whole" / FILE).read_bytes()

@@ -31,6 +31,7 @@ def rows(file: Path) -> list[dict]:
 @pytest.mark.data
 @pytest.mark.weights
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_questions_find_their_sections(handbook: Path, minilm_folder: Path, tmp_path: Path) -> None:
     from inhouse.models.load import load_embedder
 

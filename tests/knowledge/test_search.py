@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from workshop import ANA, HashEmbedder, base, index, source
+from workshop import ANA, CountingEmbedder, base, index, source
 
 from inhouse.core.access import Actor, Decision
 from inhouse.core.artifact import Ref
@@ -53,12 +53,12 @@ def test_inflected_words_match(desk: KnowledgeBase) -> None:
 
 
 def test_passages_stand_word_for_word_in_their_section(tmp_path: Path) -> None:
-    long = "# Long\n\n" + "\n".join(
-        f"Line {n} is about topic {n}, and no other." for n in range(50)
-    )
-    found = base(tmp_path / "desk", [source(tmp_path / "in", "data/long", {"long.md": long})])
-    (hit,) = found.search("topic 37", readable={"data/long"}, top=5)
-    assert "topic 37" in hit.passage
+    lines = ["Nothing here is about them."] * 50
+    lines[37] = "Zebras sleep in the yard."
+    texts = {"long.md": "# Long\n\n" + "\n".join(lines)}
+    found = base(tmp_path / "desk", [source(tmp_path / "in", "data/long", texts)])
+    (hit,) = found.search("zebras in the yard", readable={"data/long"}, top=5)
+    assert lines[37] in hit.passage
     assert hit.passage in hit.section.text
     assert len(hit.passage.split()) <= 20
     found.close()
@@ -84,9 +84,9 @@ def test_an_index_of_nothing_can_be_searched(tmp_path: Path) -> None:
 
 
 def test_another_embedder_is_refused(tmp_path: Path) -> None:
-    index(tmp_path / "desk", [source(tmp_path / "in", "data/memos", MEMOS)], HashEmbedder())
-    with pytest.raises(BadInput, match="vectors of 32 numbers"):
-        KnowledgeBase(tmp_path / "desk", HashEmbedder(16))
+    index(tmp_path / "desk", [source(tmp_path / "in", "data/memos", MEMOS)], CountingEmbedder())
+    with pytest.raises(BadInput, match="vectors of 256 numbers"):
+        KnowledgeBase(tmp_path / "desk", CountingEmbedder(16))
 
 
 def test_many_threads_get_the_same(desk: KnowledgeBase) -> None:

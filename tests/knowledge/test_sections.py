@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from inhouse.core.artifact import Ref
 from inhouse.core.nouns import Document, Section
+from inhouse.data.parse import parse
 from inhouse.knowledge.passages import WORD, cut
 from inhouse.knowledge.sections import split
 
@@ -83,6 +84,15 @@ def test_words_and_anchors_of_headings(heading: str, words: str, anchor: str) ->
 def test_anchors_are_unique_and_written_ones_win() -> None:
     found = sections("# A\nx\n# A\nx\n# B {#a}\nx\n# A-1\nx\n# C {#a}\nx")
     assert [s.anchor for s in found] == ["a-2", "a-3", "a", "a-1-1", "a-1"]
+
+
+def test_ids_of_a_page_become_anchors() -> None:
+    page = b"<h1>Trips *abroad*</h1><p>Go.<h2 id=off>Far {#x}</h2><p># Ask."
+    found = split(parse("trips.html", page, ""), HANDBOOK)
+    assert [(s.headings, s.anchor, s.text) for s in found] == [
+        (("Trips *abroad*",), "trips-abroad", "Go."),
+        (("Trips *abroad*", "Far {#x}"), "off", "\\# Ask."),
+    ]
 
 
 def test_paths_with_odd_characters_give_ids_of_their_own() -> None:

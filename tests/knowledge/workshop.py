@@ -1,14 +1,13 @@
-"""Small real parts for the knowledge tests: an embedder without weights, sources, indexes."""
+"""Small real parts for the knowledge tests: an embedder that counts, sources, indexes."""
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from inhouse.core.access import Actor
 from inhouse.core.artifact import Artifact, Input, Ref
@@ -18,27 +17,21 @@ from inhouse.core.nouns import Document
 from inhouse.core.stage import Context, Result
 from inhouse.knowledge.index import Index, build
 from inhouse.knowledge.search import KnowledgeBase
+from inhouse.models.fake import HashEmbedder
 
 ANA = Actor("ana", frozenset({"buy-side"}))
 
 
-class HashEmbedder:
-    """Adds up one random direction for each word; counts what it is asked for."""
+class CountingEmbedder(HashEmbedder):
+    """Remembers what it was asked for."""
 
-    def __init__(self, width: int = 32) -> None:
-        self.width = width
+    def __init__(self, width: int = 256) -> None:
+        super().__init__(width)
         self.texts: list[str] = []
 
-    def embed(self, texts: Sequence[str]) -> np.ndarray:
+    def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         self.texts += texts
-        return np.stack([self._vector(text) for text in texts])
-
-    def _vector(self, text: str) -> np.ndarray:
-        vector = np.full(self.width, 1e-3)
-        for word in re.findall(r"\w+", text.lower()):
-            seed = int.from_bytes(hashlib.sha256(word.encode()).digest()[:8])
-            vector += np.random.default_rng(seed).standard_normal(self.width)
-        return (vector / np.linalg.norm(vector)).astype(np.float32)
+        return super().embed(texts)
 
 
 def opened(folder: Path, ref: str, version: str = "abcd1234") -> Input:
@@ -81,6 +74,6 @@ def index(
 
 
 def base(folder: Path, sources: Sequence[Input]) -> KnowledgeBase:
-    embedder = HashEmbedder()
+    embedder = CountingEmbedder()
     index(folder, sources, embedder)
     return KnowledgeBase(folder, embedder)

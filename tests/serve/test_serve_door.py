@@ -123,56 +123,21 @@ def test_groups_taken_away_count_at_the_next_request(world: World, url: str) -> 
     assert send(url, "POST", "/v1/chat/completions", chat(), secret)[0] == 403
 
 
-@pytest.mark.parametrize(
-    ("changes", "param", "told"),
-    [
-        ({"tools": [{"type": "function"}]}, "tools", "not supported"),
-        ({"logprobs": True}, "logprobs", "not supported"),
-        ({"n": 2}, "n", "not supported"),
-        ({"response_format": {"type": "json_object"}}, "response_format", "not supported"),
-        ({"logit_bias": {"1": 5}}, "logit_bias", "not supported"),
-        ({"presence_penalty": 0.5}, "presence_penalty", "not supported"),
-        ({"temprature": 1}, "temprature", "Did you mean 'temperature'"),
-        ({"temperature": 3}, "temperature", "less than or equal to 2"),
-        ({"temperature": "1"}, "temperature", "number"),
-        ({"top_p": 0}, "top_p", "greater than 0"),
-        ({"max_tokens": 0}, "max_tokens", "greater than or equal to 1"),
-        ({"seed": -1}, "seed", "greater"),
-        ({"stop": [""]}, "stop[0]", "at least 1"),
-        ({"messages": []}, "messages", "at least 1"),
-        ({"messages": "hi"}, "messages", "list"),
-        ({"messages": [{"role": "tool", "content": "x"}]}, "messages[0].role", "user"),
-        ({"messages": [{"role": "user"}]}, "messages[0].content", "missing"),
-        (
-            {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]},
-            "messages[0].content",
-            "'text'",
-        ),
-        (
-            {"messages": [{"role": "assistant", "content": "x", "tool_calls": [{}]}]},
-            "messages[0].tool_calls",
-            "not supported",
-        ),
-        ({"stream_options": {"usage": True}}, "stream_options.usage", "no field"),
-        ({"model": None}, "model", "missing"),
-    ],
-)
-def test_fields_are_refused_by_name(
-    world: World, url: str, changes: dict[str, object], param: str, told: str
-) -> None:
+def test_a_bad_field_has_openais_shape(world: World, url: str) -> None:
     _, key = world.key("ana")
-    status, body, _ = send(url, "POST", "/v1/chat/completions", chat(**changes), key)
+    status, body, _ = send(url, "POST", "/v1/chat/completions", chat(n=2), key)
     assert status == 400
-    error = body["error"]
-    assert (error["param"], error["type"]) == (param, "invalid_request_error")
-    assert told in error["message"]
-    assert set(error) == {"message", "type", "param", "code"}
+    assert body["error"] == {
+        "message": "The field 'n' is not supported here. Leave it out.",
+        "type": "invalid_request_error",
+        "param": "n",
+        "code": "bad_input",
+    }
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[1]", b'"x"', b"\xff"])
-def test_what_is_not_an_object(world: World, url: str, body: bytes) -> None:
+def test_what_is_not_json(world: World, url: str) -> None:
     _, key = world.key("ana")
-    status, shown, _ = send(url, "POST", "/v1/chat/completions", body, key)
+    status, shown, _ = send(url, "POST", "/v1/chat/completions", b"{", key)
     assert (status, shown["error"]["code"]) == (400, "bad_input")
 
 
@@ -221,21 +186,3 @@ def test_embeddings(world: World, url: str, client: Clients) -> None:
             got = np.frombuffer(base64.b64decode(got), "<f4").tolist()
         assert got == [2, 1, 0, 0]
         assert headers["x-inhouse-digest"] == world.catalog.get(world.minilm).digest
-
-
-@pytest.mark.parametrize(
-    ("changes", "param"),
-    [
-        ({"input": [1, 2]}, "input"),
-        ({"input": [[1, 2]]}, "input"),
-        ({"input": []}, "input"),
-        ({"input": ""}, "input[0]"),
-        ({"input": "x", "dimensions": 3}, "dimensions"),
-        ({"input": "x", "encoding_format": "int8"}, "encoding_format"),
-    ],
-)
-def test_embedding_fields(world: World, url: str, changes: dict[str, object], param: str) -> None:
-    _, key = world.key("cy")
-    body = json.dumps({"model": "minilm", **changes}).encode()
-    status, shown, _ = send(url, "POST", "/v1/embeddings", body, key)
-    assert (status, shown["error"]["param"]) == (400, param)

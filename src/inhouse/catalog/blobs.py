@@ -20,6 +20,15 @@ from filelock import FileLock
 from inhouse.core.artifact import File, digest_of
 from inhouse.core.errors import Corrupt, StoreError
 
+DISK_ERRORS = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EROFS,
+    errno.EACCES,
+    errno.ENOTDIR,
+)
+
 
 class Blobs:
     """A folder of files named by their sha256, and folders of hard links that show them by name.
@@ -184,7 +193,7 @@ def disk_errors(place: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EFBIG):
+        if error.errno not in DISK_ERRORS:
             raise
         raise StoreError(
             f"{error.filename or place} cannot be used: {os.strerror(error.errno or 0)}.",

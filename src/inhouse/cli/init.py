@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from inhouse.cli.options import AsJson, login
 from inhouse.cli.terminal import console, print_json, print_next
@@ -76,15 +78,15 @@ def init(
         welcome.parent.mkdir(exist_ok=True)
         welcome.write_text(WELCOME, encoding="utf-8")
         written.append(welcome)
-    text = STARTER.format(name=_name(folder), login=_quoted(login()), pattern=pattern)
+    text = STARTER.format(name=_scalar(_name(folder)), login=_scalar(login()), pattern=pattern)
     file.write_text(text, encoding="utf-8")
     if as_json:
         print_json({"written": [str(path) for path in written], "documents": pattern})
         return
     for path in written:
-        console.print(f"wrote {path}")
+        console.print(f"wrote {escape(str(path))}")
     console.print(f"documents: {pattern}")
-    inside = [] if folder == Path() else [f"cd {folder}"]
+    inside = [] if folder == Path() else [f"cd {shlex.quote(str(folder))}"]
     print_next(*inside, "inhouse plan", "inhouse run")
 
 
@@ -103,5 +105,8 @@ def _name(folder: Path) -> str:
     return name or "project"
 
 
-def _quoted(name: str) -> str:
-    return name if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.@-]*", name) else f'"{name}"'
+def _scalar(name: str) -> str:
+    """Return a name as YAML, in quotes if it could be read as a number, a date or yes."""
+    import yaml
+
+    return yaml.safe_dump([name], default_flow_style=True, width=1000, allow_unicode=True)[1:-2]

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from inhouse.cli.options import FILE, AsJson, ProjectFile, opened
 from inhouse.cli.terminal import console, print_json, print_next, print_table
@@ -27,10 +28,12 @@ def create(
     if as_json:
         print_json({"id": key.id, "actor": actor, "key": secret, "expires": _time(key.expires)})
         return
-    console.print(f"key {key.id} for {actor}, shown only now:")
-    console.print(secret, style="bold")
+    console.print(f"key {key.id} for {escape(actor)}, shown only now:")
+    console.print(secret, style="bold", markup=False)
     if not known:
-        console.print(f"{actor} is in no group of the project file: only what is open will answer.")
+        console.print(
+            f"{escape(actor)} is in no group of the project file: only what is open will answer."
+        )
     print_next("inhouse serve")
 
 

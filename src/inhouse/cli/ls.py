@@ -12,12 +12,17 @@ from inhouse.cli.terminal import print_json, print_next, print_table, size
 
 def ls(
     section: Annotated[
-        str | None, typer.Argument(help="data, knowledge, models or endpoints.")
+        str | None, typer.Argument(help="data, knowledge, models or endpoints; all if left out.")
     ] = None,
     project: ProjectFile = FILE,
     as_json: AsJson = False,
 ) -> None:
     """List the current version of everything, with label and size."""
+    from inhouse.core.artifact import SECTIONS
+    from inhouse.core.errors import NotFound
+
+    if section is not None and section not in SECTIONS:
+        raise NotFound("section", section, SECTIONS)
     with opened(project) as house:
         found = [a for a in house.catalog.list() if section in (None, a.ref.section)]
     if as_json:
@@ -40,5 +45,6 @@ def ls(
             (str(a.ref), a.label, size(a.size), f"{a.created:%Y-%m-%d %H:%M} UTC", a.actor)
             for a in found
         ),
+        spare="by",
     )
     print_next("inhouse show NAME" if found else "inhouse run")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from inhouse.cli.options import FILE, AsJson, ProjectFile, opened
-from inhouse.cli.terminal import print_json, print_next, print_table, size
+from inhouse.cli.terminal import console, count, print_json, print_next, print_table, size
 
 
 def models(project: ProjectFile = FILE, as_json: AsJson = False) -> None:
@@ -44,15 +44,16 @@ def models(project: ProjectFile = FILE, as_json: AsJson = False) -> None:
                 (
                     m["ref"],
                     m["kind"],
-                    m["parameters"],
+                    count(m["parameters"]),
                     size(m["bytes"]),
                     m["licence"],
                     m["digest"][:12],
                 )
                 for m in listed
             ),
+            spare="digest",
         )
-        print()
+        console.print()
     print_table(
         ("built in", "kind", "licence", "note"),
         ((b["name"], b["kind"], b["licence"], b["note"]) for b in builtin),

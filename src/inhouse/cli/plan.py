@@ -11,7 +11,6 @@ from inhouse.cli.terminal import console, people, print_json, print_next, print_
 
 if TYPE_CHECKING:
     from inhouse.project.plan import Plan
-    from inhouse.project.steps import Step
 
 
 def plan(
@@ -28,34 +27,31 @@ def plan(
         print_json(_plain(planned))
         return
     print_table(
-        ("step", "", "why", "label", "who may use it", "last time"),
+        ("step", "state", "label", "who may use it", "last time"),
         (
             (
                 p.step.path,
-                p.status,
-                p.reason,
-                _demand(p.step),
+                f"{p.status}: {p.reason}" if p.reason else p.status,
+                p.step.demand,
                 people(p.audience),
                 "" if p.seconds is None else f"{p.seconds:.1f} s",
             )
             for p in planned.steps
         ),
+        spare="last time",
     )
+    for ref in planned.retired:
+        console.print(f"{ref.path}: goes out of service, the project file has it no more")
     for change in planned.labels:
         if change.before is not None:
-            console.print(f"label of {change.ref.path}: {change.before} -> {change.after}")
+            loosens = " (needs --loosen)" if change.loosens else ""
+            console.print(f"label of {change.ref.path}: {change.before} -> {change.after}{loosens}")
     if planned.groups_change:
         console.print("the groups in the project file are not yet in the store")
-    if planned.to_do or planned.labels or planned.groups_change:
+    if planned.changes:
         print_next("inhouse run")
     else:
         console.print("\nEverything is up to date.")
-
-
-def _demand(step: Step) -> str:
-    if not step.sources:
-        return str(step.label)
-    return "by source: " + "; ".join(sorted({str(label) for label in step.sources.values()}))
 
 
 def _plain(planned: Plan) -> dict[str, Any]:
@@ -78,4 +74,5 @@ def _plain(planned: Plan) -> dict[str, Any]:
             for c in planned.labels
         ],
         "groups_change": planned.groups_change,
+        "retired": [ref.path for ref in planned.retired],
     }

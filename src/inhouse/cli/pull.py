@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from inhouse.cli.options import FILE, As, AsJson, ProjectFile, opened
 from inhouse.cli.progress import shown
@@ -39,5 +40,5 @@ def pull(
     console.print(f"{what} {artifact.ref}  {size(artifact.size)}, digest {artifact.digest[:12]}")
     if artifact.ref.name not in house.config.models:
         console.print("To use it, add to inhouse.yaml under models:")
-        console.print(f"  {artifact.ref.name}: {{from: {model}}}")
+        console.print(f"  {artifact.ref.name}: {{from: {escape(model)}}}")
     print_next("inhouse models", "inhouse run")

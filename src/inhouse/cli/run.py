@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from inhouse.catalog import Made
+    from inhouse.core.artifact import Ref
     from inhouse.core.stage import Progress
     from inhouse.project.plan import Planned
     from inhouse.project.project import Followed
@@ -34,13 +35,14 @@ def run(
     with opened(project, actor) as house:
         try:
             with shown(quiet=as_json) as display:
-                followed = house.run(target, loosen=loosen, observer=_Observer(display))
+                observer = _Observer(display)
+                followed = house.run(target, loosen=loosen, observer=observer)
         except KeyboardInterrupt:
             stderr.print("Stopped. What was done is kept; go on with: inhouse run")
             raise typer.Exit(130) from None
         endpoints = list(house.config.endpoints)
     if as_json:
-        print_json(_plain(followed))
+        print_json(_plain(followed) | {"retired": observer.retired})
         return
     fresh = sum(step.made.fresh for step in followed)
     console.print(f"{fresh} made, {len(followed) - fresh} up to date.")
@@ -55,6 +57,7 @@ class _Observer:
 
     def __init__(self, display: Shown) -> None:
         self._display = display
+        self.retired: list[str] = []
 
     def begin(self, planned: Planned) -> Progress:
         if planned.status != "will be made":
@@ -65,10 +68,18 @@ class _Observer:
         if made.fresh:
             self._display.say(f"made {_line(made)}")
 
+    def retire(self, ref: Ref) -> None:
+        self.retired.append(ref.path)
+        self._display.say(f"out of service: {ref.path}")
+
 
 def _line(made: Made) -> str:
     artifact = made.artifact
-    facts = [f"{value:,} {name}" for name, value in artifact.summary.items() if _told(name, value)]
+    facts = [
+        f"{value:,} {name.replace('_', ' ')}"
+        for name, value in artifact.summary.items()
+        if _told(name, value)
+    ]
     if artifact.size:
         facts.append(size(artifact.size))
     return f"{artifact.ref}  {', '.join(facts)}  ({artifact.seconds:.1f} s)"

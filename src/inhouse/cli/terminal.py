@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from inhouse.core.errors import InhouseError
 
-console = Console(highlight=False, soft_wrap=True)
+WIDE = 200
+GAP = 2
+NAMED = 4
+
+
+def _width() -> int | None:
+    # A pipe or a log file has no width: it is given whole lines.
+    known = "COLUMNS" in os.environ or (sys.stdout is not None and sys.stdout.isatty())
+    return None if known else WIDE
+
+
+console = Console(highlight=False, soft_wrap=True, width=_width())
 stderr = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
@@ -31,18 +44,30 @@ def print_error(error: InhouseError, *, as_json: bool) -> None:
     stderr.print(f"  [dim]{escape(error.fix)}[/]")
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print rows under headings; numbers to the right."""
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    listed = [list(row) for row in rows]
-    for i, column in enumerate(columns):
-        numeric = bool(listed) and all(isinstance(row[i], int | float) for row in listed)
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold", no_wrap=i == 0)
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, spare: str = ""
+) -> None:
+    """Print rows under headings.
+
+    The column `spare` is left out where the terminal is too narrow for all.
+    """
+    listed = [[str(cell) for cell in row] for row in rows]
+    widths = [max(map(cell_len, column)) for column in zip(columns, *listed, strict=True)]
+    shown = list(range(len(columns)))
+    if sum(widths) + GAP * (len(widths) - 1) > console.width:
+        shown = [i for i in shown if columns[i] != spare]
+    table = Table(
+        box=None,
+        padding=(0, GAP, 0, 0),
+        pad_edge=False,
+        header_style="dim",
+        show_header=any(columns),
+    )
+    for i in shown:
+        table.add_column(columns[i], overflow="fold", no_wrap=i == 0)
     for row in listed:
-        table.add_row(*(escape(str(cell)) for cell in row))
-    # A pipe or a log file has no width: give it whole lines.
-    width = None if sys.stdout.isatty() else 200
-    console.print(table, width=width)
+        table.add_row(*(escape(row[i]) for i in shown))
+    console.print(table, soft_wrap=False)
 
 
 def print_next(*commands: str) -> None:
@@ -74,8 +99,15 @@ def size(count: int) -> str:
     return f"{amount:.1f} TB"
 
 
+def count(number: int) -> str:
+    """Return how many as people say it, in millions from there on."""
+    return f"{number / 1e6:,.1f} M" if number >= 1e6 else f"{number:,}"
+
+
 def people(audience: Sequence[str] | None) -> str:
-    """Return who may use a thing; None is everybody with a key."""
+    """Return who may use a thing, the first few by name; None is everybody with a key."""
     if audience is None:
         return "everyone"
+    if len(audience) > NAMED:
+        return f"{', '.join(audience[:NAMED])} and {len(audience) - NAMED} more"
     return ", ".join(audience) or "nobody"

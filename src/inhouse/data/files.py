@@ -49,13 +49,22 @@ def find(patterns: Sequence[str], root: Path) -> list[Path]:
 
 
 def relative(path: Path, root: Path) -> str:
-    """Return a file's path as its source calls it: below `root`, or absolute if outside."""
+    """Return a file's path as its source calls it: below `root`, or absolute if outside.
+
+    Raises:
+        BadInput: the name is not in UTF-8.
+    """
     root = root.absolute()
-    return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
+    name = (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise BadInput(f"The name of {name!r} is not in UTF-8.", "Rename the file.") from error
+    return name
 
 
 def _matches(pattern: str, root: Path) -> Iterator[Path]:
-    parts = Path(pattern).expanduser().parts
+    parts = Path(os.path.expanduser(pattern)).parts
     fixed = next((i for i, part in enumerate(parts) if WILD.search(part)), len(parts))
     base = Path(os.path.normpath(root.joinpath(*parts[:fixed])))
     if base.is_file() and fixed == len(parts):

@@ -11,8 +11,8 @@ from markdown_it import MarkdownIt
 from inhouse.data.text import decode
 
 FRONT = re.compile(r"\A---[ \t]*\n(\s*[\w-]+[ \t]*:.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
-TITLE = re.compile(r"^title[ \t]*:[ \t]*(\S.*?)[ \t]*$", re.MULTILINE | re.IGNORECASE)
-ANCHOR = re.compile(r"\s*\{#[^}\s]+\}\s*\Z")
+TITLE = re.compile(r"^title[ \t]*:[ \t]*(\S.*)$", re.MULTILINE | re.IGNORECASE)
+ANCHOR = re.compile(r"\{#[^}\s]+\}\s*\Z")
 
 
 def read_markdown(data: bytes) -> tuple[str, str]:
@@ -29,7 +29,7 @@ def read_markdown(data: bytes) -> tuple[str, str]:
         return _first_heading(text), text
     text = text[front.end() :]
     title = TITLE.search(front[1])
-    return (_unquote(title[1]) if title else "") or _first_heading(text), text
+    return (_unquote(title[1].rstrip()) if title else "") or _first_heading(text), text
 
 
 def _unquote(value: str) -> str:

@@ -48,8 +48,9 @@ def parse(path: str, data: bytes, digest: str) -> Document:
     name = PurePosixPath(path)
     parser = PARSERS.get(name.suffix.lower())
     if parser is None:
+        kind = f"of type {name.suffix!r}" if name.suffix else "without an ending"
         raise BadInput(
-            f"Files of type {name.suffix or 'without an ending'!r} are not read.",
+            f"Files {kind} are not read.",
             f"Convert it to one of {', '.join(PARSERS)}.",
         )
     title, text = parser(data)

@@ -17,7 +17,7 @@ from inhouse.core.artifact import Ref
 from inhouse.core.nouns import Document, Section
 
 LINE_END = re.compile(r"\r\n?|\n")
-ANCHOR = re.compile(r"\s*\{#([^}\s]+)\}\s*\Z")
+ANCHOR = re.compile(r"\{#([^}\s]+)\}\s*\Z")
 NOT_IN_SLUG = re.compile(r"[^\w\- ]")
 
 

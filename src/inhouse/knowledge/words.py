@@ -1,6 +1,6 @@
 """Texts to index terms: lower case, accents off, English endings off (SQLite's FTS5, Porter).
 
-Scoring is the business of `ranking`.
+Scoring is the business of `search`.
 """
 
 from __future__ import annotations

@@ -52,8 +52,9 @@ class ChatFormat:
             ) from None
         self._variables = _special_texts(folder / "tokenizer_config.json")
         added = self.tokenizer.get_added_tokens_decoder()
-        special = sorted({t.content for t in added.values() if t.special}, key=len, reverse=True)
-        self._special = re.compile("|".join(map(re.escape, special)) or r"(?!)")
+        self._special = {t.content: i for i, t in added.items() if t.special}
+        longest_first = sorted(self._special, key=len, reverse=True)
+        self._pattern = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
 
     def encode(self, messages: Sequence[Message]) -> list[int]:
         """Return the tokens of the conversation up to where the answer begins.
@@ -63,7 +64,7 @@ class ChatFormat:
         """
         if not messages:
             raise BadInput("There are no messages.", "Send at least one.")
-        if not any(self._special.search(m.content) for m in messages):
+        if not any(self._pattern.search(m.content) for m in messages):
             return self._encode(self.render(messages))
         mark = _unused_character(messages)
         guarded = [Message(m.role, self._guard(m.content, mark)) for m in messages]
@@ -92,19 +93,19 @@ class ChatFormat:
 
     def _guard(self, text: str, mark: str) -> str:
         """Break up what looks like a special token by putting `mark` after its first character."""
-        while self._special.search(text):
-            text = self._special.sub(lambda m: m[0][0] + mark + m[0][1:], text)
+        while self._pattern.search(text):
+            text = self._pattern.sub(lambda m: m[0][0] + mark + m[0][1:], text)
         return text
 
     def _encode_guarded(self, text: str, mark: str) -> list[int]:
         """Encode the template's special tokens as such and everything between as plain text."""
         ids: list[int] = []
         place = 0
-        for match in [*self._special.finditer(text), None]:
+        for match in [*self._pattern.finditer(text), None]:
             plain = text[place : match.start() if match else None].replace(mark, "")
             ids += self._plain.encode(plain, add_special_tokens=False).ids
             if match:
-                ids.append(self.tokenizer.token_to_id(match[0]))
+                ids.append(self._special[match[0]])
                 place = match.end()
         return ids
 
@@ -127,7 +128,7 @@ def load_tokenizer(folder: Path) -> Tokenizer:
         raise BadInput(f"{path} is missing.", "Build the model again.")
     try:
         tokenizer = Tokenizer.from_file(str(path))
-    except Exception as error:  # noqa: BLE001 - the library raises nothing more precise
+    except Exception as error:
         raise BadInput(f"{path} is not a tokenizer: {error}.", "Build the model again.") from None
     tokenizer.no_truncation()
     tokenizer.no_padding()

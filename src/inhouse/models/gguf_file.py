@@ -166,7 +166,7 @@ def _length(shape: tuple[int, ...], kind: int) -> int:
     from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
 
     try:
-        block, size = GGML_QUANT_SIZES[GGMLQuantizationType(kind)]
+        block, size = map(int, GGML_QUANT_SIZES[GGMLQuantizationType(kind)])
     except (ValueError, KeyError):
         raise _Malformed(f"the tensor type {kind} is unknown") from None
     count = math.prod(shape)

@@ -54,7 +54,7 @@ class TransformersEngine:
         """
         from transformers import DynamicCache
 
-        cache, ids = DynamicCache(), list(request.prompt)
+        cache, ids = DynamicCache(config=self._model.config), list(request.prompt)
         choose = _chooser(request.sampling)
         for _ in range(request.sampling.max_tokens):
             if self._model is None:

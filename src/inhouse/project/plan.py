@@ -47,16 +47,20 @@ class LabelChange:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The steps in order, and the changes of labels and groups that come first."""
+    """The steps in order, and what comes first: changes of labels and groups, and the endpoints
+    that are taken out of service because the project file has them no more.
+    """
 
     steps: Sequence[Planned]
     labels: Sequence[LabelChange]
     groups_change: bool
+    retired: Sequence[Ref] = ()
 
     @property
-    def to_do(self) -> Sequence[Planned]:
-        """The steps that a run would make."""
-        return [p for p in self.steps if p.status == "will be made"]
+    def changes(self) -> bool:
+        """Say whether a run would change anything."""
+        stale = any(planned.status != "up to date" for planned in self.steps)
+        return stale or bool(self.labels) or self.groups_change or bool(self.retired)
 
 
 def plan(steps: Sequence[Step], catalog: Catalog, groups: Mapping[str, frozenset[str]]) -> Plan:
@@ -70,8 +74,9 @@ def plan(steps: Sequence[Step], catalog: Catalog, groups: Mapping[str, frozenset
     Raises:
         BadInput: nobody could use what a step would make.
     """
+    by_path = {step.path: step for step in steps}
     for step in steps:
-        _refuse_useless(step, groups)
+        _refuse_useless(step, by_path, groups)
     labels = catalog.access.labels()
     changes = [
         LabelChange(step.recipe.ref, labels.get(step.path), step.own)
@@ -79,17 +84,21 @@ def plan(steps: Sequence[Step], catalog: Catalog, groups: Mapping[str, frozenset
         if labels.get(step.path) != step.own
     ]
     planned = [_planned(step, catalog, groups) for step in steps]
-    return Plan(planned, changes, dict(groups) != catalog.access.groups())
+    served = [artifact.ref for artifact in catalog.list() if artifact.ref.section == "endpoints"]
+    retired = [ref for ref in served if ref.path not in by_path]
+    return Plan(planned, changes, dict(groups) != catalog.access.groups(), retired)
 
 
 def _planned(step: Step, catalog: Catalog, groups: Mapping[str, frozenset[str]]) -> Planned:
     head = catalog.find(step.recipe.ref)
     status, reason = _compare(step, head, catalog)
-    everybody = step.admits(frozenset())
-    audience = tuple(sorted(a for a, held in groups.items() if step.admits(held)))
-    return Planned(
-        step, status, reason, None if everybody else audience, head.seconds if head else None
-    )
+    return Planned(step, status, reason, _audience(step, groups), head.seconds if head else None)
+
+
+def _audience(step: Step, groups: Mapping[str, frozenset[str]]) -> tuple[str, ...] | None:
+    if step.admits(frozenset()):
+        return None
+    return tuple(sorted(actor for actor, held in groups.items() if step.admits(held)))
 
 
 def _compare(step: Step, head: Artifact | None, catalog: Catalog) -> tuple[Status, str]:
@@ -138,14 +147,19 @@ def _difference(name: str, before: Any, after: Any) -> str:  # noqa: ANN401
     return "files: " + ", ".join(f"{count} {how}" for how, count in counts.items() if count)
 
 
-def _refuse_useless(step: Step, groups: Mapping[str, frozenset[str]]) -> None:
+def _refuse_useless(
+    step: Step, by_path: Mapping[str, Step], groups: Mapping[str, frozenset[str]]
+) -> None:
     # A knowledge base may hold what nobody may see whole: it is asked section by section.
-    if step.recipe.ref.section == "knowledge" or not step.recipe.parents:
+    parents = sorted(edge.parent.path for edge in step.recipe.parents)
+    if step.recipe.ref.section == "knowledge" or not parents or _audience(step, groups) != ():
         return
-    if step.admits(frozenset()) or any(step.admits(held) for held in groups.values()):
-        return
-    parents = ", ".join(sorted(e.parent.path for e in step.recipe.parents))
+    admitted = {path: _audience(by_path[path], groups) for path in parents}
+    listing = "; ".join(
+        f"{path} is for {'everybody' if who is None else ', '.join(who) or 'nobody'}"
+        for path, who in admitted.items()
+    )
     raise BadInput(
-        f"Nobody could use {step.path}: it would carry {step.label}, from {parents}.",
-        "Take one of them out, or put somebody into the groups it needs.",
+        f"Nobody could use {step.path}: it would carry {step.demand}. ({listing}.)",
+        "Take one of these out of it, or put somebody into the groups it needs.",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -39,6 +39,10 @@ class Observer(Protocol):
         """Hear that a step is done."""
         ...
 
+    def retire(self, ref: Ref) -> None:
+        """Hear that an endpoint was taken out of service."""
+        ...
+
 
 class Unobserved:
     """Nobody looks on."""
@@ -48,6 +52,9 @@ class Unobserved:
         return silent
 
     def end(self, planned: Planned, made: Made) -> None:
+        """Do nothing."""
+
+    def retire(self, ref: Ref) -> None:
         """Do nothing."""
 
 
@@ -103,40 +110,50 @@ class Project:
         Raises:
             NotFound: the project has no such entry.
         """
-        every = {s.path: s for s in steps(self.config, self.source, self.catalog, self.root)}
+        every = steps(self.config, self.source, self.catalog, self.root)
         if target is None:
-            return list(every.values())
-        if target not in every:
-            raise NotFound("entry", target, every)
-        wanted = {target}
-        for path, step in reversed(every.items()):
-            if path in wanted:
-                wanted |= {edge.parent.path for edge in step.recipe.parents}
-        return [step for path, step in every.items() if path in wanted]
+            return every
+        wanted = _needed(target, every)
+        return [step for step in every if step.path in wanted]
 
     def plan(self, target: str | None = None) -> Plan:
-        """Say what a run would do, why and for whom; change nothing."""
-        return plan(self.steps(target), self.catalog, self.groups)
+        """Say what a run would do, why and for whom; change nothing.
+
+        Labels and groups are always those of the whole file. Endpoints are taken out of service
+        only without a target.
+
+        Raises:
+            NotFound: the project has no such entry.
+            BadInput: nobody could use what a step would make.
+        """
+        every = self.steps()
+        whole = plan(every, self.catalog, self.groups)
+        if target is None:
+            return whole
+        wanted = _needed(target, every)
+        chosen = [planned for planned in whole.steps if planned.step.path in wanted]
+        return replace(whole, steps=chosen, retired=())
 
     def run(
         self, target: str | None = None, *, loosen: bool = False, observer: Observer | None = None
     ) -> Sequence[Followed]:
         """Apply groups and labels, then make what is not there, parents first.
 
+        Without a target, endpoints that the file has no more are taken out of service before.
         Cut off at any moment, it leaves a store that the next run goes on from.
 
         Raises:
             BadInput: a label would be loosened and `loosen` is not set.
             Corrupt: stored bytes have changed.
         """
-        whole = self.plan()
+        whole = self.plan(target)
         self._apply(whole, loosen=loosen)
-        chosen = {step.path for step in self.steps(target)} if target else None
         observer = observer or Unobserved()
+        for ref in whole.retired:
+            self.catalog.retire(ref, by=self.actor_name)
+            observer.retire(ref)
         followed = []
         for planned in whole.steps:
-            if chosen is not None and planned.step.path not in chosen:
-                continue
             progress = observer.begin(planned)
             made = self.catalog.make(planned.step.recipe, by=self.actor_name, progress=progress)
             observer.end(planned, made)
@@ -237,6 +254,17 @@ class Project:
         self.catalog.access.set_groups(self.groups, by=self.actor_name)
         for change in planned.labels:
             self.catalog.access.set_label(change.ref, change.after, by=self.actor_name)
+
+
+def _needed(target: str, every: Sequence[Step]) -> set[str]:
+    """Return the path of a target and of all that it is made from; `every` is parents first."""
+    if target not in (step.path for step in every):
+        raise NotFound("entry", target, [step.path for step in every])
+    wanted = {target}
+    for step in reversed(every):
+        if step.path in wanted:
+            wanted |= {edge.parent.path for edge in step.recipe.parents}
+    return wanted
 
 
 def _pulled(model: str, name: str | None) -> Recipe:

@@ -5,6 +5,7 @@ It checks that references lead somewhere and not in a circle; what they lead to 
 
 from __future__ import annotations
 
+import reprlib
 import typing
 from collections.abc import Sequence
 from graphlib import CycleError, TopologicalSorter
@@ -68,7 +69,7 @@ def _explain(source: Source, error: ValidationError) -> ProjectError:
     # An unknown key is often why another one is missing.
     first = max(error.errors(), key=lambda e: e["type"] == "extra_forbidden")
     place = tuple(step for step in first["loc"] if not _is_tag(step))
-    key = ".".join(str(step) for step in place) or "the file"
+    key = ".".join(str(step) for step in place)
     if first["type"] == "extra_forbidden":
         known = _keys_at(place[:-1])
         near = nearest(str(place[-1]), known)
@@ -76,12 +77,18 @@ def _explain(source: Source, error: ValidationError) -> ProjectError:
         return source.error(place, f"unknown key {key!r}.", fix)
     if first["type"] == "missing":
         return source.error(place[:-1], f"{key!r} is missing.", "Add it.")
+    subject = f"{key!r} is wrong" if key else "the file is wrong"
     if first["type"] == "value_error":  # ours: a sentence and, on a line of its own, the mend
         what, _, fix = first["msg"].removeprefix("Value error, ").partition("\n")
-        return source.error(place, f"{key!r} is wrong: {what}", fix)
+        return source.error(place, f"{subject}: {what}", fix)
     message = first["msg"][0].lower() + first["msg"][1:].rstrip(".")
-    given = "" if isinstance(first["input"], dict | list) else f", not {first['input']!r}"
-    return source.error(place, f"{key!r} is wrong: {message}{given}.", "Correct the value.")
+    if first["type"] == "model_type":  # would name one of our classes
+        message = f"keys with values should stand here: {', '.join(_keys_at(place))}"
+    if first["type"] == "dict_type":
+        message = "names with a value each should stand here"
+    simple = isinstance(first["input"], str | int | float | None)
+    given = f", not {reprlib.repr(first['input'])}" if simple else ""
+    return source.error(place, f"{subject}: {message}{given}.", "Correct the value.")
 
 
 def _is_tag(step: str | int) -> bool:
@@ -91,18 +98,30 @@ def _is_tag(step: str | int) -> bool:
 
 def _keys_at(place: Sequence[str | int]) -> list[str]:
     """Return the keys that may stand at a place."""
-    models: list[type[BaseModel]] = [ProjectFile]
+    kinds: list[Any] = [ProjectFile]
     for step in place:
-        fields = [f for m in models for n, f in m.model_fields.items() if (f.alias or n) == step]
-        # A step that names no field names an entry of the mapping that the last one led to.
-        models = [m for f in fields for m in _models(f.annotation)] if fields else models
-    return sorted(f.alias or n for m in models for n, f in m.model_fields.items())
+        kinds = [inner for kind in kinds for inner in _inside(kind, step)]
+    return sorted(key for kind in kinds for model in _models(kind) for key in _fields(model))
 
 
-def _models(annotation: Any) -> list[type[BaseModel]]:  # noqa: ANN401
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [m for part in typing.get_args(annotation) for m in _models(part)]
+def _inside(kind: Any, step: str | int) -> list[Any]:  # noqa: ANN401
+    """Return the types of what stands under a key or at an index of a value of some type."""
+    if typing.get_origin(kind) in (dict, list):
+        return [typing.get_args(kind)[-1]]
+    fields = [_fields(model) for model in _models(kind)]
+    return [found[str(step)] for found in fields if step in found]
+
+
+def _models(kind: Any) -> list[type[BaseModel]]:  # noqa: ANN401
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return [kind]
+    if typing.get_origin(kind) in (dict, list):
+        return []
+    return [model for part in typing.get_args(kind) for model in _models(part)]
+
+
+def _fields(model: type[BaseModel]) -> dict[str, Any]:
+    return {field.alias or name: field.annotation for name, field in model.model_fields.items()}
 
 
 def _check_people(project: ProjectFile, source: Source) -> None:

@@ -59,9 +59,20 @@ def _secret(value: object) -> object:
     return value
 
 
+def _address(value: object) -> object:
+    # It is stored, so it is not shown either: somebody may have put the key into it.
+    if not isinstance(value, str) or not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#@]*)?", value):
+        raise ValueError(
+            "this is no base URL, or has a password or a query in it.\n"
+            "Write https://HOST/v1, and the key as key: ${NAME}."
+        )
+    return value
+
+
 Name = Annotated[str, BeforeValidator(_name)]
 Group = Annotated[str, BeforeValidator(_group)]
 LabelText = Annotated[str, BeforeValidator(_label)]
+Address = Annotated[str, BeforeValidator(_address)]
 Secret = Annotated[str, BeforeValidator(_secret)]
 Texts = Annotated[list[str], BeforeValidator(_one_or_more), Field(min_length=1)]
 Text = Annotated[str, StringConstraints(min_length=1)]
@@ -109,9 +120,7 @@ class Model(Entry):
 class Api(Entry):
     """A model behind somebody's OpenAI-compatible API."""
 
-    api: Annotated[str, StringConstraints(pattern=r"^https?://")] = Field(
-        description="The base URL, up to and with /v1."
-    )
+    api: Address = Field(description="The base URL, up to and with /v1.")
     name: Text = Field(description="What the provider calls the model.")
     key: Secret | None = Field(
         default=None, description="The environment variable with the key: ${NAME}."

@@ -40,19 +40,22 @@ class Source:
         for node in _mappings(self.tree, set()):
             seen: set[str] = set()
             for key, _ in node.value:
+                if not isinstance(key, yaml.ScalarNode):
+                    raise self._misplaced(key, "a list or mapping cannot be a key.", "Use a word.")
                 if key.value in seen:
-                    raise ProjectError(
-                        f"the key {key.value!r} stands here twice.",
-                        "Remove or rename one of them.",
-                        file=self.file,
-                        line=key.start_mark.line + 1,
-                    )
+                    what = f"the key {key.value!r} stands here twice."
+                    raise self._misplaced(key, what, "Remove or rename one of them.")
                 seen.add(key.value)
         constructor = yaml.SafeLoader("")
         try:
             return constructor.construct_document(self.tree)
+        except (yaml.YAMLError, ValueError) as error:  # a tag of Python's, the 31st of February
+            raise _not_yaml(self.file, error) from error
         finally:
             constructor.dispose()
+
+    def _misplaced(self, node: yaml.Node, what: str, fix: str) -> ProjectError:
+        return ProjectError(what, fix, file=self.file, line=node.start_mark.line + 1)
 
 
 def parse(file: Path) -> Source:
@@ -62,26 +65,44 @@ def parse(file: Path) -> Source:
         ProjectError: the file is missing, unreadable or not YAML.
     """
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise ProjectError(
             "there is no project file here.", "Start one with: inhouse init", file=file
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise ProjectError(
-            f"it cannot be read: {error}.", "Save it as UTF-8 text.", file=file
+            f"it cannot be read: {error.strerror}.",
+            "Name a text file that you may read.",
+            file=file,
+        ) from error
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ProjectError(
+            f"this is not UTF-8: {error.reason}.", "Save it as UTF-8.", file=file, line=line
         ) from error
     try:
         tree = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        raise ProjectError(
-            f"this is not YAML: {getattr(error, 'problem', None) or error}.",
-            "Check indentation, colons and quotes around that line.",
-            file=file,
-            line=mark.line + 1 if mark else None,
-        ) from error
+    except (yaml.YAMLError, RecursionError) as error:
+        raise _not_yaml(file, error) from error
     return Source(file, tree)
+
+
+def _not_yaml(file: Path, error: Exception) -> ProjectError:
+    """Say in one sentence what the parser says in several lines."""
+    mark = getattr(error, "problem_mark", None)
+    if isinstance(error, RecursionError):
+        why = "it is nested too deeply"
+    elif isinstance(error, yaml.MarkedYAMLError):
+        why = ", ".join(part for part in (error.context, error.problem) if part)
+    else:
+        why = getattr(error, "reason", str(error))
+    return ProjectError(
+        f"this is not YAML that can be read: {why}.",
+        "Check indentation, colons and quotes around that line.",
+        file=file,
+        line=mark.line + 1 if mark else None,
+    )
 
 
 def _mappings(node: yaml.Node, seen: set[int]) -> Iterable[yaml.MappingNode]:

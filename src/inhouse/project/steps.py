@@ -49,6 +49,13 @@ class Step:
         """The name, as section/name."""
         return self.recipe.ref.path
 
+    @property
+    def demand(self) -> str:
+        """What a reader must hold, in words."""
+        if not self.sources:
+            return str(self.label)
+        return "by source: " + "; ".join(sorted({str(label) for label in self.sources.values()}))
+
     def admits(self, groups: frozenset[str]) -> bool:
         """Say whether somebody in `groups` will be able to use the result."""
         reachable = not self.sources or any(s.admits(groups) for s in self.sources.values())
@@ -112,8 +119,9 @@ class _Steps:
             self._add(f"data/{name}", collect.STAGE, spec, (), own)
 
     def _collect(self, name: str, entry: Data) -> collect.Collect:
+        store = self._catalog.root.absolute()
         try:
-            paths = find(entry.sources, self._root)
+            paths = [p for p in find(entry.sources, self._root) if not p.is_relative_to(store)]
             digests = self._catalog.fingerprint(paths)
         except BadInput as error:
             raise self._source.error(("data", name, "from"), error.what, error.fix) from error

@@ -59,6 +59,9 @@ def _texts(value: object) -> object:
     return _listed(value)
 
 
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+
+
 class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -130,7 +133,7 @@ class ChatBody(_Body):
         "web_search_options": (),
     }
 
-    model: str
+    model: Name
     messages: Annotated[list[Turn], Field(min_length=1)]
     stream: bool = False
     stream_options: StreamOptions = StreamOptions()
@@ -161,7 +164,7 @@ class EmbeddingBody(_Body):
 
     neutral: ClassVar[Mapping[str, tuple[object, ...]]] = {"dimensions": ()}
 
-    model: str
+    model: Name
     input: Annotated[
         list[Annotated[str, Field(min_length=1)]],
         Field(min_length=1, max_length=MAX_TEXTS),

@@ -84,7 +84,8 @@ class Completion:
 
 
 def _headers(served: Served) -> dict[str, str]:
-    return {"x-inhouse-model": served.model_name, "x-inhouse-digest": served.digest}
+    headers = {"x-inhouse-model": served.model_name}
+    return {**headers, "x-inhouse-digest": served.digest} if served.digest else headers
 
 
 def _provenance(served: Served, ending: Ending) -> dict[str, Any]:

@@ -100,7 +100,7 @@ class Outermost:
         finally:
             milliseconds = (time.perf_counter() - started) * 1000
             log.info(
-                "%s %s %s %d %.0f ms",
+                "%s %s %r %d %.0f ms",
                 request_id,
                 scope["method"],
                 scope["path"],

@@ -98,6 +98,9 @@ class House:
         self.catalog = catalog
         self._loaders = loaders
         self._embedder_paths = {ref.path for ref in embedders}
+        # Decisions are written down one after the other; threads that all wait for the database
+        # would only get in each other's way.
+        self._deciding = asyncio.Lock()
         self._read: dict[str, tuple[Endpoint, str]] = {}
         self._models: Engines[LanguageModel] = Engines(lambda model: model.close())
         self._retrievers: Engines[Retriever] = Engines()
@@ -115,8 +118,8 @@ class House:
             NotFound: there is no such endpoint; only those that the actor may use are named.
             Refused: its label does not admit the actor.
         """
-        decision = await asyncio.to_thread(self._admit, "endpoint", name, actor)
-        endpoint, digest = await asyncio.to_thread(self._look_up, decision.thing)
+        async with self._deciding:
+            decision, endpoint, digest = await asyncio.to_thread(self._plan, name, actor)
         owner = endpoint.ref.path
         async with AsyncExitStack() as held:
             model, knowledge = endpoint.model, endpoint.knowledge
@@ -142,7 +145,8 @@ class House:
             NotFound: there is no such embedder; only those that the actor may use are named.
             Refused: its label does not admit the actor.
         """
-        decision = await asyncio.to_thread(self._admit, "embedder", name, actor)
+        async with self._deciding:
+            decision = await asyncio.to_thread(self._admit, "embedder", name, actor)
         ref = decision.thing
         artifact = await asyncio.to_thread(self.catalog.get, ref)
         lease = self._embedders.lease(ref.path, _key(ref), lambda: self._loaders.embedder(ref))
@@ -181,13 +185,14 @@ class House:
         decision.require()
         return decision
 
-    def _look_up(self, ref: Ref) -> tuple[Endpoint, str]:
-        known = self._read.get(_key(ref))
-        if known is None:
+    def _plan(self, name: str, actor: Actor) -> tuple[Decision, Endpoint, str]:
+        decision = self._admit("endpoint", name, actor)
+        ref = decision.thing
+        if _key(ref) not in self._read:
             endpoint = read_endpoint(self.catalog.get(ref))
             digest = self.catalog.get(endpoint.model).digest if endpoint.model else ""
-            known = self._read[_key(ref)] = (endpoint, digest)
-        return known
+            self._read[_key(ref)] = (endpoint, digest)
+        return decision, *self._read[_key(ref)]
 
 
 def full(ref: Ref) -> str:

@@ -89,7 +89,11 @@ def _log_ready(listening: Listening) -> None:
 def _listen(host: str, port: int) -> socket.socket:
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+        with socket.create_server((host, port), family=family, backlog=BACKLOG) as listener:
+            # asyncio sends small chunks at once (TCP_NODELAY) only where TCP is named.
+            return socket.socket(
+                family, socket.SOCK_STREAM, socket.IPPROTO_TCP, fileno=listener.detach()
+            )
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             what = f"Port {port} on {host} is taken by another program."

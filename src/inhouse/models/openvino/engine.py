@@ -7,6 +7,7 @@ closing it gives all memory back. This module imports no OpenVINO itself.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import queue
 import secrets
@@ -15,15 +16,16 @@ import sys
 import threading
 from collections.abc import AsyncGenerator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
 from inhouse.core.errors import BadInput, InhouseError
 from inhouse.models.engine import Request
 
-Stream = asyncio.Queue[tuple[list[int], bool] | None]
-"""New tokens and whether that was all; None when the engine has failed."""
+State = Literal["running", "finished", "lost"]
+Stream = asyncio.Queue[tuple[list[int], State]]
+"""New tokens, and how the answer stands after them; lost when the worker could not go on."""
 
 STOP_SECONDS = 5
 
@@ -56,12 +58,12 @@ class OpenVINOEngine:
         self._threads = [
             threading.Thread(target=work, daemon=True) for work in (self._write, self._read)
         ]
-        settings = {"folder": str(folder), "exact": exact, "threads": threads}
+        settings: dict[str, Any] = {"folder": str(folder), "exact": exact, "threads": threads}
         self._send(settings | {"cache_bytes": int(cache_gib * 2**30)})
         self._threads[0].start()
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
-        greeting = orjson.loads(line) if line else {"error": "its process ended"}
+        greeting: dict[str, Any] = orjson.loads(line) if line else {"error": "its process ended"}
         self._threads[1].start()
         if "error" in greeting:
             self._stop()
@@ -85,19 +87,19 @@ class OpenVINOEngine:
         number, stream = next(self._numbers), Stream()
         self._streams[number] = (asyncio.get_running_loop(), stream)
         self._send(_message(number, request))
-        ended = False
+        state: State = "running"
         try:
-            while not ended:
+            while state == "running":
                 if self._process.poll() is not None:
                     raise _failed()
-                event = await stream.get()
-                if event is None:
-                    raise _failed()
-                tokens, ended = event
+                tokens, state = await stream.get()
                 for token in tokens:
                     yield token
+            if state == "lost":
+                raise _failed()
         finally:
-            if self._streams.pop(number, None) and not ended:
+            del self._streams[number]
+            if state == "running":
                 self._send({"id": number})
 
     async def close(self) -> None:
@@ -123,16 +125,17 @@ class OpenVINOEngine:
         """Hand tokens to the streams that wait for them, until the worker ends."""
         assert self._process.stdout is not None
         for line in self._process.stdout:
-            for number, tokens, ended in orjson.loads(line)["tokens"]:
-                self._hand_over(number, (tokens, ended))
+            for number, tokens, state in orjson.loads(line)["tokens"]:
+                self._hand_over(number, tokens, state)
         self._process.wait()
         for number in list(self._streams):
-            self._hand_over(number, None)
+            self._hand_over(number, [], "lost")
 
-    def _hand_over(self, number: int, event: tuple[list[int], bool] | None) -> None:
-        loop, stream = self._streams.get(number, (None, None))
-        if loop is not None and stream is not None and not loop.is_closed():
-            loop.call_soon_threadsafe(stream.put_nowait, event)
+    def _hand_over(self, number: int, tokens: list[int], state: State) -> None:
+        if waiting := self._streams.get(number):
+            loop, stream = waiting
+            with contextlib.suppress(RuntimeError):  # its event loop is closed
+                loop.call_soon_threadsafe(stream.put_nowait, (tokens, state))
 
     def _stop(self) -> None:
         self._outbox.put(None)

@@ -22,6 +22,10 @@ import orjson
 
 BLOCK_TOKENS = 32
 BATCH_TOKENS = 256
+STATES = {
+    genai.GenerationStatus.RUNNING: "running",
+    genai.GenerationStatus.FINISHED: "finished",
+}
 EXACT = {
     "INFERENCE_PRECISION_HINT": "f32",
     "KV_CACHE_PRECISION": "f32",
@@ -85,19 +89,19 @@ class _Worker:
             handle.cancel()
             self._pipeline.step()  # frees its place; without it the next idle would keep it
 
-    def _read(self) -> list[tuple[int, list[int], bool]]:
-        """Return (request, new tokens, whether it has ended) for all that moved."""
+    def _read(self) -> list[tuple[int, list[int], str]]:
+        """Return (request, new tokens, how it stands) for all that moved."""
         moved = []
         for number, handle in list(self._open.items()):
             tokens: list[int] = []
             while handle.can_read():
                 for output in handle.read().values():
                     tokens += output.generated_ids
-            ended = handle.get_status() != genai.GenerationStatus.RUNNING
-            if ended:
+            state = STATES.get(handle.get_status(), "lost")
+            if state != "running":
                 del self._open[number]
-            if tokens or ended:
-                moved.append((number, tokens, ended))
+            if tokens or state != "running":
+                moved.append((number, tokens, state))
         return moved
 
 

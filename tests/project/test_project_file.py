@@ -1,0 +1,202 @@
+"""Every mistake in inhouse.yaml is one sentence with file, line, key and the nearest match."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from inhouse.core.errors import ProjectError
+from inhouse.project.read import read
+
+BASE = """\
+project: small
+groups: {hr: [ana], legal: [bo]}
+data:
+  memos: {from: ./memos}
+models:
+  minilm: {from: minilm-l6}
+knowledge:
+  desk: {from: data/memos, embed: models/minilm}
+endpoints:
+  desk: {model: models/minilm, knowledge: knowledge/desk}
+"""
+
+# What to replace, by what, the line it is reported at, and words of the error.
+MISTAKES = {
+    "unknown key": ("project:", "projekt:", 1, ["'projekt'", "'project'"]),
+    "unknown key in data": ("{from: ./memos}", "{from: ./memos, labl: hr}", 4, ["memos.labl", "'label'"]),
+    "unknown key, nothing near": ("{from: ./memos}", "{from: ./m, zzz: 1}", 4, ["Known here: from, label"]),
+    "key of another entry": ("embed:", "embedd:", 8, ["knowledge.desk.embedd", "'embed'"]),
+    "missing key": ("{from: minilm-l6}", "{licence: MIT}", 6, ["models.minilm.from", "missing"]),
+    "missing project": ("project: small", "store: ./s", None, ["'project' is missing"]),
+    "missing embedder": (", embed: models/minilm", "", 8, ["knowledge.desk.embed", "missing"]),
+    "bad name": ("  memos:", "  Memos:", 4, ["'Memos' is no name", "lower-case"]),
+    "name with a slash": ("  memos:", "  a/b:", 4, ["'a/b' is no name"]),
+    "number as a name": ("  memos:", "  7:", 4, ["no name"]),
+    "bad project name": ("small", "My Project", 1, ["'My Project' is no name"]),
+    "list for a mapping": ("{from: ./memos}", "[./memos]", 4, ["data.memos", "from, label"]),
+    "word for a mapping": ("{from: ./memos}", "./memos", 4, ["from, label", "./memos"]),
+    "nothing for a mapping": ("{from: ./memos}", "", 4, ["data.memos", "from, label"]),
+    "mapping for a word": ("from: minilm-l6", "from: {a: b}", 6, ["models.minilm.from", "string"]),
+    "number for a word": ("from: ./memos", "from: 7", 4, ["data.memos.from"]),
+    "empty list": ("from: ./memos", "from: []", 4, ["data.memos.from", "at least 1"]),
+    "empty word": ("from: minilm-l6", "from: ''", 6, ["models.minilm.from", "at least 1"]),
+    "number in a list": ("from: ./memos", "from: [a, 7]", 4, ["data.memos.from.1"]),
+    "unknown data": ("from: data/memos", "from: data/memo", 8, ["'data/memo'", "'data/memos'"]),
+    "bare reference": ("from: data/memos", "from: memos", 8, ["'memos'", "'data/memos'"]),
+    "wrong section": ("embed: models/minilm", "embed: data/memos", 8, ["models of this file"]),
+    "unknown model": ("model: models/minilm", "model: models/mini", 10, ["'models/minilm'"]),
+    "unknown knowledge": ("knowledge/desk}", "knowledge/dsk}", 10, ["'knowledge/desk'"]),
+    "itself": ("from: ./memos", "from: data/memos", 4, ["circle", "data/memos -> data/memos"]),
+    "circle": (
+        "{from: ./memos}",
+        "{from: data/b}\n  b: {from: data/c}\n  c: {from: data/memos}",
+        None,
+        ["circle", "->"],
+    ),
+    "unknown group": ("./memos}", "./memos, label: hrr}", 4, ["no group 'hrr'", "'hr'"]),
+    "unknown group in a wall": ("data:", "walls: [[hr, legl]]\ndata:", 3, ["'legl'", "'legal'"]),
+    "both sides of a wall": ("[bo]}", "[bo, ana]}\nwalls: [[hr, legal]]", 2, ["ana", "wall"]),
+    "wall with one side": ("data:", "walls: [[hr]]\ndata:", 3, ["walls.0", "at least 2"]),
+    "empty clause": ("./memos}", "./memos, label: 'hr & '}", 4, ["empty place"]),
+    "reserved group": ("hr:", "open:", 2, ["'open' cannot name a group"]),
+    "group with a space": ("hr:", "h r:", 2, ["'h r' cannot name a group"]),
+    "people as a word": ("[ana]", "ana", 2, ["groups.hr", "list"]),
+    "top too large": ("knowledge/desk}", "knowledge/desk, top: 51}", 10, ["endpoints.desk.top", "51"]),
+    "top as a word": ("knowledge/desk}", "knowledge/desk, top: many}", 10, ["integer", "many"]),
+    "bad digest": ("{from: minilm-l6}", "{from: minilm-l6, sha256: abc}", 6, ["models.minilm.sha256"]),
+    "api without a name": ("model: models/minilm", "model: {api: 'https://x/v1'}", 10, ["model.name"]),
+    "unknown key of an api": (
+        "model: models/minilm",
+        "model: {api: 'https://x/v1', name: n, kee: 1}",
+        10,
+        ["endpoints.desk.model.kee", "'key'"],
+    ),
+    "api that is no address": ("model: models/minilm", "model: {api: x, name: n}", 10, ["base URL"]),
+    "key twice": ("data:", "project: again\ndata:", 3, ["'project' stands here twice"]),
+    "entry twice": ("models:", "  memos: {from: ./x}\nmodels:", 5, ["'memos' stands here twice"]),
+    "entry named like a key": ("  memos:", "  from: {labl: hr}\n  memos:", 4, ["from.labl", "'label'"]),
+    "list as a key": ("{from: ./memos}", "{[from]: ./memos}", 4, ["cannot be a key"]),
+    "list for the entries": ("  memos:", " - memos:", 3, ["'data'", "names"]),
+    "bad indentation": ("models:", " models:", 5, ["not YAML"]),
+    "open bracket": ("[ana]", "[ana", 2, ["not YAML"]),
+    "unknown alias": ("./memos", "*nothing", 4, ["not YAML", "nothing"]),
+    "a tag of Python's": ("./memos", "!!python/name:os.system x", 4, ["not YAML", "python/name"]),
+    "no such day": ("./memos", "2026-02-31", None, ["not YAML", "day"]),
+    "a second document": ("data:", "---\ndata:", 3, ["another document"]),
+    "a character that cannot stand": ("small", "sm\x07all", None, ["not YAML"]),
+    "only a list": (BASE, "- a\n- b\n", 1, ["the file is wrong", "project"]),
+    "only a word": (BASE, "hello", 1, ["the file is wrong", "project"]),
+    "empty": (BASE, "", None, ["empty"]),
+    "only comments": (BASE, "# nothing\n", None, ["empty"]),
+    "nothing": (BASE, "~", 1, ["the file is wrong"]),
+    "nested too deeply": (BASE, "a: " + "[" * 5000, None, ["nested too deeply"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "line", "words"), MISTAKES.values(), ids=list(MISTAKES))
+def test_mistakes(tmp_path: Path, old: str, new: str, line: int | None, words: list[str]):
+    file = tmp_path / "inhouse.yaml"
+    assert BASE.count(old) == 1
+    file.write_text(BASE.replace(old, new), encoding="utf-8")
+    with pytest.raises(ProjectError) as raised:
+        read(file)
+    error = raised.value
+    assert error.what.startswith(f"{file}:{line}: " if line else str(file))
+    assert error.exit_code == 2
+    for word in words:
+        assert word in f"{error.what} {error.fix}"
+    assert "\n" not in error.what + error.fix
+    assert error.what.endswith(".")
+    assert len(error.what) < 300 + len(str(file))
+    for ours in ("ProjectFile", "pydantic", "Endpoint", "dictionary"):
+        assert ours not in f"{error.what} {error.fix}"
+
+
+def test_the_base_has_no_mistake(tmp_path: Path):
+    file = tmp_path / "inhouse.yaml"
+    file.write_text(BASE, encoding="utf-8")
+    project, _ = read(file)
+    assert project.data["memos"].sources == ["./memos"]
+    file.write_bytes(b"\xef\xbb\xbf" + BASE.replace("\n", "\r\n").encode())
+    assert read(file)[0] == project
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        "{api: 'https://x.example/v1', name: n, key: SECRET}",
+        "{api: 'https://x.example/v1', name: n, key: [SECRET]}",
+        "{api: 'https://x.example/v1', name: n, key: {a: SECRET}}",
+        "{api: 'https://x.example/v1', name: n, key: '${A} SECRET'}",
+        "{api: 'https://x.example/v1', name: n, token: SECRET}",
+        "{api: 'https://ana:SECRET@x.example/v1', name: n}",
+        "{api: 'https://x.example/v1?key=SECRET', name: n}",
+        "{api: SECRET, name: n}",
+    ],
+)
+def test_secrets_are_refused_and_never_shown(tmp_path: Path, model: str):
+    secret = "sk-4f9a81"
+    file = tmp_path / "inhouse.yaml"
+    text = BASE.replace("model: models/minilm", f"model: {model.replace('SECRET', secret)}")
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(ProjectError) as raised:
+        read(file)
+    assert raised.value.line == 10
+    assert secret not in str(raised.value)
+
+
+def test_not_text(tmp_path: Path):
+    file = tmp_path / "inhouse.yaml"
+    file.write_bytes(b"project: small\ndata: {m: {from: \xff\xfe}}\n")
+    with pytest.raises(ProjectError, match=r"inhouse.yaml:2: this is not UTF-8"):
+        read(file)
+    with pytest.raises(ProjectError, match="cannot be read: Is a directory"):
+        read(tmp_path)
+    with pytest.raises(ProjectError, match="no project file"):
+        read(tmp_path / "nowhere")
+
+
+def test_anchors_and_aliases_mean_what_they_say(tmp_path: Path):
+    file = tmp_path / "inhouse.yaml"
+    file.write_text(
+        "project: small\n"
+        "groups: {hr: &people [ana, bo], legal: *people}\n"
+        "data:\n"
+        "  one: &one {from: ./one, label: hr}\n"
+        "  two: {<<: *one, from: ./two}\n",
+        encoding="utf-8",
+    )
+    project, source = read(file)
+    assert project.groups["legal"] == ["ana", "bo"]
+    assert (project.data["two"].sources, project.data["two"].label) == (["./two"], "hr")
+    assert source.line(("data", "two", "label")) == 5  # the nearest that stands there
+
+
+def test_an_alias_of_itself_is_a_mistake(tmp_path: Path):
+    file = tmp_path / "inhouse.yaml"
+    for text in ("project: &p [*p]\n", "project: a\ndata: &d {m: *d}\n", "&a [*a]\n"):
+        file.write_text(text, encoding="utf-8")
+        with pytest.raises(ProjectError):
+            read(file)
+
+
+def test_aliases_that_multiply_cost_nothing(tmp_path: Path):
+    file = tmp_path / "inhouse.yaml"
+    levels = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    for i in range(1, 12):
+        levels.append(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]")
+    file.write_text("\n".join([*levels, "project: *a11"]), encoding="utf-8")
+    with pytest.raises(ProjectError):
+        read(file)
+
+
+def test_the_first_mistake_in_a_long_file_has_its_line(tmp_path: Path):
+    file = tmp_path / "inhouse.yaml"
+    entries = "".join(f"  d{i}:\n    from: ./d{i}\n" for i in range(300))
+    file.write_text(f"project: a\ndata:\n{entries}  last:\n    form: ./x\n", encoding="utf-8")
+    with pytest.raises(ProjectError) as raised:
+        read(file)
+    assert raised.value.line == 604
+    assert "'from'" in raised.value.fix

@@ -1,0 +1,70 @@
+"""Engines are loaded once, outlive those who go away, and are closed when nobody needs them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+
+import pytest
+from serve_world import Model
+
+from inhouse.serve.engines import Engines
+
+
+async def test_a_load_outlives_the_one_who_asked_first() -> None:
+    engines: Engines[Model] = Engines(Model.close)
+    loads: list[str] = []
+    go = threading.Event()
+
+    def load() -> Model:
+        loads.append("v1")
+        go.wait(20)
+        return Model()
+
+    async def hold() -> Model:
+        async with engines.lease("desk", "v1", load) as engine:
+            return engine
+
+    first, second = asyncio.create_task(hold()), asyncio.create_task(hold())
+    await asyncio.sleep(0)
+    first.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await first
+    go.set()
+    engine = await second
+    assert await hold() is engine
+    assert loads == ["v1"]
+    assert not engine.closed.is_set()
+    await engines.close()
+    assert engine.closed.is_set()
+
+
+async def test_owners_share_an_engine() -> None:
+    engines: Engines[Model] = Engines(Model.close)
+    old, new = Model("old"), Model("new")
+    async with engines.lease("a", "v1", lambda: old), engines.lease("b", "v1", Model) as shared:
+        assert shared is old
+    async with engines.lease("a", "v2", lambda: new):
+        pass
+    await asyncio.sleep(0)
+    assert not old.closed.is_set(), "b still needs it"
+    async with engines.lease("b", "v2", Model):
+        pass
+    await engines.close()
+    assert old.closed.is_set()
+    assert new.closed.is_set()
+
+
+async def test_a_failed_load_is_told_and_tried_again() -> None:
+    engines: Engines[Model] = Engines(Model.close)
+
+    def fail() -> Model:
+        raise RuntimeError("no memory")
+
+    with pytest.raises(RuntimeError, match="no memory"):
+        async with engines.lease("a", "v1", fail):
+            pass
+    async with engines.lease("a", "v1", Model) as engine:
+        assert engine.name == "echo"
+    await engines.close()
