@@ -13,14 +13,14 @@ endif
 .PHONY: demo test lint bench docs format clean
 
 demo: $(VENV)/.base  ## from nothing to a cited answer
-	$(BIN)/python docs/demo.py
+	$(BIN)/python examples/demo.py
 
 test: $(VENV)/.dev  ## the default suite
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/.dev  ## style, types, directions
-	$(BIN)/ruff check src tests bench docs
-	$(BIN)/ruff format --check src tests bench docs
+	$(BIN)/ruff check src tests bench docs examples
+	$(BIN)/ruff format --check src tests bench docs examples
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
@@ -32,8 +32,8 @@ docs: $(VENV)/.dev  ## build the site into site/
 	$(BIN)/mkdocs build --strict
 
 format: $(VENV)/.dev
-	$(BIN)/ruff format src tests bench docs
-	$(BIN)/ruff check --fix src tests bench docs
+	$(BIN)/ruff format src tests bench docs examples
+	$(BIN)/ruff check --fix src tests bench docs examples
 
 clean:
 	rm -rf $(VENV) site dist bench/.peers .demo

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
-from multiprocessing.sharedctypes import Synchronized
+from ctypes import c_int
 from pathlib import Path
 
 import pytest
@@ -68,9 +68,7 @@ def test_the_sentence_names_label_and_origin(catalog: Catalog):
     label(catalog, "data/memos", "buy-side")
     label(catalog, "data/notes", "hr")
     label(catalog, "models/m", "open")
-    model = make(
-        catalog, "models/m", "m", make(catalog, "data/memos"), make(catalog, "data/notes")
-    )
+    model = make(catalog, "models/m", "m", make(catalog, "data/memos"), make(catalog, "data/notes"))
     decision = catalog.access.decide(ANA, "use", Ref("models", "m"))
     assert decision.origins == (Ref("data", "memos"),)
     with pytest.raises(Refused) as caught:
@@ -119,18 +117,17 @@ def never_stale(catalog: Catalog, ref: Ref, tight: Callable[[], int], stop: Call
         time.sleep(0.0005)  # the one who changes labels needs the interpreter too
 
 
-def ask_elsewhere(root: Path, ref: Ref, phase: Synchronized, done: Synchronized) -> None:
+def ask_elsewhere(root: Path, ref: Ref, phase: c_int, done: c_int) -> None:
     with opened(root) as catalog:
         done.value = 1
         never_stale(catalog, ref, lambda: phase.value, lambda: done.value == 2)
-    done.value = 3
 
 
 def test_no_stale_yes_while_labels_change(catalog: Catalog):
     label(catalog, "data/a", "hr")
     label(catalog, "models/m", "open")
     model = make(catalog, "models/m", "m", make(catalog, "data/a"))
-    phase, done = processes.Value("i", 0), processes.Value("i", 0)
+    phase, done = processes.RawValue("i", 0), processes.RawValue("i", 0)
     failures: list[BaseException] = []
 
     def ask(ref: Ref) -> None:
@@ -149,6 +146,7 @@ def test_no_stale_yes_while_labels_change(catalog: Catalog):
             for _ in range(25):
                 label(catalog, "data/a", "legal")
                 phase.value += 1  # tight from here
+                time.sleep(0.003)
                 phase.value += 1  # and no longer promised to be
                 label(catalog, "data/a", "hr")
             label(catalog, "data/a", "legal")

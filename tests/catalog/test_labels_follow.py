@@ -152,8 +152,8 @@ def test_readable_by_exactly_those_who_may_read_all_it_was_made_from(
     catalog: Catalog, graph: list, changes: list
 ):
     run, refs, own, above = next(fresh_names), [], [], []
-    for number, (text, parents) in enumerate(graph):
-        parents = {parent for parent in parents if parent < number}
+    for number, (text, wanted) in enumerate(graph):
+        parents = {parent for parent in wanted if parent < number}
         path = f"data/n{run}/{number}"
         if text:
             label(catalog, path, text)

@@ -108,7 +108,8 @@ def test_forms_that_are_read(text: str, same: Label):
 
 
 @pytest.mark.parametrize(
-    "text", ["", " ", "a &", "& a", "a | ", "a || b", "{}", "a b", "open & a", "closed|a", "a,b", "-a"]
+    "text",
+    ["", " ", "a &", "& a", "a | ", "a || b", "{}", "a b", "open & a", "closed|a", "a,b", "-a"],
 )
 def test_forms_that_are_refused(text: str):
     with pytest.raises(BadInput) as caught:

@@ -209,9 +209,7 @@ def test_what_a_killed_run_left_is_cleared(folder: Path, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("content", [b"", b"\x80\x04pickle" * 9, b"\xff" * 64])
-def test_a_false_safetensors_file_is_refused(
-    content: bytes, folder: Path, tmp_path: Path
-) -> None:
+def test_a_false_safetensors_file_is_refused(content: bytes, folder: Path, tmp_path: Path) -> None:
     (folder / "model.safetensors").write_bytes(content)
     with pytest.raises(BadInput, match="named like safetensors but is not"):
         run_pull(Pull(f"file:{folder}"), tmp_path / "work")

@@ -65,9 +65,7 @@ def gguf(tmp_path: Path, tensors: dict[str, np.ndarray]) -> Path:
     writer.add_tensor("blk.0.attn_q.weight", permute(next(by_name), HEADS))
     writer.add_tensor("blk.0.attn_k.weight", permute(next(by_name), KV_HEADS))
     packed = quantize(next(by_name), GGMLQuantizationType.Q8_0)
-    writer.add_tensor(
-        "blk.0.ffn_down.weight", packed, raw_dtype=GGMLQuantizationType.Q8_0
-    )
+    writer.add_tensor("blk.0.ffn_down.weight", packed, raw_dtype=GGMLQuantizationType.Q8_0)
     writer.add_tensor("output_norm.weight", next(by_name))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()

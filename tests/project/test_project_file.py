@@ -171,7 +171,8 @@ def test_anchors_and_aliases_mean_what_they_say(tmp_path: Path):
     project, source = read(file)
     assert project.groups["legal"] == ["ana", "bo"]
     assert (project.data["two"].sources, project.data["two"].label) == (["./two"], "hr")
-    assert source.line(("data", "two", "label")) == 5  # the nearest that stands there
+    assert source.line(("data", "two", "from")) == 5
+    assert source.line(("data", "two", "label")) == 4  # where it came from
 
 
 def test_an_alias_of_itself_is_a_mistake(tmp_path: Path):
@@ -182,12 +183,29 @@ def test_an_alias_of_itself_is_a_mistake(tmp_path: Path):
             read(file)
 
 
-def test_aliases_that_multiply_cost_nothing(tmp_path: Path):
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "place",
+    [
+        "project: *a11",
+        "project: a\nzzz: *a11",
+        "project: a\nstore: *a11",
+        "project: a\ngroups: *a11",
+        "project: a\ngroups: {hr: *a11}",
+        "project: a\nwalls: *a11",
+        "project: a\ndata: {m: {from: *a11}}",
+        "project: a\ndata: {m: {from: a, label: *a11}}",
+        "project: a\nendpoints: {m: {model: *a11}}",
+        "project: a\nendpoints: {m: {model: {api: *a11, name: n}}}",
+        "project: a\nendpoints: {m: {model: {api: 'http://a/v1', name: n, key: *a11}}}",
+    ],
+)
+def test_aliases_that_multiply_cost_nothing(tmp_path: Path, place: str):
     file = tmp_path / "inhouse.yaml"
     levels = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     for i in range(1, 12):
         levels.append(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]")
-    file.write_text("\n".join([*levels, "project: *a11"]), encoding="utf-8")
+    file.write_text("\n".join([*levels, place]), encoding="utf-8")
     with pytest.raises(ProjectError):
         read(file)
 

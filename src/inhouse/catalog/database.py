@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
 from sqlalchemy import Connection, Engine, create_engine, event, text, update
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import QueuePool
@@ -27,7 +28,11 @@ class Database:
     def __init__(self, file: Path) -> None:
         self.file = file
         self._engine = _engine(file)
-        self._migrate()
+        try:
+            self._migrate()
+        except BaseException:
+            self.close()
+            raise
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -65,7 +70,8 @@ class Database:
         self._engine.dispose()
 
     def _migrate(self) -> None:
-        with self.write() as connection:
+        # Turning on WAL fails at once, without waiting, if two do it at the same time.
+        with FileLock(self.file.with_suffix(".lock")), self.write() as connection:
             connection.execute(text("CREATE TABLE IF NOT EXISTS migrations (number INTEGER)"))
             done = connection.execute(text("SELECT count(*) FROM migrations")).scalar_one()
             if done > len(schema.MIGRATIONS):
@@ -100,11 +106,13 @@ def _engine(file: Path) -> Engine:
     def prepare(connection: Any, _: object) -> None:  # noqa: ANN401
         # The driver must not open transactions by itself: `begin` below does.
         connection.isolation_level = None
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute("PRAGMA synchronous=FULL")
-        cursor.execute("PRAGMA foreign_keys=ON")
-        cursor.close()
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+            connection.execute("PRAGMA foreign_keys=ON")
+        except sqlite3.Error:
+            connection.close()  # the pool never got it, and would leave the file open
+            raise
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
@@ -124,7 +132,7 @@ def _mended(file: Path) -> Iterator[None]:
         fix = {
             "database or disk is full": "Free some space on that disk and run again.",
             "database is locked": "Another process holds it; try again when it is done.",
-        }.get(cause, "Check that the folder is there, writable and on a local disk.")
+        }.get(cause, "Check that the folder is there, writable, on a local disk, and has room.")
         raise StoreError(f"The catalog {file} cannot be used: {cause}.", fix) from error
     except DBAPIError as error:
         if "not a database" not in str(error.orig) and "malformed" not in str(error.orig):

@@ -51,8 +51,8 @@ class Catalog:
         with disk_errors(root):
             root.mkdir(parents=True, exist_ok=True)
             self.blobs = Blobs(root)
+            self.database = Database(root / "catalog.db")
         self.root = root
-        self.database = Database(root / "catalog.db")
         self.lineage = Lineage(self.database)
         self.access = Access(self.database, self.lineage)
         self.keys = Keys(self.database)

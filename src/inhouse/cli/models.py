@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from inhouse.cli.options import FILE, AsJson, ProjectFile, opened
 from inhouse.cli.terminal import console, count, print_json, print_next, print_table, size
+
+if TYPE_CHECKING:
+    from inhouse.core.artifact import Artifact
 
 
 def models(project: ProjectFile = FILE, as_json: AsJson = False) -> None:
@@ -14,21 +19,7 @@ def models(project: ProjectFile = FILE, as_json: AsJson = False) -> None:
     if project.exists():
         with opened(project) as house:
             here = [a for a in house.catalog.list() if a.ref.section == "models"]
-    listed = [
-        {
-            "ref": str(a.ref),
-            "source": a.params.get(
-                "url", "made from " + ", ".join(str(e.parent) for e in a.parents)
-            ),
-            "kind": a.summary.get("kind", ""),
-            "parameters": a.summary.get("parameters", 0),
-            "bytes": a.size,
-            "licence": a.summary.get("licence", ""),
-            "digest": a.digest,
-            "label": str(a.label),
-        }
-        for a in here
-    ]
+    listed = [_plain(artifact) for artifact in here]
     builtin = [
         {"name": b.name, "kind": b.kind, "licence": b.licence, "source": b.url, "note": b.note}
         for b in BUILTINS.values()
@@ -37,18 +28,11 @@ def models(project: ProjectFile = FILE, as_json: AsJson = False) -> None:
         print_json({"models": listed, "builtin": builtin})
         return
     if listed:
-        columns = ("ref", "kind", "parameters", "size", "licence", "digest")
         print_table(
-            columns,
+            ("ref", "kind", "parameters", "size", "licence", "digest"),
             (
-                (
-                    m["ref"],
-                    m["kind"],
-                    count(m["parameters"]),
-                    size(m["bytes"]),
-                    m["licence"],
-                    m["digest"][:12],
-                )
+                (m["ref"], m["kind"], count(m["parameters"]), size(m["bytes"]))
+                + (m["licence"], m["digest"][:12])
                 for m in listed
             ),
             spare="digest",
@@ -59,3 +43,17 @@ def models(project: ProjectFile = FILE, as_json: AsJson = False) -> None:
         ((b["name"], b["kind"], b["licence"], b["note"]) for b in builtin),
     )
     print_next("inhouse pull NAME")
+
+
+def _plain(artifact: Artifact) -> dict[str, Any]:
+    made_from = ", ".join(str(edge.parent) for edge in artifact.parents)
+    return {
+        "ref": str(artifact.ref),
+        "source": artifact.params.get("url", f"made from {made_from}"),
+        "kind": artifact.summary.get("kind", ""),
+        "parameters": artifact.summary.get("parameters", 0),
+        "bytes": artifact.size,
+        "licence": artifact.summary.get("licence", ""),
+        "digest": artifact.digest,
+        "label": str(artifact.label),
+    }

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from inhouse.cli.options import FILE, AsJson, ProjectFile, opened
-from inhouse.cli.terminal import console, print_json
+from inhouse.cli.terminal import console
 
 if TYPE_CHECKING:
     from inhouse.serve.server import Listening
@@ -34,7 +35,9 @@ def serve(
 
         def ready(listening: Listening) -> None:
             if as_json:
-                print_json({"url": listening.url, "port": listening.port, "endpoints": names})
+                # One line, at once: whoever started the server waits for it.
+                about = {"url": listening.url, "port": listening.port, "endpoints": names}
+                print(json.dumps(about), flush=True)
             else:
                 _greet(listening.url, names)
 

@@ -18,13 +18,18 @@ Finish = Literal["stop", "length"]
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How to choose the next token. Temperature 0 is greedy."""
+    """How to choose the next token. Temperature 0 is greedy.
+
+    `repetition_penalty` divides the scores of tokens that were there before (Keskar et al.,
+    arXiv 1909.05858); None leaves it to whoever asks the model, and 1 does nothing.
+    """
 
     max_tokens: int = 512
     temperature: float = 0.0
     top_p: float = 1.0
     stop: tuple[str, ...] = ()
     seed: int | None = None
+    repetition_penalty: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,10 @@ def check_sampling(sampling: Sampling) -> None:
         "max_tokens": (sampling.max_tokens >= 1, "at least 1"),
         "temperature": (0 <= sampling.temperature <= 2, "from 0 to 2"),
         "top_p": (0 < sampling.top_p <= 1, "above 0 and at most 1"),
+        "repetition_penalty": (
+            sampling.repetition_penalty is None or 0.5 <= sampling.repetition_penalty <= 2,
+            "from 0.5 to 2",
+        ),
         "stop": (all(sampling.stop), "texts that are not empty"),
         "seed": (sampling.seed is None or 0 <= sampling.seed < 2**32, "from 0 to 2**32 - 1"),
     }

@@ -41,7 +41,11 @@ def fetch_hub(name: str, revision: str, into: Path, *, progress: Progress = sile
         raise BadInput(
             f"The hub has no hf://{name}@{revision}.", "Check the name and the revision."
         ) from None
-    except (hub.HfHubHTTPError, hub.LocalEntryNotFoundError, hub.OfflineModeIsEnabled) as error:
+    except (
+        hub.HTTPError,  # type: ignore[attr-defined]  # of whichever client the hub's tools use
+        hub.LocalEntryNotFoundError,
+        hub.OfflineModeIsEnabled,
+    ) as error:
         raise _unreachable(name, error) from None
 
 

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import orjson
+from aiohttp.http_exceptions import HttpProcessingError
 
 from inhouse.core.errors import BadInput, ProviderError
 from inhouse.core.nouns import Message
@@ -102,7 +103,7 @@ class RemoteModel:
             raise self._error(f"cannot be understood: {error}") from None
         except TimeoutError:
             raise self._error(f"was silent for {self._patience.idle:g} s") from None
-        except (aiohttp.ClientError, ValueError) as error:
+        except (aiohttp.ClientError, HttpProcessingError) as error:
             raise self._error(f"broke off ({type(error).__name__})") from None
         finally:
             response.close()
@@ -201,6 +202,8 @@ def _body(model: str, messages: Sequence[Message], sampling: Sampling) -> bytes:
     }
     if sampling.stop:
         body["stop"] = list(sampling.stop)
+    if sampling.repetition_penalty is not None:
+        body["repetition_penalty"] = sampling.repetition_penalty
     if sampling.seed is not None:
         body["seed"] = sampling.seed
     return orjson.dumps(body)

@@ -14,6 +14,7 @@ from typing import Any
 from inhouse.core.errors import InhouseError, MissingExtra
 from inhouse.core.protocols import Sampling
 from inhouse.models.engine import Request
+from inhouse.models.weights import open_weights
 
 
 class TransformersEngine:
@@ -27,18 +28,12 @@ class TransformersEngine:
         """
         try:
             import torch
-            from transformers import AutoModelForCausalLM, GgufConfig
+            import transformers  # noqa: F401 - is it there?
         except ImportError:
             raise MissingExtra("The transformers engine", "train") from None
         if threads:
             torch.set_num_threads(threads)
-        options: dict[str, Any] = {"local_files_only": True, "dtype": torch.float32}
-        if (folder / "model.gguf").is_file():
-            options["gguf_file"] = "model.gguf"
-            options["quantization_config"] = GgufConfig(dequantize=True)
-        else:
-            options["use_safetensors"] = True
-        self._model: Any = AutoModelForCausalLM.from_pretrained(folder, **options).eval()
+        self._model: Any = _load(folder).eval()
 
     @property
     def capacity(self) -> int:
@@ -56,40 +51,70 @@ class TransformersEngine:
 
         cache, ids = DynamicCache(config=self._model.config), list(request.prompt)
         choose = _chooser(request.sampling)
+        seen = set(ids)
         for _ in range(request.sampling.max_tokens):
             if self._model is None:
                 raise InhouseError("The engine was closed.", "Load the model again.")
-            token = await asyncio.to_thread(self._step, ids, cache, choose)
+            token = await asyncio.to_thread(self._step, ids, cache, seen, choose)
             yield token
             if token in request.stops:
                 return
+            seen.add(token)
             ids = [token]
 
     async def close(self) -> None:
         """Let the model go."""
         self._model = None
 
-    def _step(self, ids: list[int], cache: Any, choose: Any) -> int:  # noqa: ANN401
+    def _step(self, ids: list[int], cache: Any, seen: set[int], choose: Any) -> int:  # noqa: ANN401
         import torch
 
         with torch.inference_mode():
             output = self._model(input_ids=torch.tensor([ids]), past_key_values=cache)
-        return int(choose(output.logits[0, -1]))
+        return int(choose(output.logits[0, -1], sorted(seen)))
+
+
+def _load(folder: Path) -> Any:  # noqa: ANN401
+    """Return the model with the weights that a pulled folder holds, in float32.
+
+    GGUF goes through our own reader: that of transformers needs one more package.
+    """
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    if not (folder / "model.gguf").is_file():
+        return AutoModelForCausalLM.from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
+        )
+    weights = open_weights(folder)
+    described = AutoConfig.for_model(**weights.config)
+    model = AutoModelForCausalLM.from_config(described, dtype=torch.float32)
+    tied = {"lm_head.weight"} if described.tie_word_embeddings else set()
+    names = model.state_dict().keys() - tied
+    model.load_state_dict({n: torch.from_numpy(weights.take(n)) for n in names}, strict=not tied)
+    weights.check_all_taken()
+    return model
 
 
 def _chooser(sampling: Sampling) -> Any:  # noqa: ANN401
-    """Return the function that picks a token from logits [vocabulary]."""
+    """Return the function that picks a token from logits [vocabulary] and the tokens seen."""
     import torch
 
-    if sampling.temperature == 0:
-        return torch.argmax
     source = torch.Generator()
     if sampling.seed is None:
         source.seed()
     else:
         source.manual_seed(sampling.seed)
+    penalty = sampling.repetition_penalty or 1.0
 
-    def choose(logits: Any) -> Any:  # noqa: ANN401
+    def choose(logits: Any, seen: list[int]) -> Any:  # noqa: ANN401
+        if penalty != 1:
+            old = logits[seen]
+            logits = logits.index_put(
+                (torch.tensor(seen),), torch.where(old > 0, old / penalty, old * penalty)
+            )
+        if sampling.temperature == 0:
+            return torch.argmax(logits)
         chances, order = torch.softmax(logits / sampling.temperature, -1).sort(descending=True)
         chances[chances.cumsum(-1) - chances >= sampling.top_p] = 0
         return order[torch.multinomial(chances, 1, generator=source)]

@@ -165,14 +165,19 @@ class Project:
 
         Raises:
             NotFound: nothing has that name.
-            BadInput: a URL needs a name, or is of no known form.
+            BadInput: a URL needs a name, or is of no known form, or the name is the project's.
         """
         bare = model.removeprefix("models/")
-        if bare in self.config.models:
-            step = self.steps(f"models/{bare}")[-1]
-            recipe = step.recipe
+        if name is None and bare in self.config.models:
+            recipe = self.steps(f"models/{bare}")[-1].recipe
         else:
             recipe = _pulled(model, name)
+            entry = recipe.ref.name.partition("/")[0]
+            if entry in self.config.models:
+                raise BadInput(
+                    f"models/{entry} is what the project file says it is.",
+                    "Give the model another name, or change the entry.",
+                )
         self.catalog.access.set_label(recipe.ref, Label.OPEN, by=self.actor_name)
         return self.catalog.make(recipe, by=self.actor_name, progress=progress)
 

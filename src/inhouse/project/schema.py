@@ -6,6 +6,7 @@ Whether references lead anywhere is checked in `inhouse.project.read`.
 from __future__ import annotations
 
 import re
+import reprlib
 from typing import Annotated, Any
 
 from pydantic import (
@@ -30,28 +31,30 @@ def _one_or_more(value: object) -> object:
 def _name(value: object) -> object:
     if not isinstance(value, str) or not NAME.match(value) or "/" in value:
         raise ValueError(
-            f"{value!r} is no name.\nUse lower-case letters, digits, '.', '_' and '-'."
+            f"{reprlib.repr(value)} is no name.\nUse lower-case letters, digits, '.', '_' and '-'."
         )
     return value
 
 
 def _group(value: object) -> object:
     try:
-        return check_group(str(value))
+        return check_group(value) if isinstance(value, str) else value
     except InhouseError as error:
         raise ValueError(f"{error.what}\n{error.fix}") from error
 
 
 def _label(value: object) -> object:
     try:
-        Label.parse(str(value))
+        if isinstance(value, str):
+            Label.parse(value)
     except InhouseError as error:
         raise ValueError(f"{error.what}\n{error.fix}") from error
     return value
 
 
 def _secret(value: object) -> object:
-    if value is not None and not re.fullmatch(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}", str(value)):
+    named = isinstance(value, str) and re.fullmatch(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}", value)
+    if value is not None and not named:
         raise ValueError(
             "a secret does not belong in a file.\n"
             "Write ${NAME} and set the environment variable NAME."

@@ -147,6 +147,7 @@ class ChatBody(_Body):
         BeforeValidator(_listed),
     ] = []
     seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
+    repetition_penalty: Annotated[float, Field(ge=0.5, le=2)] | None = None
 
     def sampling(self) -> Sampling:
         """Return how to choose the next token."""
@@ -156,6 +157,7 @@ class ChatBody(_Body):
             top_p=self.top_p,
             stop=tuple(self.stop),
             seed=self.seed,
+            repetition_penalty=self.repetition_penalty,
         )
 
 

@@ -147,7 +147,8 @@ class OpenVINOEngine:
             thread.join()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
-                pipe.close()
+                with contextlib.suppress(OSError):  # what it never read is lost with it
+                    pipe.close()
 
 
 def _message(number: int, request: Request) -> dict[str, Any]:
@@ -158,6 +159,7 @@ def _message(number: int, request: Request) -> dict[str, Any]:
         "max_tokens": sampling.max_tokens,
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
+        "repetition_penalty": sampling.repetition_penalty or 1.0,
         "seed": secrets.randbits(32) if sampling.seed is None else sampling.seed,
         "stops": sorted(request.stops),
     }

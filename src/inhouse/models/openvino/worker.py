@@ -110,6 +110,7 @@ def _generation(message: dict[str, Any]) -> genai.GenerationConfig:
     config.max_new_tokens = message["max_tokens"]
     config.eos_token_id = message["stops"][0]
     config.stop_token_ids = set(message["stops"])
+    config.repetition_penalty = message["repetition_penalty"]
     config.do_sample = message["temperature"] > 0
     if config.do_sample:
         config.temperature = message["temperature"]

@@ -1,0 +1,1 @@
+"""What all benches share: rounds and figures, environments of peers, reports."""

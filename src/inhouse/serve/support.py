@@ -1,0 +1,111 @@
+"""Lets through what of an answer stands in the sections, with the section's number behind it.
+
+A small model's answer reads well and is often made up. So each sentence is compared with the
+sections by the words they share; one that no section bears out is left out. Where nothing is left, the best
+section speaks for itself, word for word. It judges words, not meaning: a sentence may use a
+section's words and still get it wrong.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from inhouse.core.nouns import Hit
+
+ENOUGH = 0.65
+"""Share of a sentence's words that must stand in one section."""
+
+FEWEST_WORDS = 3
+PATIENCE = 2
+QUOTED_WORDS = 60
+STEM = 5
+
+WORD = re.compile(r"\w+")
+END = re.compile(r"(?<=[.!?])[\"')\]]*\s+|\n+")
+MARKS = re.compile(r"[`*_#>|]+|\[\d+\]")
+IDLE = frozenset(
+    "a an and are as at be by can do does for from has have how i in is it its may of on or that "
+    "the their there these they this to was what when where which who why will with you your "
+    "document documents section sections question answer answers".split()
+)
+
+
+class Gate:
+    """Takes an answer piece by piece and gives back the sentences that the sections bear out."""
+
+    def __init__(self, question: str, hits: Sequence[Hit]) -> None:
+        self._hits = hits
+        self._words = [words(f"{' '.join(h.section.headings)} {h.passage}") for h in hits]
+        self._question = words(question)
+        self._said: list[frozenset[str]] = []
+        self._rest = ""
+        self._misses = 0
+
+    @property
+    def closed(self) -> bool:
+        """Say whether the model has lost its way, so that nothing more is worth waiting for."""
+        return self._misses >= PATIENCE
+
+    def push(self, text: str) -> Iterator[str]:
+        """Take the next piece; yield the sentences that are now whole and stand in a section."""
+        *whole, self._rest = END.split(self._rest + text)
+        for sentence in whole:
+            if not self.closed:
+                yield from self._judge(sentence)
+
+    def finish(self) -> Iterator[str]:
+        """Yield what is still to be said: the last sentence, or else a quotation."""
+        if not self.closed and END.search(f"{self._rest} "):
+            yield from self._judge(self._rest)
+        if not self._said:
+            yield quotation(self._question, self._hits)
+
+    def _judge(self, sentence: str) -> Iterator[str]:
+        said = words(sentence)
+        if not said:
+            return
+        shares = [len(said & section) / len(said) for section in self._words]
+        best = max(range(len(shares)), key=shares.__getitem__)
+        new = not any(said <= before for before in self._said)
+        # What only says the question again is no answer.
+        tells = len(said) >= FEWEST_WORDS and not said <= self._question
+        if new and tells and shares[best] >= ENOUGH:
+            self._misses = 0
+            self._said.append(said)
+            yield f"{sentence.strip()} [{best + 1}] "
+        else:
+            self._misses += 1
+
+
+def words(text: str) -> frozenset[str]:
+    """Return the words that carry a text's meaning, cut to their first five letters."""
+    plain = MARKS.sub(" ", text.lower())
+    return frozenset(w[:STEM] for w in WORD.findall(plain) if w not in IDLE)
+
+
+def quotation(question: frozenset[str], hits: Sequence[Hit]) -> str:
+    """Return, word for word, the part of the best section that shares most with the question."""
+    number, hit = max(enumerate(hits, 1), key=lambda pair: _fits(question, pair[1]))
+    sentences = [s for s in END.split(hit.passage) if s.strip()]
+    first = max(
+        range(len(sentences)),
+        key=lambda i: (len(question & words(sentences[i])), -i),
+        default=0,
+    )
+    start = hit.passage.index(sentences[first]) if sentences else 0
+    quoted, taken = "", 0
+    for sentence in sentences[first:]:
+        taken += len(sentence.split())
+        if quoted and taken > QUOTED_WORDS:
+            break
+        end = hit.passage.index(sentence, start) + len(sentence)
+        quoted = hit.passage[start:end]
+    return f"{quoted or hit.passage} [{number}]"
+
+
+def _fits(question: frozenset[str], hit: Hit) -> float:
+    """Return how well a section fits: its score, and whether its heading asks the same."""
+    heading = words(hit.section.headings[-1] if hit.section.headings else "")
+    union = question | heading
+    return hit.score + (0.3 * len(question & heading) / len(union) if union else 0.0)

@@ -1,0 +1,82 @@
+"""The built-in embedder."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from inhouse.core.errors import BadInput
+from inhouse.models.embedder import LocalEmbedder
+from inhouse.models.load import load_embedder
+from models.conftest import run_build
+
+TEXTS = [
+    "How do I rotate an API key?",
+    "To rotate a key, open the console and press Rotate.",
+    "The weather in Lisbon is mild in spring.",
+    "",
+    "x",
+    "naïve café 日本語 🙂 [SEP] no",
+    "Travel expenses above 500 euros need approval. " * 60,
+]
+
+pytestmark = pytest.mark.weights
+
+
+@pytest.fixture(scope="module")
+def embedder(minilm_folder: Path) -> LocalEmbedder:
+    return load_embedder(minilm_folder, threads=2)
+
+
+def test_vectors_have_length_one(embedder: LocalEmbedder) -> None:
+    vectors = embedder.embed(TEXTS)
+    assert vectors.shape == (len(TEXTS), embedder.width) == (7, 384)
+    assert vectors.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    assert embedder.embed([]).shape == (0, 384)
+
+
+def test_meaning_is_near(embedder: LocalEmbedder) -> None:
+    question, answer, other = embedder.embed(TEXTS[:3])
+    assert question @ answer > 0.5
+    assert question @ other < 0.2
+
+
+@pytest.mark.train
+def test_vectors_are_those_of_sentence_transformers(
+    embedder: LocalEmbedder, embedder_weights: Path
+) -> None:
+    library = pytest.importorskip("sentence_transformers")
+    reference = library.SentenceTransformer(str(embedder_weights), device="cpu")
+    texts = [t.replace("[SEP]", "SEP") for t in TEXTS]  # which it would take for a token
+    wanted = reference.encode(texts, normalize_embeddings=True)
+    assert (embedder.embed(texts) * wanted).sum(axis=1).min() > 0.999
+
+
+def test_company_changes_nothing(embedder: LocalEmbedder) -> None:
+    together = embedder.embed(TEXTS * 6)
+    alone = np.concatenate([embedder.embed([t]) for t in TEXTS])
+    np.testing.assert_allclose(together[: len(TEXTS)], alone, atol=2e-3)
+    assert (together[: len(TEXTS)] * alone).sum(axis=1).min() > 0.9999
+
+
+def test_threads_may_share_it(embedder: LocalEmbedder) -> None:
+    wanted = embedder.embed(TEXTS[:3])
+    with ThreadPoolExecutor(4) as pool:
+        for found in pool.map(lambda _: embedder.embed(TEXTS[:3]), range(12)):
+            np.testing.assert_array_equal(found, wanted)
+
+
+def test_another_pooling_is_refused(embedder_weights: Path, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    for path in embedder_weights.iterdir():
+        if path.is_file():
+            (source / path.name).symlink_to(path)
+    (source / "1_Pooling").mkdir()
+    (source / "1_Pooling" / "config.json").write_text('{"pooling_mode_cls_token": true}')
+    with pytest.raises(BadInput, match="not of a mean"):
+        run_build(source, tmp_path / "built")

@@ -1,0 +1,180 @@
+"""Built graphs against transformers: the same tokens from tiny models of each family."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from inhouse.core.errors import BadInput
+from inhouse.core.nouns import Message
+from inhouse.core.protocols import Sampling
+from inhouse.models.engine import Engine, Request
+from inhouse.models.language import LocalModel
+from inhouse.models.load import load_embedder, load_language
+from inhouse.models.pull import Pull
+from models.conftest import run_build, run_pull
+from models.test_text_stream import byte_tokenizer
+
+SIZES = {
+    "vocab_size": 256,
+    "hidden_size": 64,
+    "intermediate_size": 96,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 128,
+    "eos_token_id": 255,
+    "bos_token_id": None,
+    "initializer_range": 0.2,
+}
+LLAMA3 = {
+    "rope_type": "llama3",
+    "rope_theta": 10000.0,
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 32,
+}
+FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
+    "llama": ("Llama", {"tie_word_embeddings": False}),
+    "llama3-scaling": ("Llama", {"rope_parameters": LLAMA3, "attention_bias": True}),
+    "mistral": ("Mistral", {"sliding_window": None, "head_dim": 32}),
+    "qwen2": ("Qwen2", {"tie_word_embeddings": True}),
+    "qwen3": ("Qwen3", {"head_dim": 32}),
+}
+
+pytestmark = pytest.mark.train
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Callable[..., Path]:
+    """Make a random model of a family and pull it from its folder."""
+
+    def make(family: str, **change: Any) -> Path:
+        transformers = pytest.importorskip("transformers")
+        import torch
+
+        torch.manual_seed(11)
+        config = getattr(transformers, f"{family}Config")(**(SIZES | change))
+        model = getattr(transformers, f"{family}ForCausalLM")(config)
+        for name, value in model.named_parameters():
+            if "norm" in name or name.endswith("bias"):
+                torch.nn.init.normal_(value, 1.0, 0.2)
+        source = tmp_path / "source"
+        model.to(torch.bfloat16).save_pretrained(source)
+        byte_tokenizer().save(str(source / "tokenizer.json"))
+        (source / "chat_template.jinja").write_text("{{ messages[0].content }}")
+        run_pull(Pull(f"file:{source}"), tmp_path / "pulled")
+        return tmp_path / "pulled"
+
+    return make
+
+
+async def greedy(engine: Engine, prompts: list[list[int]], count: int = 24) -> list[list[int]]:
+    async def one(prompt: list[int]) -> list[int]:
+        request = Request(prompt, Sampling(max_tokens=count), frozenset({255}))
+        return [token async for token in engine.submit(request)]
+
+    return await asyncio.gather(*map(one, prompts))
+
+
+async def answers(model: LocalModel, texts: list[str], count: int = 24) -> list[tuple[str, object]]:
+    async def one(text: str) -> tuple[str, object]:
+        sampling = Sampling(max_tokens=count)
+        found = [p async for p in model.chat([Message("user", text)], sampling)]
+        return "".join(p.text for p in found), found[-1].usage
+
+    return await asyncio.gather(*map(one, texts))
+
+
+@pytest.mark.parametrize("case", FAMILIES)
+async def test_built_graph_gives_the_tokens_of_transformers(
+    case: str, tiny: Callable[..., Path], tmp_path: Path
+) -> None:
+    from inhouse.models.openvino.engine import OpenVINOEngine
+    from inhouse.models.transformers_engine import TransformersEngine
+
+    family, change = FAMILIES[case]
+    pulled = tiny(family, **change)
+    run_build(pulled, tmp_path / "built", "f32")
+    prompts = [[*range(start, start + length)] for start, length in ((3, 5), (40, 33), (7, 70))]
+    reference = TransformersEngine(pulled)
+    engine = OpenVINOEngine(tmp_path / "built", exact=True, threads=2)
+    try:
+        assert await greedy(engine, prompts) == await greedy(reference, prompts)
+    finally:
+        await engine.close()
+
+
+@pytest.mark.parametrize(
+    ("family", "change", "reason"),
+    [
+        ("Mistral", {"sliding_window": 16}, "sliding window of 16"),
+        ("Llama", {"rope_parameters": LLAMA3 | {"rope_type": "yarn"}}, "positions by 'yarn'"),
+        ("Llama", {"hidden_act": "gelu"}, "activation 'gelu'"),
+        ("Gemma", {}, "family 'gemma'"),
+    ],
+)
+def test_what_cannot_be_built_is_refused(
+    family: str, change: dict[str, Any], reason: str, tiny: Callable[..., Path], tmp_path: Path
+) -> None:
+    pulled = tiny(family, **change)
+    with pytest.raises(BadInput, match=reason):
+        run_build(pulled, tmp_path / "built")
+
+
+def test_a_tensor_without_a_place_is_refused(tiny: Callable[..., Path], tmp_path: Path) -> None:
+    pulled = tiny("Qwen2", tie_word_embeddings=False, num_hidden_layers=3)
+    config = json.loads((pulled / "config.json").read_text())
+    (pulled / "config.json").write_text(json.dumps(config | {"num_hidden_layers": 2}))
+    with pytest.raises(BadInput, match=r"no place.*model\.layers\.2"):
+        run_build(pulled, tmp_path / "built")
+
+
+async def test_loading_the_wrong_folder_is_one_sentence(
+    tiny: Callable[..., Path], tmp_path: Path
+) -> None:
+    pulled = tiny("Llama")
+    with pytest.raises(BadInput, match="holds no built model"):
+        load_language(pulled, name="x")
+    with pytest.raises(BadInput, match="holds no built model"):
+        load_embedder(pulled)
+    run_build(pulled, tmp_path / "built")
+    (tmp_path / "built" / "openvino_model.bin").write_bytes(b"")
+    with pytest.raises(BadInput, match="cannot be loaded"):
+        load_language(tmp_path / "built", name="x")
+
+
+async def test_the_transformers_engine_speaks_like_any_other(tiny: Callable[..., Path]) -> None:
+    model = load_language(tiny("Llama"), name="x", engine="transformers", threads=2)
+    assert model.context_tokens == 128
+    first, second = await answers(model, ["abc", "abc"])
+    assert first == second
+    sampled = Sampling(max_tokens=8, temperature=1.5, top_p=0.9, seed=4)
+    twice = [
+        [p.text async for p in model.chat([Message("user", "abc")], sampled)] for _ in range(2)
+    ]
+    assert twice[0] == twice[1]
+    await model.close()
+
+
+async def test_a_small_cache_still_finishes_everything(
+    tiny: Callable[..., Path], tmp_path: Path
+) -> None:
+    run_build(tiny("Llama"), tmp_path / "built", "f32")
+    per_token = 2 * 2 * 2 * 16 * 4
+    model = load_language(
+        tmp_path / "built", name="x", exact=True, threads=2, cache_gib=per_token * 96 / 2**30
+    )
+    try:
+        assert model.context_tokens == 96
+        texts = ["a" * n for n in (20, 30, 40, 50)]
+        together = await answers(model, texts, 40)
+        assert together == [(await answers(model, [t], 40))[0] for t in texts]
+    finally:
+        await model.close()

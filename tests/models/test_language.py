@@ -1,0 +1,195 @@
+"""The built-in language model, served."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from inhouse.core.errors import BadInput, InhouseError, TooLong
+from inhouse.core.nouns import Message
+from inhouse.core.protocols import Piece, Sampling
+from inhouse.models.engine import Request
+from inhouse.models.language import LocalModel
+from inhouse.models.load import load_language
+
+PROMPTS = [
+    "What is the capital of France?",
+    "Write a haiku about autumn.",
+    "List three primary colours.",
+    "Explain gravity to a child.",
+    "Translate 'good morning' to French.",
+    "What is 12 + 30?",
+    "Name a famous painter.",
+    "Why is the sky blue?",
+    "Give me a recipe for pancakes.",
+    "Who wrote Hamlet?",
+    "Summarise: the meeting moved to 3 pm on 14 May 2025.",
+    "What does HTTP stand for?",
+    "Tell me a joke about cats.",
+    "Is water wet?",
+    "Write a Python function that adds two numbers.",
+    "Describe the sea in one sentence.",
+]
+
+pytestmark = pytest.mark.weights
+
+
+async def ask(model: LocalModel, text: str, **settings: object) -> tuple[str, Piece]:
+    sampling = Sampling(**({"max_tokens": 32} | settings))  # type: ignore[arg-type]
+    found = [p async for p in model.chat([Message("user", text)], sampling)]
+    assert all(p.finish is None for p in found[:-1])
+    return "".join(p.text for p in found), found[-1]
+
+
+@pytest.mark.train
+async def test_float32_gives_the_tokens_of_transformers(
+    exact_model: LocalModel, language_weights: Path
+) -> None:
+    """Each token of ours is the one that transformers finds likeliest after those before it."""
+    torch = pytest.importorskip("torch")
+    from inhouse.models.transformers_engine import TransformersEngine
+
+    reference = TransformersEngine(language_weights)._model
+    prompts = [exact_model._format.encode([Message("user", p)]) for p in PROMPTS]
+
+    async def greedy(prompt: list[int]) -> list[int]:
+        request = Request(prompt, Sampling(max_tokens=32), exact_model._stops)
+        return [token async for token in exact_model._engine.submit(request)]
+
+    found = await asyncio.gather(*map(greedy, prompts))
+    for prompt, answer in zip(prompts, found, strict=True):
+        with torch.inference_mode():
+            logits = reference(torch.tensor([prompt + answer[:-1]])).logits[0]
+        assert answer == logits[len(prompt) - 1 :].argmax(-1).tolist()
+
+
+async def test_together_is_as_alone(exact_model: LocalModel) -> None:
+    alone = [await ask(exact_model, p, max_tokens=16) for p in PROMPTS[:8]]
+    together = await asyncio.gather(*(ask(exact_model, p, max_tokens=16) for p in PROMPTS[:8]))
+    assert together == alone
+
+
+async def test_eight_bits_stay_near_the_original(smollm_folder: Path, smollm_f32: Path) -> None:
+    text = " ".join(PROMPTS) + (
+        " The committee met on Tuesday to review the budget, and agreed that travel expenses "
+        "above the limit need approval by the head of department before any booking is made."
+    )
+    ids = load_ids(smollm_f32, text)
+    exact, small = log_probabilities(smollm_f32, ids), log_probabilities(smollm_folder, ids)
+    divergence = (np.exp(exact) * (exact - small)).sum(-1)
+    assert divergence.mean() < 0.02
+    same = (exact.argmax(-1) == small.argmax(-1)).mean()
+    assert same > 0.9
+
+
+def load_ids(folder: Path, text: str) -> list[int]:
+    from inhouse.models.chat_format import load_tokenizer
+
+    return list(load_tokenizer(folder).encode(text).ids)
+
+
+def log_probabilities(folder: Path, ids: list[int]) -> np.ndarray:
+    """Run the graph without paged attention: that must work too."""
+    import inhouse.models.openvino  # noqa: F401
+    from openvino import Core  # isort: skip
+
+    options = {"INFERENCE_PRECISION_HINT": "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0}
+    model = Core().compile_model(folder / "openvino_model.xml", "CPU", options)
+    whole = np.array([ids], np.int64)
+    logits = model(
+        {
+            "input_ids": whole,
+            "attention_mask": np.ones_like(whole),
+            "position_ids": np.arange(len(ids))[None],
+            "beam_idx": np.zeros(1, np.int32),
+        }
+    )["logits"][0].astype(np.float64)
+    return logits - np.logaddexp.reduce(logits, axis=-1, keepdims=True)
+
+
+async def test_it_answers(int8_model: LocalModel) -> None:
+    text, last = await ask(int8_model, PROMPTS[0])
+    assert "Paris" in text
+    assert last.finish == "stop"
+    assert last.usage is not None
+    assert last.usage.prompt_tokens == int8_model.count([Message("user", PROMPTS[0])])
+    assert int8_model.context_tokens == 8192
+
+
+async def test_length_is_told_from_stop(int8_model: LocalModel) -> None:
+    text, last = await ask(int8_model, PROMPTS[8], max_tokens=5)
+    assert last.finish == "length"
+    assert last.usage is not None
+    assert last.usage.completion_tokens == 5
+    assert text
+
+
+async def test_stop_strings_end_the_answer(exact_model: LocalModel) -> None:
+    whole, _ = await ask(exact_model, PROMPTS[2])
+    stop = whole[8:12]
+    text, last = await ask(exact_model, PROMPTS[2], stop=(stop,))
+    assert text == whole[: whole.find(stop)]
+    assert last.finish == "stop"
+
+
+async def test_seeds_repeat_and_samples_differ(exact_model: LocalModel) -> None:
+    settings = {"temperature": 1.2, "top_p": 0.95, "max_tokens": 10}
+    one = await ask(exact_model, PROMPTS[1], seed=5, **settings)
+    assert one == await ask(exact_model, PROMPTS[1], seed=5, **settings)
+    others = {(await ask(exact_model, PROMPTS[1], **settings))[0] for _ in range(3)}
+    assert len(others) > 1
+
+
+async def test_too_long_a_prompt_is_refused_before_the_engine(int8_model: LocalModel) -> None:
+    words = "word " * 9000
+    with pytest.raises(TooLong, match="more than the 8191 that fit"):
+        await ask(int8_model, words)
+    with pytest.raises(BadInput, match="There are no messages"):
+        async for _ in int8_model.chat([], Sampling()):
+            pass
+
+
+async def test_leaving_early_aborts(int8_model: LocalModel) -> None:
+    engine = int8_model._engine
+    for _ in range(20):
+        sampling = Sampling(max_tokens=4000)
+        async with aclosing(int8_model.chat([Message("user", PROMPTS[8])], sampling)) as pieces:
+            async for piece in pieces:
+                assert piece.text
+                break
+    assert not engine._streams  # type: ignore[attr-defined]
+    # Were those twenty still running, this would wait for 80,000 tokens.
+    async with asyncio.timeout(60):
+        await ask(int8_model, PROMPTS[0])
+
+
+async def test_the_loop_stays_free_while_a_prompt_is_read(int8_model: LocalModel) -> None:
+    ticks = 0
+
+    async def tick() -> None:
+        nonlocal ticks
+        while True:
+            await asyncio.sleep(0.002)
+            ticks += 1
+
+    ticking = asyncio.create_task(tick())
+    await ask(int8_model, "word " * 1500, max_tokens=1)
+    ticking.cancel()
+    assert ticks > 20
+
+
+async def test_a_dead_worker_is_said_so(smollm_folder: Path) -> None:
+    model = load_language(smollm_folder, name="x", threads=2)
+    pieces = model.chat([Message("user", PROMPTS[8])], Sampling(max_tokens=4000))
+    await anext(pieces)
+    model._engine._process.kill()  # type: ignore[attr-defined]
+    with pytest.raises(InhouseError, match="engine has stopped"):
+        async for _ in pieces:
+            pass
+    with pytest.raises(InhouseError, match="engine has stopped"):
+        await ask(model, PROMPTS[0])
+    await model.close()

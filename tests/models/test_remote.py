@@ -1,0 +1,237 @@
+"""Somebody else's API, against a real server that misbehaves on request."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from inhouse.core.errors import BadInput, ProviderError
+from inhouse.core.nouns import Message
+from inhouse.core.protocols import LanguageModel, Piece, Sampling, Usage
+from inhouse.models.remote import Patience, Provider, RemoteModel
+
+KEY = "sk-very-secret-123"
+QUICK = Patience(connect=0.5, idle=0.3, retries=2, pause=0.01, longest_pause=0.05)
+HI = [Message("user", "hi")]
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Server:
+    """A server whose answers a test lines up; the last one repeats."""
+
+    def __init__(self) -> None:
+        self.answers: list[Handler] = []
+        self.bodies: list[dict[str, Any]] = []
+        self.headers: list[dict[str, str]] = []
+        self.url = ""
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        self.bodies.append(await request.json())
+        self.headers.append(dict(request.headers))
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        return await answer(request)
+
+    def model(self, key: str | None = KEY) -> RemoteModel:
+        return RemoteModel("gpt", Provider(self.url, "gpt-x", key=key), QUICK)
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    made = Server()
+    app = web.Application()
+    app.router.add_post("/v1/chat/completions", made.handle)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = runner.addresses[0][1]
+    made.url = f"http://127.0.0.1:{port}/v1/"
+    yield made
+    await runner.cleanup()
+
+
+def event(text: str = "", finish: str | None = None) -> str:
+    choice = {"index": 0, "delta": {"content": text} if text else {}, "finish_reason": finish}
+    return "data: " + json.dumps({"choices": [choice]}) + "\n\n"
+
+
+USAGE = 'data: {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 2}}\n\n'
+GOOD = [event("Hel"), ": comment\n\n", event("lo"), event(finish="stop"), USAGE, "data: [DONE]\n\n"]
+
+
+def stream(*parts: str, then: float = 0.0) -> Handler:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        for part in parts:
+            await response.write(part.encode())
+        await asyncio.sleep(then)
+        return response
+
+    return answer
+
+
+def refusal(status: int, body: object = None, **headers: str) -> Handler:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        named = {k.replace("_", "-"): v for k, v in headers.items()}
+        return web.json_response(body or {}, status=status, headers=named)
+
+    return answer
+
+
+async def ask(model: LanguageModel, **settings: Any) -> list[Piece]:
+    try:
+        return [p async for p in model.chat(HI, Sampling(**settings))]
+    finally:
+        await model.close()
+
+
+async def fails(server: Server, match: str) -> ProviderError:
+    with pytest.raises(ProviderError, match=match) as caught:
+        await ask(server.model())
+    assert KEY not in str(caught.value)
+    return caught.value
+
+
+async def test_an_answer_streams(server: Server) -> None:
+    server.answers = [stream(*GOOD)]
+    found = await ask(server.model(), max_tokens=7, stop=("x",), seed=3)
+    assert found == [Piece("Hel"), Piece("lo"), Piece("", "stop", Usage(3, 2))]
+    assert server.bodies[0]["messages"] == [{"role": "user", "content": "hi"}]
+    assert server.bodies[0]["max_tokens"] == 7
+    assert server.bodies[0]["stop"] == ["x"]
+    assert server.headers[0]["Authorization"] == f"Bearer {KEY}"
+
+
+async def test_pieces_may_be_cut_anywhere(server: Server) -> None:
+    whole = "".join([event("é🙂"), event(finish="length"), "data: [DONE]\n\n"])
+    server.answers = [stream(*whole)]
+    assert await ask(server.model()) == [Piece("é🙂"), Piece("", "length", None)]
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+async def test_a_busy_provider_is_asked_again(status: int, server: Server) -> None:
+    server.answers = [refusal(status, Retry_After="0.01"), refusal(status), stream(*GOOD)]
+    assert (await ask(server.model()))[0] == Piece("Hel")
+    assert len(server.bodies) == 3
+
+
+async def test_a_long_retry_after_is_bounded(server: Server) -> None:
+    server.answers = [refusal(429, Retry_After="3600"), stream(*GOOD)]
+    async with asyncio.timeout(5):
+        await ask(server.model())
+
+
+async def test_asking_again_has_an_end(server: Server) -> None:
+    server.answers = [refusal(500, {"error": {"message": "out of order"}})]
+    await fails(server, "answered 500: out of order, 3 times over")
+    assert len(server.bodies) == 3
+
+
+async def test_a_refusal_is_not_repeated_and_hides_the_key(server: Server) -> None:
+    server.answers = [refusal(401, {"error": {"message": f"bad key {KEY}."}})]
+    error = await fails(server, r"answered 401: bad key \*\*\*\.")
+    assert error.status == 502
+    assert len(server.bodies) == 1
+
+
+async def test_a_redirect_is_not_followed(server: Server) -> None:
+    server.answers = [refusal(307, Location=server.url + "chat/completions")]
+    await fails(server, "answered 307")
+    assert len(server.bodies) == 1
+
+
+async def test_nobody_there(unused_tcp_port: int, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    url = f"http://127.0.0.1:{unused_tcp_port}/v1"
+    with pytest.raises(ProviderError, match="cannot be reached"):
+        await ask(RemoteModel("gpt", Provider(url, "gpt-x", key=KEY), QUICK))
+    assert KEY not in caplog.text
+
+
+async def test_silence_before_the_answer(server: Server) -> None:
+    async def hang(request: web.Request) -> web.StreamResponse:
+        await asyncio.sleep(5)
+        return web.Response()
+
+    server.answers = [hang]
+    await fails(server, "was silent for 0.3 s")
+    assert len(server.bodies) == 1
+
+
+async def test_silence_within_the_answer(server: Server) -> None:
+    server.answers = [stream(event("Hel"), then=5)]
+    await fails(server, "was silent for 0.3 s")
+
+
+async def test_an_answer_that_breaks_off(server: Server) -> None:
+    server.answers = [stream(event("Hel"))]
+    await fails(server, "broke off before the end")
+
+    async def cut(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(event("Hel").encode())
+        assert request.transport is not None
+        request.transport.abort()
+        return response
+
+    server.answers = [cut]
+    await fails(server, "broke off")
+    assert len(server.bodies) == 2
+
+
+@pytest.mark.parametrize(
+    ("parts", "reason"),
+    [
+        (["data: {oops\n\n"], "not JSON"),
+        (["data: [1]\n\n"], "not an object"),
+        (["<html>login</html>\n"], "did not send server-sent events"),
+        (["data: " + "x" * 2**22 + "\n\n"], "broke off|cannot be understood"),
+        (['data: {"error": {"message": "overloaded"}}\n\n'], "broke off: overloaded"),
+        ([event(finish="content_filter")], "because of 'content_filter'"),
+    ],
+)
+async def test_what_makes_no_sense_is_one_sentence(
+    parts: list[str], reason: str, server: Server
+) -> None:
+    server.answers = [stream(*parts)]
+    await fails(server, reason)
+
+
+async def test_leaving_early_ends_the_connection(server: Server) -> None:
+    gone = asyncio.Event()
+
+    async def endless(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        try:
+            while True:
+                await response.write(event("a").encode())
+                await asyncio.sleep(0.01)
+        except (ConnectionResetError, asyncio.CancelledError):
+            gone.set()
+            raise
+
+    server.answers = [endless]
+    model = server.model()
+    pieces = model.chat(HI, Sampling())
+    await anext(pieces)
+    await pieces.aclose()
+    async with asyncio.timeout(5):
+        await gone.wait()
+    await model.close()
+
+
+def test_addresses_are_checked_and_keys_not_shown() -> None:
+    for bad in ("api.example.com", "ftp://x/v1", "https://user:pass@x/v1"):
+        with pytest.raises(BadInput, match="not the address of an API"):
+            Provider(bad, "m")
+    assert KEY not in repr(Provider("https://x/v1", "m", key=KEY))

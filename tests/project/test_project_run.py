@@ -1,0 +1,210 @@
+"""A run applies labels and groups, makes what is missing, and takes out what is gone."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from small_project import edit, opened, write
+
+from inhouse.core.access import Actor
+from inhouse.core.artifact import Ref
+from inhouse.core.errors import BadInput, NotFound, Refused
+from inhouse.project.project import Project
+
+
+def may(project: Project, actor: str, ref: str) -> bool:
+    asker = project.catalog.access.actor(actor)
+    thing = project.catalog.get(Ref.parse(ref)).ref
+    return project.catalog.access.decide(asker, "read", thing, record=False).allowed
+
+
+def test_labels_and_groups_are_applied(made: Path):
+    with opened(made) as project:
+        assert project.catalog.access.groups() == {
+            "ana": frozenset({"buy-side"}),
+            "bo": frozenset({"buy-side"}),
+            "cy": frozenset({"sell-side"}),
+        }
+        assert may(project, "ana", "knowledge/all")
+        assert not may(project, "cy", "knowledge/all")
+        assert may(project, "cy", "data/handbook")
+        assert project.actor == Actor("ana", frozenset({"buy-side"}))
+
+
+def test_tightening_takes_effect_on_what_was_derived(made: Path):
+    with opened(made) as project:
+        before = project.catalog.get(Ref.parse("knowledge/all"))
+        assert may(project, "ana", "data/handbook")
+    edit(made, "{from: ./docs/handbook}", "{from: ./docs/handbook, label: sell-side}")
+    edit(made, "all: {from: [data/handbook, data/memos]", "all: {from: [data/handbook]")
+    with opened(made) as project:
+        change = project.plan().labels
+        assert [(c.ref.path, str(c.before), str(c.after), c.loosens) for c in change] == [
+            ("data/handbook", "open", "sell-side", False)
+        ]
+        project.run()
+        assert not may(project, "ana", "data/handbook")
+        # The old version too: it was made from both, and now nobody may read it.
+        old = project.catalog.get(before.ref)
+        assert str(old.label) == "buy-side & sell-side"
+
+
+def test_a_label_alone_makes_nothing_anew(made: Path):
+    edit(made, "{from: ./docs/handbook}", "{from: ./docs/handbook, label: buy-side}")
+    with opened(made) as project:
+        assert not any(step.made.fresh for step in project.run())
+        assert not may(project, "cy", "data/handbook")
+
+
+def test_loosening_is_refused_unless_it_is_meant(made: Path):
+    edit(made, "label: buy-side}", "label: buy-side|sell-side}")
+    with opened(made) as project:
+        with pytest.raises(BadInput, match="loosen data/memos from buy-side to buy-side|sell-side"):
+            project.run()
+        with pytest.raises(BadInput, match="--loosen"):
+            project.run("data/handbook")  # a target is no way around it
+        assert not may(project, "cy", "data/memos")
+        project.run(loosen=True)
+        assert may(project, "cy", "data/memos")
+
+
+def test_nothing_is_applied_where_loosening_is_refused(made: Path):
+    edit(made, "label: buy-side}", "label: open}")
+    edit(made, "sell-side: [cy]", "sell-side: [cy, di]")
+    edit(made, "{from: ./docs/handbook}", "{from: ./docs/handbook, label: sell-side}")
+    edit(made, "all: {from: [data/handbook, data/memos]", "all: {from: [data/handbook]")
+    with opened(made) as project:
+        with pytest.raises(BadInput):
+            project.run()
+        assert "di" not in project.catalog.access.groups()
+        assert may(project, "ana", "data/handbook")
+
+
+def test_somebody_who_leaves_a_group_is_refused_at_once(made: Path):
+    with opened(made) as project:
+        assert project.search("desk", "price", actor="bo")
+    edit(made, "[ana, bo]", "[ana]")
+    with opened(made) as project:
+        assert project.plan().groups_change
+        project.run("data/handbook")
+        with pytest.raises(Refused):
+            project.search("desk", "price", actor="bo")
+
+
+def test_search_shows_only_what_the_actor_may_read(made: Path):
+    with opened(made) as project:
+        seen = {hit.section.source.path for hit in project.search("all", "price", actor="cy")}
+        assert seen == {"data/handbook"}
+        assert len(project.search("all", "price", actor="ana", top=9)) == 3
+        with pytest.raises(Refused):
+            project.search("desk", "price", actor="cy")
+        with pytest.raises(NotFound, match="'desk'"):
+            project.search("dsk", "price")
+
+
+def test_editing_one_document_embeds_its_sections_alone(made: Path):
+    write(made.parent, {"docs/memos/one.md": "# One\n\n## Price\n\nThe price is eight.\n"})
+    with opened(made) as project:
+        summaries = {
+            f.planned.step.path: f.made.artifact.summary for f in project.run() if f.made.fresh
+        }
+    assert (summaries["knowledge/desk"]["embedded"], summaries["knowledge/desk"]["reused"]) == (
+        1,
+        1,
+    )
+    assert (summaries["knowledge/all"]["embedded"], summaries["knowledge/all"]["reused"]) == (1, 2)
+
+
+def offers(project: Project, actor: str) -> set[str]:
+    async def ask() -> set[str]:
+        house = project.house()
+        try:
+            return {o.name for o in await house.offers(project.catalog.access.actor(actor))}
+        finally:
+            await house.close()
+
+    return asyncio.run(ask())
+
+
+def without_open_endpoint(file: Path) -> None:
+    edit(file, '  open: {model: {api: "http://127.0.0.1:9/v1", name: echo}}\n', "")
+
+
+def test_an_endpoint_that_the_file_has_no_more_goes_out_of_service(made: Path):
+    without_open_endpoint(made)
+    with opened(made) as project:
+        assert "open" in offers(project, "cy")
+        plan = project.plan()
+        assert [ref.path for ref in plan.retired] == ["endpoints/open"]
+        assert plan.changes
+        project.run()
+        assert "open" not in offers(project, "cy")
+        assert project.catalog.find(Ref.parse("endpoints/open")) is None
+        assert project.catalog.find(plan.retired[0]) is not None  # on record by its version
+        last = [entry for entry in project.catalog.audit() if entry.action == "retire"]
+        assert [(entry.actor, entry.thing) for entry in last] == [("ana", "endpoints/open")]
+        assert not project.plan().changes
+        with pytest.raises(NotFound):
+            project.catalog.retire(Ref.parse("endpoints/open"), by="ana")
+
+
+def test_a_running_house_forgets_a_retired_endpoint(made: Path):
+    async def use(project: Project) -> None:
+        house = project.house()
+        actor = project.catalog.access.actor("cy")
+        async with house.endpoint("open", actor) as served:
+            assert served.endpoint.ref.path == "endpoints/open"
+            await asyncio.to_thread(project.catalog.retire, served.endpoint.ref, by="ana")
+        with pytest.raises(NotFound):
+            async with house.endpoint("open", actor):
+                pass
+        await house.close()
+
+    with opened(made) as project:
+        asyncio.run(use(project))
+
+
+def test_a_run_with_a_target_retires_nothing(made: Path):
+    without_open_endpoint(made)
+    with opened(made) as project:
+        assert project.plan("endpoints/desk").retired == ()
+        project.run("endpoints/desk")
+        assert "open" in offers(project, "cy")
+
+
+def test_a_retired_endpoint_comes_back(made: Path):
+    text = made.read_text()
+    without_open_endpoint(made)
+    with opened(made) as project:
+        project.run()
+    made.write_text(text)
+    with opened(made) as project:
+        assert "endpoints/open" in {
+            p.step.path for p in project.plan().steps if p.status == "will point to it"
+        }
+        assert not any(step.made.fresh for step in project.run())
+        assert "open" in offers(project, "cy")
+
+
+def test_retired_endpoints_are_collected(made: Path):
+    without_open_endpoint(made)
+    with opened(made) as project:
+        project.run()
+        gone = project.catalog.collect(by="ana")
+        assert [ref.path for ref in gone.artifacts] == ["endpoints/open"]
+        assert not project.plan().changes
+
+
+def test_a_model_pulled_by_hand_needs_a_name_of_its_own(made: Path, tiny_weights: Path):
+    with opened(made) as project:
+        with pytest.raises(BadInput, match="--name"):
+            project.pull(f"file:{tiny_weights}")
+        assert project.pull(f"file:{tiny_weights}", name="other").fresh
+        assert not project.pull("minilm").fresh  # the project's own
+        with pytest.raises(NotFound):
+            project.pull("no-such-model")
+        for name in ("minilm", "minilm/openvino-f16"):
+            with pytest.raises(BadInput, match="minilm"):
+                project.pull(f"file:{tiny_weights}", name=name)
