@@ -6,6 +6,7 @@ What is timed, and where the peer comes from, is not its business.
 from __future__ import annotations
 
 import statistics
+import subprocess
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -114,6 +115,12 @@ def timed(work: Callable[[], object]) -> Round:
         return time.perf_counter() - started
 
     return measured
+
+
+def running(*command: str) -> Round:
+    """Return a round that runs a program to its end."""
+    quiet = subprocess.DEVNULL
+    return timed(lambda: subprocess.run(command, stdin=quiet, stdout=quiet, check=True))
 
 
 def _ratios(ours: Sequence[float], peer: Sequence[float], *, more: bool) -> list[float]:

@@ -62,7 +62,7 @@ def install(folder: Path, *steps: Sequence[str]) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     venv.create(folder, with_pip=False)
     for requirements in steps:
-        pip("--python", str(program(folder, "python")), "install", "--no-compile", *requirements)
+        pip("--python", str(program(folder, "python")), "install", *requirements)
 
 
 def pip(*words: str) -> None:

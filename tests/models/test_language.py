@@ -53,7 +53,7 @@ async def test_float32_gives_the_tokens_of_transformers(
     torch = pytest.importorskip("torch")
     from inhouse.models.transformers_engine import TransformersEngine
 
-    reference = TransformersEngine(language_weights)._model
+    reference = TransformersEngine(language_weights, threads=2)._model
     prompts = [exact_model._format.encode([Message("user", p)]) for p in PROMPTS]
 
     async def greedy(prompt: list[int]) -> list[int]:

@@ -60,7 +60,8 @@ def test_cut_off_in_the_middle_of_a_step(long: Path, how: signal.Signals):
         step = project.steps("data/memos")[0]
         blobs = project.catalog.blobs
         with running("run", "data/memos", cwd=long.parent) as process:
-            wait_for(lambda: blobs.unfinished(step.recipe.version), process)
+            begun = blobs.root / "work" / step.recipe.version / "documents.jsonl"
+            wait_for(begun.exists, process)
             with blobs.lock("commit"):  # so it cannot end before the signal reaches it
                 process.send_signal(how)
                 output, errors = process.communicate(timeout=60)

@@ -25,8 +25,18 @@ endpoints:
 # What to replace, by what, the line it is reported at, and words of the error.
 MISTAKES = {
     "unknown key": ("project:", "projekt:", 1, ["'projekt'", "'project'"]),
-    "unknown key in data": ("{from: ./memos}", "{from: ./memos, labl: hr}", 4, ["memos.labl", "'label'"]),
-    "unknown key, nothing near": ("{from: ./memos}", "{from: ./m, zzz: 1}", 4, ["Known here: from, label"]),
+    "unknown key in data": (
+        "{from: ./memos}",
+        "{from: ./memos, labl: hr}",
+        4,
+        ["memos.labl", "'label'"],
+    ),
+    "unknown key, nothing near": (
+        "{from: ./memos}",
+        "{from: ./m, zzz: 1}",
+        4,
+        ["Known here: from, label"],
+    ),
     "key of another entry": ("embed:", "embedd:", 8, ["knowledge.desk.embedd", "'embed'"]),
     "missing key": ("{from: minilm-l6}", "{licence: MIT}", 6, ["models.minilm.from", "missing"]),
     "missing project": ("project: small", "store: ./s", None, ["'project' is missing"]),
@@ -63,20 +73,45 @@ MISTAKES = {
     "reserved group": ("hr:", "open:", 2, ["'open' cannot name a group"]),
     "group with a space": ("hr:", "h r:", 2, ["'h r' cannot name a group"]),
     "people as a word": ("[ana]", "ana", 2, ["groups.hr", "list"]),
-    "top too large": ("knowledge/desk}", "knowledge/desk, top: 51}", 10, ["endpoints.desk.top", "51"]),
+    "top too large": (
+        "knowledge/desk}",
+        "knowledge/desk, top: 51}",
+        10,
+        ["endpoints.desk.top", "51"],
+    ),
     "top as a word": ("knowledge/desk}", "knowledge/desk, top: many}", 10, ["integer", "many"]),
-    "bad digest": ("{from: minilm-l6}", "{from: minilm-l6, sha256: abc}", 6, ["models.minilm.sha256"]),
-    "api without a name": ("model: models/minilm", "model: {api: 'https://x/v1'}", 10, ["model.name"]),
+    "bad digest": (
+        "{from: minilm-l6}",
+        "{from: minilm-l6, sha256: abc}",
+        6,
+        ["models.minilm.sha256"],
+    ),
+    "api without a name": (
+        "model: models/minilm",
+        "model: {api: 'https://x/v1'}",
+        10,
+        ["model.name"],
+    ),
     "unknown key of an api": (
         "model: models/minilm",
         "model: {api: 'https://x/v1', name: n, kee: 1}",
         10,
         ["endpoints.desk.model.kee", "'key'"],
     ),
-    "api that is no address": ("model: models/minilm", "model: {api: x, name: n}", 10, ["base URL"]),
+    "api that is no address": (
+        "model: models/minilm",
+        "model: {api: x, name: n}",
+        10,
+        ["base URL"],
+    ),
     "key twice": ("data:", "project: again\ndata:", 3, ["'project' stands here twice"]),
     "entry twice": ("models:", "  memos: {from: ./x}\nmodels:", 5, ["'memos' stands here twice"]),
-    "entry named like a key": ("  memos:", "  from: {labl: hr}\n  memos:", 4, ["from.labl", "'label'"]),
+    "entry named like a key": (
+        "  memos:",
+        "  from: {labl: hr}\n  memos:",
+        4,
+        ["from.labl", "'label'"],
+    ),
     "list as a key": ("{from: ./memos}", "{[from]: ./memos}", 4, ["cannot be a key"]),
     "list for the entries": ("  memos:", " - memos:", 3, ["'data'", "names"]),
     "bad indentation": ("models:", " models:", 5, ["not YAML"]),
@@ -92,7 +127,7 @@ MISTAKES = {
     "only comments": (BASE, "# nothing\n", None, ["empty"]),
     "nothing": (BASE, "~", 1, ["the file is wrong"]),
     "nested too deeply": (BASE, "a: " + "[" * 5000, None, ["nested too deeply"]),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("old", "new", "line", "words"), MISTAKES.values(), ids=list(MISTAKES))

@@ -134,7 +134,7 @@ def test_bytes_that_changed_are_noticed_and_made_again(made: Path):
         data = blob.read_bytes()
         blob.unlink()
         blob.write_bytes(data.replace(b"seven", b"eight"))
-        with pytest.raises(Exception, match="digest|changed|bytes"):
+        with pytest.raises(Exception, match=r"digest|changed|bytes"):
             project.catalog.load(artifact.ref)
         assert "missing or damaged" in told(project.plan())[artifact.ref.path]
         project.run()
@@ -175,8 +175,11 @@ def test_who_may_use_what(file: Path):
 
 
 def test_what_nobody_may_use_is_refused_with_who_and_why(file: Path):
-    edit(file, "memos: {from: ./docs/memos, label: buy-side}", "memos: {from: ./docs/memos, label: buy-side}\n"
-         "  deals: {from: ./docs/handbook, label: sell-side}\n  both: {from: [data/memos, data/deals]}")  # fmt: skip
+    more = (
+        "  deals: {from: ./docs/handbook, label: sell-side}\n"
+        "  both: {from: [data/memos, data/deals]}\n"
+    )
+    edit(file, "models:\n", f"{more}models:\n")
     with opened(file) as project:
         for call in (project.plan, project.run):
             with pytest.raises(BadInput) as raised:

@@ -61,7 +61,9 @@ def test_a_label_alone_makes_nothing_anew(made: Path):
 def test_loosening_is_refused_unless_it_is_meant(made: Path):
     edit(made, "label: buy-side}", "label: buy-side|sell-side}")
     with opened(made) as project:
-        with pytest.raises(BadInput, match="loosen data/memos from buy-side to buy-side|sell-side"):
+        with pytest.raises(
+            BadInput, match=r"loosen data/memos from buy-side to buy-side\|sell-side"
+        ):
             project.run()
         with pytest.raises(BadInput, match="--loosen"):
             project.run("data/handbook")  # a target is no way around it

@@ -105,8 +105,26 @@ class Access:
             return Decision(False, actor.name, action, pinned, Label.CLOSED, note=note)
         demands = self._lineage.demands(state.version)
         if self._lineage.clauses.admits(actor.groups, demands.need):
-            return Decision(True, actor.name, action, pinned, demands.label)
+            return self._judge_sources(actor, action, pinned, demands.label)
         missing = demands.label.missing(actor.groups)
         return Decision(
             False, actor.name, action, pinned, demands.label, missing, demands.origins(missing)
+        )
+
+    def _judge_sources(self, actor: Actor, action: Action, thing: Ref, label: Label) -> Decision:
+        """Allow it, unless it answers from data of which the actor may read nothing at all."""
+        sources = self._lineage.sources(thing.version or "")
+        refused = [self._judge(actor, "read", source) for source in sources]
+        if not refused or any(decision.allowed for decision in refused):
+            return Decision(True, actor.name, action, thing, label)
+        carried = "; ".join(f"{d.thing.path} carries {d.missing}" for d in refused)
+        return Decision(
+            False,
+            actor.name,
+            action,
+            thing,
+            label,
+            Label.joined(decision.missing for decision in refused),
+            tuple(origin for decision in refused for origin in decision.origins),
+            note=f"it answers only from documents closed to them: {carried}",
         )

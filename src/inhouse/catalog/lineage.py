@@ -53,6 +53,7 @@ class Lineage:
         self._epoch = -1
         self._demands: dict[str, Demands] = {}
         self._states: dict[Ref, State] = {}
+        self._sources: dict[str, tuple[Ref, ...]] = {}
 
     def demands(self, version: str) -> Demands:
         """Return what a version demands at this moment. A name without a label is closed."""
@@ -74,10 +75,29 @@ class Lineage:
             known[ref] = State(rows[0].version, rows[0].gone)
         return known[ref]
 
+    def sources(self, version: str) -> tuple[Ref, ...]:
+        """Return the data behind what a version asks item by item; each has its own label."""
+        self._refresh()
+        known = self._sources
+        if version not in known:
+            asked = edges.alias()
+            query = (
+                select(artifacts.c.path, artifacts.c.version)
+                .join(edges, edges.c.parent == artifacts.c.version)
+                .join(asked, asked.c.parent == edges.c.child)
+                .where(asked.c.child == version, asked.c.flow == "filter")
+                .where(artifacts.c.path.startswith("data/"))
+                .order_by(artifacts.c.path)
+            )
+            with self._database.read() as connection:
+                rows = connection.execute(query).all()
+            known[version] = tuple(Ref.parse(row.path).at(row.version) for row in rows)
+        return known[version]
+
     def _refresh(self) -> None:
         epoch = self._database.epoch()
         if epoch != self._epoch:
-            self._demands, self._states, self._epoch = {}, {}, epoch
+            self._demands, self._states, self._sources, self._epoch = {}, {}, {}, epoch
 
     def _read(self, version: str) -> Demands:
         above = ancestry(version)

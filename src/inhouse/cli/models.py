@@ -31,8 +31,14 @@ def models(project: ProjectFile = FILE, as_json: AsJson = False) -> None:
         print_table(
             ("ref", "kind", "parameters", "size", "licence", "digest"),
             (
-                (m["ref"], m["kind"], count(m["parameters"]), size(m["bytes"]))
-                + (m["licence"], m["digest"][:12])
+                (
+                    m["ref"],
+                    m["kind"],
+                    count(m["parameters"]),
+                    size(m["bytes"]),
+                    m["licence"],
+                    m["digest"][:12],
+                )
                 for m in listed
             ),
             spare="digest",

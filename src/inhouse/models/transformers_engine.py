@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
-from inhouse.core.errors import InhouseError, MissingExtra
+from inhouse.core.errors import BadInput, InhouseError, MissingExtra
 from inhouse.core.protocols import Sampling
 from inhouse.models.engine import Request
 from inhouse.models.weights import open_weights
@@ -80,7 +80,7 @@ def _load(folder: Path) -> Any:  # noqa: ANN401
     GGUF goes through our own reader: that of transformers needs one more package.
     """
     import torch
-    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig, AutoModelForCausalLM
 
     if not (folder / "model.gguf").is_file():
         return AutoModelForCausalLM.from_pretrained(
@@ -88,11 +88,15 @@ def _load(folder: Path) -> Any:  # noqa: ANN401
         )
     weights = open_weights(folder)
     described = AutoConfig.for_model(**weights.config)
-    model = AutoModelForCausalLM.from_config(described, dtype=torch.float32)
-    tied = {"lm_head.weight"} if described.tie_word_embeddings else set()
-    names = model.state_dict().keys() - tied
-    model.load_state_dict({n: torch.from_numpy(weights.take(n)) for n in names}, strict=not tied)
-    weights.check_all_taken()
+    tensors = {name: torch.from_numpy(weights.take(name)) for name in weights.names}
+    model = MODEL_FOR_CAUSAL_LM_MAPPING[type(described)].from_pretrained(
+        None, config=described, state_dict=tensors, dtype=torch.float32
+    )
+    if left := tensors.keys() - model.state_dict().keys():
+        raise BadInput(
+            f"transformers has no place for {min(left)} of {folder}.",
+            "Use the same model as safetensors.",
+        )
     return model
 
 

@@ -63,6 +63,11 @@ class Weights:
         return name in self._shapes
 
     @property
+    def names(self) -> Iterable[str]:
+        """The names of all tensors."""
+        return self._shapes.keys()
+
+    @property
     def parameters(self) -> int:
         """Numbers in all tensors."""
         return sum(math.prod(shape) for shape in self._shapes.values())

@@ -15,7 +15,7 @@ from inhouse.catalog.access import Access
 from inhouse.core.errors import BadInput
 from inhouse.core.label import Label
 from inhouse.core.nouns import Hit, Message
-from inhouse.core.protocols import Finish, Piece, Retriever, Sampling, Usage
+from inhouse.core.protocols import Finish, LanguageModel, Piece, Retriever, Sampling, Usage
 from inhouse.serve.house import Served
 from inhouse.serve.prompt import Prompt, grounded, with_instructions
 from inhouse.serve.support import Gate
@@ -86,9 +86,25 @@ async def answer(
         if sampling.repetition_penalty is None and served.model.context_tokens is not None:
             sampling = replace(sampling, repetition_penalty=REPETITION_PENALTY)
         label = Label.joined([label, *(found[hit.section.id] for hit in prompt.hits)])
-    gate = Gate(messages[-1].content, prompt.hits) if prompt.hits else None
     last = Piece("", "stop")
-    stream = cast("AsyncGenerator[Piece, None]", served.model.chat(prompt.messages, sampling))
+    gate = Gate(messages[-1].content, prompt.hits) if prompt.hits else None
+    async for text in _said(served.model, prompt, sampling, gate):
+        if isinstance(text, Piece):
+            last = text
+        else:
+            yield text
+    citations = _citations(prompt)
+    if citations:
+        yield _listing(citations)
+    yield Ending(last.finish or "stop", last.usage or Usage(0, 0), citations, label)
+
+
+async def _said(
+    model: LanguageModel, prompt: Prompt, sampling: Sampling, gate: Gate | None
+) -> AsyncGenerator[str | Piece, None]:
+    """Yield what of the model's answer passes the gate, and its last piece."""
+    last = Piece("", "stop")
+    stream = cast("AsyncGenerator[Piece, None]", model.chat(prompt.messages, sampling))
     async with aclosing(stream) as pieces:
         async for last in pieces:
             for text in gate.push(last.text) if gate else [last.text]:
@@ -96,13 +112,9 @@ async def answer(
                     yield text
             if gate and gate.closed:
                 break
-    if gate:
-        for text in gate.finish():
-            yield text
-    citations = _citations(prompt)
-    if citations:
-        yield _listing(citations)
-    yield Ending(last.finish or "stop", last.usage or Usage(0, 0), citations, label)
+    for text in gate.finish() if gate else ():
+        yield text
+    yield last
 
 
 def _question(messages: Sequence[Message]) -> str:

@@ -69,7 +69,9 @@ class Engines(Generic[T]):
                 task.add_done_callback(self._closing.discard)
 
     async def _finish(self, loading: asyncio.Task[T]) -> None:
-        await self._close(await loading)
+        await asyncio.wait([loading])
+        if not _failed(loading):
+            await self._close(loading.result())
 
 
 def _failed(loading: asyncio.Task[T]) -> bool:

@@ -1,9 +1,9 @@
 """Lets through what of an answer stands in the sections, with the section's number behind it.
 
 A small model's answer reads well and is often made up. So each sentence is compared with the
-sections by the words they share; one that no section bears out is left out. Where nothing is left, the best
-section speaks for itself, word for word. It judges words, not meaning: a sentence may use a
-section's words and still get it wrong.
+sections by the words they share; one that no section bears out is left out.
+Where nothing is left, the best section speaks for itself, word for word. It judges words, not
+meaning: a sentence may use a section's words and still get it wrong.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ from inhouse.core.nouns import Hit
 ENOUGH = 0.65
 """Share of a sentence's words that must stand in one section."""
 
+CLOSE = 0.7
+"""How well a section must fit the question, next to the best, to bear out an answer."""
+
 FEWEST_WORDS = 3
 PATIENCE = 2
 QUOTED_WORDS = 60
@@ -24,10 +27,13 @@ STEM = 5
 WORD = re.compile(r"\w+")
 END = re.compile(r"(?<=[.!?])[\"')\]]*\s+|\n+")
 MARKS = re.compile(r"[`*_#>|]+|\[\d+\]")
+BLOCK = re.compile(r"^(```|~~~).*?(^\1[^\n]*$|\Z)", re.MULTILINE | re.DOTALL)
 IDLE = frozenset(
-    "a an and are as at be by can do does for from has have how i in is it its may of on or that "
-    "the their there these they this to was what when where which who why will with you your "
-    "document documents section sections question answer answers".split()
+    WORD.findall(
+        "a an and are as at be by can do does for from has have how i in is it its may of on or "
+        "that the their there these they this to was what when where which who why will with you "
+        "your document documents section sections question answer answers"
+    )
 )
 
 
@@ -36,8 +42,14 @@ class Gate:
 
     def __init__(self, question: str, hits: Sequence[Hit]) -> None:
         self._hits = hits
-        self._words = [words(f"{' '.join(h.section.headings)} {h.passage}") for h in hits]
         self._question = words(question)
+        fits = [_fits(self._question, hit) for hit in hits]
+        self._words = [
+            words(f"{' '.join(hit.section.headings)} {hit.passage}")
+            if fit >= CLOSE * max(fits)
+            else frozenset()
+            for hit, fit in zip(hits, fits, strict=True)
+        ]
         self._said: list[frozenset[str]] = []
         self._rest = ""
         self._misses = 0
@@ -67,9 +79,10 @@ class Gate:
             return
         shares = [len(said & section) / len(said) for section in self._words]
         best = max(range(len(shares)), key=shares.__getitem__)
+        # What only says the question or a heading again is no answer.
+        known = self._question | words(" ".join(self._hits[best].section.headings))
+        tells = len(said) >= FEWEST_WORDS and not said <= known
         new = not any(said <= before for before in self._said)
-        # What only says the question again is no answer.
-        tells = len(said) >= FEWEST_WORDS and not said <= self._question
         if new and tells and shares[best] >= ENOUGH:
             self._misses = 0
             self._said.append(said)
@@ -85,23 +98,42 @@ def words(text: str) -> frozenset[str]:
 
 
 def quotation(question: frozenset[str], hits: Sequence[Hit]) -> str:
-    """Return, word for word, the part of the best section that shares most with the question."""
+    """Return, word for word, the part of the best section that shares most with the question.
+
+    It begins with a sentence or a whole block of code and ends with a paragraph, if that is
+    not long.
+    """
     number, hit = max(enumerate(hits, 1), key=lambda pair: _fits(question, pair[1]))
-    sentences = [s for s in END.split(hit.passage) if s.strip()]
-    first = max(
-        range(len(sentences)),
-        key=lambda i: (len(question & words(sentences[i])), -i),
-        default=0,
-    )
-    start = hit.passage.index(sentences[first]) if sentences else 0
-    quoted, taken = "", 0
-    for sentence in sentences[first:]:
-        taken += len(sentence.split())
-        if quoted and taken > QUOTED_WORDS:
+    parts = list(_parts(hit.passage)) or [(0, len(hit.passage))]
+    shared = [len(question & words(hit.passage[a:b])) for a, b in parts]
+    first = shared.index(max(shared))
+    start, end = parts[first]
+    for _, next_end in parts[first + 1 :]:
+        gap = hit.passage[end:next_end].lstrip(" ")
+        so_far = len(hit.passage[start:end].split())
+        if so_far + len(gap.split()) > QUOTED_WORDS or (gap.startswith("\n\n") and so_far > 12):
             break
-        end = hit.passage.index(sentence, start) + len(sentence)
-        quoted = hit.passage[start:end]
-    return f"{quoted or hit.passage} [{number}]"
+        end = next_end
+    return f"{hit.passage[start:end].strip()} [{number}]"
+
+
+def _parts(passage: str) -> Iterator[tuple[int, int]]:
+    """Yield where the sentences and the blocks of code of a passage begin and end."""
+    at = 0
+    for block in BLOCK.finditer(passage):
+        yield from _sentences(passage, at, block.start())
+        yield block.span()
+        at = block.end()
+    yield from _sentences(passage, at, len(passage))
+
+
+def _sentences(passage: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    for gap in END.finditer(passage, start, end):
+        if words(passage[start : gap.start()]):
+            yield start, gap.start()
+        start = gap.end()
+    if words(passage[start:end]):
+        yield start, end
 
 
 def _fits(question: frozenset[str], hit: Hit) -> float:

@@ -1,0 +1,140 @@
+"""Getting started: the first command, the first import, the installation, the demonstration.
+
+What is equal and what is not:
+
+- help: both print their help in a process of their own. The files lie in the page cache after
+  the first round, as they do for whoever types a second command.
+- import: what a Python program imports first, in a process of its own: `Project` here, `llm`
+  there. ``import inhouse`` alone reads a version number, so it has a goal and no peer.
+- install: pip into a new environment, no cache, whatever versions the index resolves, once each.
+  Ours embeds, searches, generates and serves. sentence-transformers and transformers with torch
+  embed and generate, and neither serve nor govern; litellm[proxy] serves other people's models
+  and has keys, and neither embeds nor generates by itself.
+- demo: everything after the installation, from an empty folder to the last cited answer, weights
+  fetched anew.
+
+``BENCH_QUICK=1`` leaves the installation of the peers out.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.harness.measure import Goal, Measure, Round, Row, Samples, interleave, running, timed
+from bench.harness.peer import PEERS, Peer, Unavailable, install, pip, program
+
+ROOT = Path(__file__).parents[1]
+HERE = Path(sys.executable).parents[1]
+LLM = Peer("llm", (("llm==0.36",),))
+STACKS = (
+    Peer(
+        "sentence-transformers 6.2.0 + transformers 5.23.0 + torch 2.13.0",
+        (("torch==2.13.0",), ("sentence-transformers==6.2.0", "transformers==5.23.0")),
+    ),
+    Peer("litellm[proxy] 1.106.2", (("litellm[proxy]==1.106.2",),)),
+)
+INSTALLED = (
+    Measure("install", "s", Goal("ratio", 1)),
+    Measure("size installed", "MB", Goal("ratio", 1)),
+    Measure("packages installed", "packages", Goal("ratio", 1)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """What an installation took: seconds, megabytes and packages, each a measure above."""
+
+    figures: tuple[float, float, float]
+
+
+def run() -> Iterator[Row]:
+    """Measure all four, the quick ones first."""
+    yield from commands()
+    yield from installations()
+    yield demonstration()
+
+
+def commands() -> Iterator[Row]:
+    """Measure help and imports beside `llm`, each in a process of its own."""
+    llm = LLM.folder if LLM.ready() else None
+    peer = running(str(program(llm, "llm")), "--help") if llm else None
+    samples = interleave(
+        running(str(program(HERE, "inhouse")), "--help"), peer, rounds=15, scale=1e3
+    )
+    yield Row.of(Measure("inhouse --help", "ms", Goal("ours", 300)), samples, "llm 0.36 --help")
+    alone = interleave(importing(HERE, "import inhouse"), None, rounds=15, scale=1e3)
+    yield Row.of(Measure("import inhouse", "ms", Goal("ours", 10)), alone)
+    peer = importing(llm, "import llm") if llm else None
+    statement = "from inhouse.project.project import Project"
+    samples = interleave(importing(HERE, statement), peer, rounds=15, scale=1e3)
+    yield Row.of(Measure(statement, "ms", Goal("ratio", 1)), samples, "import llm 0.36")
+
+
+def installations() -> Iterator[Row]:
+    """Install our wheel and the peers' into new environments."""
+    PEERS.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=PEERS, prefix="install-") as name:
+        folder = Path(name)
+        try:
+            pip("wheel", "--no-deps", "--wheel-dir", str(folder), str(ROOT))
+            ours = installed(folder, (str(next(folder.glob("*.whl"))),))
+        except Unavailable as cause:
+            print(f"nothing was installed: {cause}", file=sys.stderr)
+            return
+        for stack in STACKS:
+            peer = _tried(folder, stack)
+            for number, measure in enumerate(INSTALLED):
+                samples = Samples([ours.figures[number]], [peer.figures[number]] if peer else None)
+                yield Row.of(measure, samples, stack.name)
+
+
+def demonstration() -> Row:
+    """Run the script of `make demo`."""
+    demo = running(sys.executable, str(ROOT / "examples" / "demo.py"))
+    return Row.of(Measure("make demo, installed", "s", Goal("ours", 300)), Samples([demo()], None))
+
+
+def importing(environment: Path, statement: str) -> Round:
+    """Return a round that measures a statement in a new interpreter, without its start."""
+    code = (
+        "from time import perf_counter\n"
+        "started = perf_counter()\n"
+        f"{statement}\n"
+        "print(perf_counter() - started)"
+    )
+    command = [str(program(environment, "python")), "-c", code]
+
+    def measured() -> float:
+        return float(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
+
+    return measured
+
+
+def installed(folder: Path, *steps: tuple[str, ...]) -> Installed:
+    """Install into a new environment and measure it.
+
+    Raises:
+        Unavailable: the package index did not answer.
+    """
+    environment = folder / "environment"
+    uncached = [("--no-cache-dir", *requirements) for requirements in steps]
+    seconds = timed(lambda: install(environment, *uncached))()
+    (packages,) = environment.rglob("site-packages")
+    size = sum(path.stat().st_size for path in packages.rglob("*") if path.is_file())
+    return Installed((seconds, size / 1e6, len(list(packages.glob("*.dist-info")))))
+
+
+def _tried(folder: Path, peer: Peer) -> Installed | None:
+    if os.environ.get("BENCH_QUICK"):
+        return None
+    try:
+        return installed(folder, *peer.steps)
+    except Unavailable as cause:
+        print(f"{peer.name} is unavailable: {cause}", file=sys.stderr)
+        return None

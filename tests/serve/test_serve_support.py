@@ -1,0 +1,104 @@
+"""What of an answer stands in the sections, and what is said where nothing does."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from serve_world import section
+
+from inhouse.core.artifact import Ref
+from inhouse.core.nouns import Hit
+from inhouse.serve.support import Gate, quotation, words
+
+SOURCE = Ref.parse("data/handbook@abcd")
+PARKING = "Visitors park in the yard behind the mill, next to the old crane."
+LEAVE = "Parents get ten weeks of paid leave. They tell their manager a month before."
+
+
+def hit(heading: str, text: str, score: float = 0.8) -> Hit:
+    return Hit(section(SOURCE, 0, heading, text), text, score)
+
+
+HITS = [hit("Where do visitors park?", PARKING), hit("Parental leave", LEAVE)]
+
+
+def said(answer: str, question: str = "Where do visitors park?", size: int = 3) -> list[str]:
+    gate = Gate(question, HITS)
+    heard: list[str] = []
+    for start in range(0, len(answer), size):
+        heard += gate.push(answer[start : start + size])
+    return [*heard, *gate.finish()]
+
+
+def test_a_borne_out_sentence_passes_with_its_number() -> None:
+    assert said("Visitors park in the yard behind the mill.") == [
+        "Visitors park in the yard behind the mill. [1] "
+    ]
+
+
+def test_an_invented_sentence_is_left_out() -> None:
+    heard = said("Visitors park behind the mill in the yard. The fee is nine euros per hour there.")
+    assert heard == ["Visitors park behind the mill in the yard. [1] "]
+
+
+def test_an_invented_number_is_left_out() -> None:
+    assert said("Parents get forty weeks and 3 days of unpaid rest.", "How long is leave?") == [
+        "Parents get ten weeks of paid leave. They tell their manager a month before. [2]"
+    ]
+
+
+def test_said_twice_is_said_once() -> None:
+    sentence = "Visitors park in the yard behind the mill. "
+    assert len(said(sentence * 5)) == 1
+
+
+def test_the_question_again_is_no_answer() -> None:
+    assert said("Where do visitors park? Visitors park.") == [f"{PARKING} [1]"]
+
+
+def test_a_model_that_lost_its_way_is_not_waited_for() -> None:
+    gate = Gate("Where do visitors park?", HITS)
+    assert not list(gate.push("The moon is made of cheese. Elephants never forget a face. "))
+    assert gate.closed
+    assert not list(gate.push("Visitors park in the yard behind the mill. "))
+    assert list(gate.finish()) == [f"{PARKING} [1]"]
+
+
+def test_a_section_that_hardly_fits_bears_out_nothing() -> None:
+    far = [HITS[0], hit("Parental leave", LEAVE, score=0.1)]
+    gate = Gate("Where do visitors park?", far)
+    heard = [*gate.push("Parents get ten weeks of paid leave. "), *gate.finish()]
+    assert heard == [f"{PARKING} [1]"]
+
+
+@pytest.mark.parametrize(
+    ("passage", "expected"),
+    [
+        ("First. Second one about parking. Third.", "Second one about parking. Third."),
+        (
+            "Some words.\n\n```sh\nmake parking now\n```\n\nMore of it.",
+            "```sh\nmake parking now\n```\n\nMore of it.",
+        ),
+        (
+            "Parking is for everybody who comes here with a car or a lorry or a bus.\n\nOther.",
+            "Parking is for everybody who comes here with a car or a lorry or a bus.",
+        ),
+        ("```\nnever closed parking", "```\nnever closed parking"),
+        ("...", "..."),
+    ],
+)
+def test_a_quotation_begins_where_it_fits(passage: str, expected: str) -> None:
+    assert quotation(words("parking"), [hit("A", passage)]) == f"{expected} [1]"
+
+
+@given(st.text(alphabet="ab .!?\n`~#", min_size=1, max_size=200), st.text(max_size=40))
+def test_a_quotation_stands_word_for_word(passage: str, question: str) -> None:
+    quoted = quotation(words(question), [hit("A", passage)]).removesuffix(" [1]")
+    assert quoted in passage
+
+
+@given(st.text(max_size=300), st.integers(1, 20))
+def test_nothing_unsupported_gets_through(answer: str, size: int) -> None:
+    for text in said(answer, size=size):
+        assert text.endswith(("[1]", "[1] ", "[2]", "[2] "))
