@@ -89,14 +89,13 @@ def commit(catalog: Catalog, folder: Path) -> Row:
 
     measure = Measure("commit an artifact of 1 MB", "ms", Goal("ratio", 1))
     with worker(MLFLOW, "mlflow_log", str(folder)) as log:
-        return Row.of(measure, interleave(make, log, rounds=20, scale=1e3), "mlflow-skinny 3.17.2")
+        return Row.of(measure, interleave(make, log, rounds=20, scale=1e3), MLFLOW.title)
 
 
 def verify(catalog: Catalog) -> Iterator[Row]:
     """Measure the loading of an artifact with one large file."""
     ref = catalog.make(new(Ref("models", "large"), 0, LARGE), by="bench").artifact.ref
     file = catalog.load(ref).folder / "weights.bin"
-    measure = Measure("verify an artifact of 200 MB", "MB/s", Goal("ratio", 0.8), more=True)
 
     def speed(seconds: Round) -> Round:
         return lambda: LARGE / 1e6 / seconds()
@@ -106,7 +105,8 @@ def verify(catalog: Catalog) -> Iterator[Row]:
         if shutil.which(command[0]):
             peer = speed(running(*command, str(file)))
         samples = interleave(speed(timed(lambda: catalog.load(ref))), peer, rounds=9)
-        yield Row.of(measure, samples, command[0])
+        name = f"verify an artifact of 200 MB, beside {command[0]}"
+        yield Row.of(Measure(name, "MB/s", Goal("ratio", 0.8), more=True), samples, command[0])
 
 
 def decide(catalog: Catalog) -> Iterator[Row]:
@@ -121,10 +121,10 @@ def decide(catalog: Catalog) -> Iterator[Row]:
         with worker(CEDAR, "cedar_decide", held) as cedar:
             measure = Measure(f"decide, peer's {name}", "µs", twice)
             samples = interleave(judge, cedar, rounds=15, scale=1e6)
-            yield Row.of(measure, samples, "cedarpy 4.12.2")
+            yield Row.of(measure, samples, CEDAR.title)
     with worker(CEDAR, "cedar_decide", "kept") as cedar:
         measure = Measure("check a label against groups", "µs", Goal("ours", 1))
-        yield Row.of(measure, interleave(checking(), cedar, rounds=15, scale=1e6), "cedarpy 4.12.2")
+        yield Row.of(measure, interleave(checking(), cedar, rounds=15, scale=1e6), CEDAR.title)
 
 
 def new(ref: Ref, number: int, size: int, *parents: Edge) -> Recipe:

@@ -13,7 +13,7 @@ What is equal and what is not:
 - demo: everything after the installation, from an empty folder to the last cited answer, weights
   fetched anew.
 
-``BENCH_QUICK=1`` leaves the installation of the peers out.
+``BENCH_QUICK=1`` leaves the installations out.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 from bench.harness.measure import Goal, Measure, Round, Row, Samples, interleave, running, timed
@@ -34,23 +34,16 @@ HERE = Path(sys.executable).parents[1]
 LLM = Peer("llm", (("llm==0.36",),))
 STACKS = (
     Peer(
-        "sentence-transformers 6.2.0 + transformers 5.23.0 + torch 2.13.0",
+        "sentence-transformers",
         (("torch==2.13.0",), ("sentence-transformers==6.2.0", "transformers==5.23.0")),
     ),
-    Peer("litellm[proxy] 1.106.2", (("litellm[proxy]==1.106.2",),)),
+    Peer("litellm", (("litellm[proxy]==1.106.2",),)),
 )
 INSTALLED = (
     Measure("install", "s", Goal("ratio", 1)),
     Measure("size installed", "MB", Goal("ratio", 1)),
     Measure("packages installed", "packages", Goal("ratio", 1)),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Installed:
-    """What an installation took: seconds, megabytes and packages, each a measure above."""
-
-    figures: tuple[float, float, float]
 
 
 def run() -> Iterator[Row]:
@@ -67,17 +60,19 @@ def commands() -> Iterator[Row]:
     samples = interleave(
         running(str(program(HERE, "inhouse")), "--help"), peer, rounds=15, scale=1e3
     )
-    yield Row.of(Measure("inhouse --help", "ms", Goal("ours", 300)), samples, "llm 0.36 --help")
+    yield Row.of(Measure("inhouse --help", "ms", Goal("ours", 300)), samples, LLM.title)
     alone = interleave(importing(HERE, "import inhouse"), None, rounds=15, scale=1e3)
     yield Row.of(Measure("import inhouse", "ms", Goal("ours", 10)), alone)
     peer = importing(llm, "import llm") if llm else None
     statement = "from inhouse.project.project import Project"
     samples = interleave(importing(HERE, statement), peer, rounds=15, scale=1e3)
-    yield Row.of(Measure(statement, "ms", Goal("ratio", 1)), samples, "import llm 0.36")
+    yield Row.of(Measure("import Project", "ms", Goal("ratio", 1)), samples, LLM.title)
 
 
 def installations() -> Iterator[Row]:
     """Install our wheel and the peers' into new environments."""
+    if os.environ.get("BENCH_QUICK"):
+        return
     PEERS.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=PEERS, prefix="install-") as name:
         folder = Path(name)
@@ -85,13 +80,14 @@ def installations() -> Iterator[Row]:
             pip("wheel", "--no-deps", "--wheel-dir", str(folder), str(ROOT))
             ours = installed(folder, (str(next(folder.glob("*.whl"))),))
         except Unavailable as cause:
-            print(f"nothing was installed: {cause}", file=sys.stderr)
+            print(f"nothing can be installed: {cause}", file=sys.stderr)
             return
         for stack in STACKS:
             peer = _tried(folder, stack)
             for number, measure in enumerate(INSTALLED):
-                samples = Samples([ours.figures[number]], [peer.figures[number]] if peer else None)
-                yield Row.of(measure, samples, stack.name)
+                named = replace(measure, name=f"{measure.name}, beside {stack.name}")
+                samples = Samples([ours[number]], [peer[number]] if peer else None)
+                yield Row.of(named, samples, stack.title)
 
 
 def demonstration() -> Row:
@@ -116,8 +112,8 @@ def importing(environment: Path, statement: str) -> Round:
     return measured
 
 
-def installed(folder: Path, *steps: tuple[str, ...]) -> Installed:
-    """Install into a new environment and measure it.
+def installed(folder: Path, *steps: tuple[str, ...]) -> tuple[float, float, float]:
+    """Install into a new environment; return seconds, megabytes and packages.
 
     Raises:
         Unavailable: the package index did not answer.
@@ -127,12 +123,10 @@ def installed(folder: Path, *steps: tuple[str, ...]) -> Installed:
     seconds = timed(lambda: install(environment, *uncached))()
     (packages,) = environment.rglob("site-packages")
     size = sum(path.stat().st_size for path in packages.rglob("*") if path.is_file())
-    return Installed((seconds, size / 1e6, len(list(packages.glob("*.dist-info")))))
+    return seconds, size / 1e6, len(list(packages.glob("*.dist-info")))
 
 
-def _tried(folder: Path, peer: Peer) -> Installed | None:
-    if os.environ.get("BENCH_QUICK"):
-        return None
+def _tried(folder: Path, peer: Peer) -> tuple[float, float, float] | None:
     try:
         return installed(folder, *peer.steps)
     except Unavailable as cause:

@@ -118,9 +118,20 @@ def timed(work: Callable[[], object]) -> Round:
 
 
 def running(*command: str) -> Round:
-    """Return a round that runs a program to its end."""
-    quiet = subprocess.DEVNULL
-    return timed(lambda: subprocess.run(command, stdin=quiet, stdout=quiet, check=True))
+    """Return a round that runs a program to its end.
+
+    Raises:
+        RuntimeError: in the round, if the program fails.
+    """
+
+    def run() -> None:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise RuntimeError(f"{' '.join(command)} failed: {done.stderr}")
+
+    return timed(run)
 
 
 def _ratios(ours: Sequence[float], peer: Sequence[float], *, more: bool) -> list[float]:

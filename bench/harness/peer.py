@@ -37,7 +37,12 @@ class Peer:
     @property
     def folder(self) -> Path:
         """Where its environment lies."""
-        return PEERS / self.name.replace(" ", "-")
+        return PEERS / self.name
+
+    @property
+    def title(self) -> str:
+        """What the table calls it: the first requirement of the last step."""
+        return self.steps[-1][0].replace("==", " ")
 
     def ready(self) -> bool:
         """Say whether its environment is there, making it if need be."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from bench.harness.measure import Row
@@ -36,7 +37,7 @@ def print_rows(rows: Sequence[Row]) -> None:
     for column in COLUMNS:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*_cells(_rounded(asdict(row))))
+        table.add_row(*map(escape, _cells(_rounded(asdict(row)))))
     Console(highlight=False, width=None if sys.stdout.isatty() else 160).print(table)
 
 
@@ -60,7 +61,7 @@ def shown(page: str, name: str, found: Mapping[str, Any]) -> str:
         f"cores, {its['memory_gib']} GiB, {its['os']}, Python {its['python']}, "
         f"load {its['load']} when it ended."
     )
-    block = "\n".join([place, "", *heads, *lines, ""])
+    block = "\n".join(["", place, "", *heads, *lines, "", ""])
     marked = re.compile(f"{re.escape(first)}.*{re.escape(last)}", re.DOTALL)
     return marked.sub(lambda _: first + block + last, page)
 
@@ -135,5 +136,6 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
 def _span(figure: Mapping[str, float] | None, unit: str = "") -> str:
     if figure is None:
         return "unavailable"
-    value, low, high = (f"{figure[key]:.3g}" for key in ("value", "low", "high"))
+    shown = {key: f"{it:,.0f}" if it >= 100 else f"{it:.3g}" for key, it in figure.items()}
+    value, low, high = shown["value"], shown["low"], shown["high"]
     return f"{value}{unit}" if low == high else f"{value}{unit} ({low}–{high})"

@@ -89,7 +89,7 @@ def test_somebody_who_leaves_a_group_is_refused_at_once(made: Path):
         assert project.search("desk", "price", actor="bo")
     edit(made, "[ana, bo]", "[ana]")
     with opened(made) as project:
-        assert project.plan().groups_change
+        assert project.plan().memberships
         project.run("data/handbook")
         with pytest.raises(Refused):
             project.search("desk", "price", actor="bo")

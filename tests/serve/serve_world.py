@@ -82,6 +82,9 @@ class Embedder:
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         return np.array([[len(t), 1, 0, 0] for t in texts], np.float32)
 
+    def tokens(self, texts: Sequence[str]) -> int:
+        return sum(len(t.split()) for t in texts)
+
 
 @dataclass
 class Retriever:
@@ -166,7 +169,9 @@ class World:
                 section(self.handbook, 2, "Sick", "Sick people and parents rest. At home."),
             ]
         )
-        self.house = House(self.catalog, self.engines, embedders=[Ref.parse("models/minilm")])
+        self.house = House(
+            self.catalog, self.engines, embedders={"minilm": Ref.parse("models/minilm")}
+        )
 
     def put(self, name: str, text: str, *parents: Ref) -> Ref:
         edges = tuple(Edge(f"from{i}", p) for i, p in enumerate(parents))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
 from inhouse.catalog import audit
 from inhouse.catalog.database import Database, advance
@@ -61,38 +61,30 @@ class Access:
                 )
         return decision
 
+    def apply(
+        self, groups: Mapping[str, frozenset[str]], labels: Mapping[Ref, Label], *, by: str
+    ) -> None:
+        """Make `groups` (actor -> groups) the whole of who holds what, and give names own labels.
+
+        A label holds at once for all versions of its name and all made from them. Either
+        everything takes effect or nothing does.
+        """
+        changes = memberships(self.groups(), groups)
+        with self._database.write() as connection:
+            if changes:
+                _write_groups(connection, groups)
+                audit.write(connection, by, "set groups", "groups", note="; ".join(changes))
+            changed = [_write_label(connection, ref, label, by) for ref, label in labels.items()]
+            if changes or any(changed):
+                advance(connection)
+
     def set_groups(self, groups: Mapping[str, frozenset[str]], *, by: str) -> None:
         """Make `groups` (actor -> groups) the whole of who holds what."""
-        if {actor: held for actor, held in groups.items() if held} == self.groups():
-            return
-        rows = [
-            {"actor": actor, "group": check_group(group)}
-            for actor, held in groups.items()
-            for group in held
-        ]
-        with self._database.write() as connection:
-            connection.execute(delete(members))
-            if rows:
-                connection.execute(insert(members), rows)
-            advance(connection)
-            audit.write(connection, by, "set groups", "groups", note=f"{len(rows)} memberships")
+        self.apply(groups, {}, by=by)
 
     def set_label(self, ref: Ref, label: Label, *, by: str) -> None:
         """Give a name its own label, at once for all its versions and all made from them."""
-        with self._database.write() as connection:
-            query = select(names.c.label).where(names.c.path == ref.path)
-            row = connection.execute(query).one_or_none()
-            before = row.label if row else None
-            if before == str(label):
-                return
-            if row:
-                change = names.update().where(names.c.path == ref.path)
-                connection.execute(change.values(label=str(label)))
-            else:
-                connection.execute(names.insert().values(path=ref.path, label=str(label)))
-            advance(connection)
-            note = f"{before or 'closed'} -> {label}"
-            audit.write(connection, by, "set label", ref.path, note=note)
+        self.apply(self.groups(), {ref: label}, by=by)
 
     def _judge(self, actor: Actor, action: Action, thing: Ref) -> Decision:
         state = self._lineage.state(thing)
@@ -128,3 +120,43 @@ class Access:
             tuple(origin for decision in refused for origin in decision.origins),
             note=f"it answers only from documents closed to them: {carried}",
         )
+
+
+def memberships(
+    before: Mapping[str, frozenset[str]], after: Mapping[str, frozenset[str]]
+) -> list[str]:
+    """Return in words who joins and who leaves which group, from one state to another."""
+    none: frozenset[str] = frozenset()
+    found = []
+    for actor in sorted(before.keys() | after.keys()):
+        held, holds = before.get(actor, none), after.get(actor, none)
+        found += [f"{actor} joins {group}" for group in sorted(holds - held)]
+        found += [f"{actor} leaves {group}" for group in sorted(held - holds)]
+    return found
+
+
+def _write_groups(connection: Connection, groups: Mapping[str, frozenset[str]]) -> None:
+    rows = [
+        {"actor": actor, "group": check_group(group)}
+        for actor, held in groups.items()
+        for group in held
+    ]
+    connection.execute(delete(members))
+    if rows:
+        connection.execute(insert(members), rows)
+
+
+def _write_label(connection: Connection, ref: Ref, label: Label, by: str) -> bool:
+    """Write a name's own label and say whether that changed anything."""
+    query = select(names.c.label).where(names.c.path == ref.path)
+    row = connection.execute(query).one_or_none()
+    before = row.label if row else None
+    if before == str(label):
+        return False
+    if row:
+        change = names.update().where(names.c.path == ref.path)
+        connection.execute(change.values(label=str(label)))
+    else:
+        connection.execute(names.insert().values(path=ref.path, label=str(label)))
+    audit.write(connection, by, "set label", ref.path, note=f"{before or 'closed'} -> {label}")
+    return True

@@ -53,6 +53,7 @@ def read(connection: Connection, row: Row[Any], lineage: Lineage) -> Artifact:
         actor=row.actor,
         seconds=row.seconds,
         summary=json.loads(row.summary),
+        gone=row.gone,
     )
 
 

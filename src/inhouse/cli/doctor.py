@@ -76,17 +76,15 @@ def _software() -> Iterator[Finding]:
 
 
 def _processor() -> Iterator[Finding]:
-    import openvino
+    from inhouse.models.openvino.cpu import cpu
 
-    core = openvino.Core()
-    name = core.get_property("CPU", "FULL_DEVICE_NAME").strip()
-    yield Finding("processor", f"{name}, {len(_cores())} cores")
-    able = set(core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
+    found = cpu()
+    yield Finding("processor", f"{found.name}, {len(_cores())} cores")
     flags = _flags()
     wide = [
         n for n, f in (("AVX2", "avx2"), ("AVX-512", "avx512f"), ("AMX", "amx_tile")) if f in flags
     ]
-    maths = [n for n in ("BF16", "FP16", "INT8") if n in able]
+    maths = [n for n in ("BF16", "FP16", "INT8") if n in found.formats]
     yield Finding("arithmetic", ", ".join([*wide, *maths]) or "plain float32")
 
 

@@ -27,7 +27,7 @@ def lineage(
     from inhouse.core.artifact import Ref
 
     with opened(project) as house:
-        artifact = house.catalog.get(Ref.parse(ref))
+        artifact = house.artifact(Ref.parse(ref))
         above, below = _above(house.catalog, artifact), _below(house.catalog, artifact)
     if as_json:
         print_json({"ref": str(artifact.ref), "made_from": above["parents"], "made_into": below})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from inhouse.cli.options import FILE, AsJson, ProjectFile, opened
 from inhouse.cli.terminal import console, people, print_json, print_next, print_table
@@ -46,8 +47,8 @@ def plan(
         if change.before is not None:
             loosens = " (needs --loosen)" if change.loosens else ""
             console.print(f"label of {change.ref.path}: {change.before} -> {change.after}{loosens}")
-    if planned.groups_change:
-        console.print("the groups in the project file are not yet in the store")
+    for membership in planned.memberships:
+        console.print(escape(membership))
     if planned.changes:
         print_next("inhouse run")
     else:
@@ -73,6 +74,6 @@ def _plain(planned: Plan) -> dict[str, Any]:
             {"ref": c.ref.path, "before": c.before and str(c.before), "after": str(c.after)}
             for c in planned.labels
         ],
-        "groups_change": planned.groups_change,
+        "memberships": planned.memberships,
         "retired": [ref.path for ref in planned.retired],
     }

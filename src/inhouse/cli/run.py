@@ -75,18 +75,19 @@ class _Observer:
 
 def _line(made: Made) -> str:
     artifact = made.artifact
-    facts = [
-        f"{value:,} {name.replace('_', ' ')}"
-        for name, value in artifact.summary.items()
-        if _told(name, value)
-    ]
+    facts = [_told(name, value) for name, value in artifact.summary.items() if _tells(name, value)]
     if artifact.size:
         facts.append(size(artifact.size))
     return f"{artifact.ref}  {', '.join(facts)}  ({artifact.seconds:.1f} s)"
 
 
-def _told(name: str, value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and name != "bytes"
+def _tells(name: str, value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and name != "bytes" and value > 0
+
+
+def _told(name: str, value: int) -> str:
+    noun = name.replace("_", " ")
+    return f"{value:,} {noun.removesuffix('s') if value == 1 else noun}"
 
 
 def _plain(followed: Sequence[Followed]) -> dict[str, Any]:

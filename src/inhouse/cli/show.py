@@ -22,7 +22,7 @@ def show(
     from inhouse.core.artifact import Ref
 
     with opened(project) as house:
-        artifact = house.catalog.get(Ref.parse(ref))
+        artifact = house.artifact(Ref.parse(ref))
     plain = _plain(artifact)
     if as_json:
         print_json(plain)
@@ -54,6 +54,7 @@ def _plain(artifact: Artifact) -> dict[str, Any]:
         "version": artifact.ref.version,
         "digest": artifact.digest,
         "label": str(artifact.label),
+        "state": artifact.gone or "in the store",
         "recipe": f"{artifact.recipe} (code {artifact.code})",
         "created": artifact.created.isoformat(timespec="seconds"),
         "seconds": artifact.seconds,

@@ -13,9 +13,9 @@ from inhouse.cli.terminal import console, print_json
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from inhouse.catalog import Catalog
     from inhouse.core.access import Action, Actor, Decision
     from inhouse.core.artifact import Ref
+    from inhouse.project.project import Project
 
 
 def why(
@@ -29,8 +29,8 @@ def why(
 
     with opened(project, actor) as house:
         asker = house.catalog.access.actor(house.actor_name)
-        decisions = _decisions(house.catalog, asker, Ref.parse(ref))
-        pending = house.plan().groups_change or bool(house.plan().labels)
+        decisions = _decisions(house, asker, Ref.parse(ref))
+        pending = house.pending
     allowed, verdict = _verdict(asker, decisions)
     if as_json:
         listed = [
@@ -60,33 +60,22 @@ def why(
 
 
 def _verdict(actor: Actor, decisions: Sequence[Decision]) -> tuple[bool, str]:
-    """Sum up: the thing itself must be allowed and, of its sources, at least one."""
+    """Sum up the decision on a thing, and how many of its sources it may draw on."""
     thing, *sources = decisions
     readable = sum(source.allowed for source in sources)
     asked = f"{actor.name} may {thing.action} {thing.thing.path}"
     if not thing.allowed:
         return False, f"No: {asked.replace(' may ', ' may not ', 1)}."
-    if sources and not readable:
-        return (
-            False,
-            f"No: {actor.name} gets no answer from {thing.thing.path}, because none of "
-            "its sources is theirs to read.",
-        )
     if readable < len(sources):
         return True, f"Yes: {asked}, and is answered from {readable} of its {len(sources)} sources."
     return True, f"Yes: {asked}."
 
 
-def _decisions(catalog: Catalog, actor: Actor, ref: Ref) -> list[Decision]:
+def _decisions(house: Project, actor: Actor, ref: Ref) -> list[Decision]:
     """Decide on a thing and, if it answers from a knowledge base, on each of its sources."""
-    artifact = catalog.get(ref)
+    artifact, catalog = house.artifact(ref), house.catalog
     action: Action = "use" if ref.section in ("endpoints", "models") else "read"
     decisions = [catalog.access.decide(actor, action, artifact.ref, record=False)]
-    for edge in artifact.parents:
-        if edge.flow == "filter":
-            for source in catalog.get(edge.parent).parents:
-                if source.parent.section == "data":
-                    decisions.append(
-                        catalog.access.decide(actor, "read", source.parent, record=False)
-                    )
+    for source in catalog.lineage.sources(artifact.ref.version or ""):
+        decisions.append(catalog.access.decide(actor, "read", source, record=False))
     return decisions

@@ -93,7 +93,10 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """An immutable thing in the catalog; `label` is the one in force when it was read."""
+    """An immutable thing in the catalog; `label` is the one in force when it was read.
+
+    `gone` says whether its bytes were collected or deleted; what is known of it stays.
+    """
 
     ref: Ref
     recipe: str
@@ -107,6 +110,7 @@ class Artifact:
     actor: str
     seconds: float
     summary: Mapping[str, Any]
+    gone: str | None = None
 
     @property
     def size(self) -> int:

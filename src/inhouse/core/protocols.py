@@ -88,6 +88,10 @@ class Embedder(Protocol):
         """Return unit vectors, float32 of shape [len(texts), width]."""
         ...
 
+    def tokens(self, texts: Sequence[str]) -> int:
+        """Return how many tokens `embed` reads for these texts."""
+        ...
+
 
 class Classifier(Protocol):
     """Puts texts into classes."""

@@ -67,6 +67,10 @@ class LocalEmbedder:
             vectors[rows] = self._run([tokens[i] for i in rows])
         return vectors
 
+    def tokens(self, texts: Sequence[str]) -> int:
+        """Return how many tokens `embed` reads for these texts."""
+        return sum(len(e.ids) for e in self._tokenizer.encode_batch_fast(list(texts)))
+
     def _run(self, tokens: list[list[int]]) -> npt.NDArray[np.float32]:
         shape = (len(tokens), max(map(len, tokens)))
         ids, mask = np.full(shape, self._padding, np.int64), np.zeros(shape, np.int64)

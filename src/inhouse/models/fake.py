@@ -90,3 +90,7 @@ class HashEmbedder:
                 vectors[row, int.from_bytes(digest) % self._width] += 1
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
         return np.asarray(vectors / norms, np.float32)
+
+    def tokens(self, texts: Sequence[str]) -> int:
+        """Return how many words there are."""
+        return sum(len(WORD.findall(text)) for text in texts)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +30,15 @@ EMBEDDERS = frozenset({"bert"})
 
 @dataclass(frozen=True, slots=True)
 class Pull:
-    """Where a model comes from, the sha256 that pins it, and its licence (an SPDX name)."""
+    """Where a model comes from, the sha256 that pins it, and its licence (an SPDX name).
+
+    A relative path in a ``file:`` URL starts at `root`.
+    """
 
     url: str
     sha256: str | None = None
     licence: str = ""
+    root: str = field(default="", metadata={"identity": False})
 
     def __post_init__(self) -> None:
         parse_source(self.url)
@@ -62,7 +66,9 @@ def run(spec: Pull, inputs: Inputs, ctx: Context) -> Result:
     """
     for left in ctx.work.iterdir():
         shutil.rmtree(left) if left.is_dir() else left.unlink()
-    seen = fetch(spec.url, ctx.work, sha256=spec.sha256, progress=ctx.progress)
+    seen = fetch(
+        spec.url, ctx.work, sha256=spec.sha256, root=Path(spec.root), progress=ctx.progress
+    )
     is_gguf = (ctx.work / "model.gguf").is_file()
     licence = _describe_gguf(ctx.work) if is_gguf else _describe_safetensors(ctx.work)
     weights = open_weights(ctx.work)

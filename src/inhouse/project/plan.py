@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from inhouse.catalog import Catalog
+from inhouse.catalog.access import memberships
 from inhouse.core.artifact import Artifact, Ref, canonical, identity
 from inhouse.core.errors import BadInput
 from inhouse.core.label import Label
@@ -47,20 +48,22 @@ class LabelChange:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The steps in order, and what comes first: changes of labels and groups, and the endpoints
-    that are taken out of service because the project file has them no more.
+    """The steps in order, and what comes first.
+
+    That is changes of labels; memberships, in words; and endpoints that are taken out of
+    service because the project file has them no more.
     """
 
     steps: Sequence[Planned]
     labels: Sequence[LabelChange]
-    groups_change: bool
+    memberships: Sequence[str]
     retired: Sequence[Ref] = ()
 
     @property
     def changes(self) -> bool:
         """Say whether a run would change anything."""
         stale = any(planned.status != "up to date" for planned in self.steps)
-        return stale or bool(self.labels) or self.groups_change or bool(self.retired)
+        return stale or bool(self.labels) or bool(self.memberships) or bool(self.retired)
 
 
 def plan(steps: Sequence[Step], catalog: Catalog, groups: Mapping[str, frozenset[str]]) -> Plan:
@@ -86,7 +89,7 @@ def plan(steps: Sequence[Step], catalog: Catalog, groups: Mapping[str, frozenset
     planned = [_planned(step, catalog, groups) for step in steps]
     served = [artifact.ref for artifact in catalog.list() if artifact.ref.section == "endpoints"]
     retired = [ref for ref in served if ref.path not in by_path]
-    return Plan(planned, changes, dict(groups) != catalog.access.groups(), retired)
+    return Plan(planned, changes, memberships(catalog.access.groups(), groups), retired)
 
 
 def _planned(step: Step, catalog: Catalog, groups: Mapping[str, frozenset[str]]) -> Planned:

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from inhouse.catalog import Catalog, Made
+from inhouse.catalog.access import memberships
 from inhouse.core.access import Actor
-from inhouse.core.artifact import Ref
-from inhouse.core.errors import BadInput, NotFound
+from inhouse.core.artifact import Artifact, Ref
+from inhouse.core.errors import BadInput, Corrupt, NotFound
 from inhouse.core.label import Label
 from inhouse.core.nouns import Hit
 from inhouse.core.protocols import Sampling
@@ -22,7 +23,7 @@ from inhouse.project.loaders import Loaders
 from inhouse.project.plan import Plan, Planned, plan
 from inhouse.project.read import read
 from inhouse.project.schema import Api
-from inhouse.project.steps import EMBEDDER, Step, steps
+from inhouse.project.steps import EMBEDDER, Step, local_pin, steps
 from inhouse.serve.house import House
 
 FILE = "inhouse.yaml"
@@ -144,11 +145,18 @@ class Project:
 
         Raises:
             BadInput: a label would be loosened and `loosen` is not set.
-            Corrupt: stored bytes have changed.
+            Corrupt: stored bytes have changed again while what was damaged was made anew.
         """
+        observer = observer or Unobserved()
+        try:
+            return self._follow(target, loosen, observer)
+        except Corrupt:
+            # What was damaged is out of the way by now, so that the plan has it made again.
+            return self._follow(target, loosen, observer)
+
+    def _follow(self, target: str | None, loosen: bool, observer: Observer) -> Sequence[Followed]:
         whole = self.plan(target)
         self._apply(whole, loosen=loosen)
-        observer = observer or Unobserved()
         for ref in whole.retired:
             self.catalog.retire(ref, by=self.actor_name)
             observer.retire(ref)
@@ -171,14 +179,16 @@ class Project:
         if name is None and bare in self.config.models:
             recipe = self.steps(f"models/{bare}")[-1].recipe
         else:
-            recipe = _pulled(model, name)
+            recipe = _pulled(model, name, self.catalog)
             entry = recipe.ref.name.partition("/")[0]
             if entry in self.config.models:
                 raise BadInput(
                     f"models/{entry} is what the project file says it is.",
                     "Give the model another name, or change the entry.",
                 )
-        self.catalog.access.set_label(recipe.ref, Label.OPEN, by=self.actor_name)
+        own = {step.path: step.own for step in self.steps()}.get(recipe.ref.path, Label.OPEN)
+        if recipe.ref.path not in self.catalog.access.labels():
+            self.catalog.access.set_label(recipe.ref, own, by=self.actor_name)
         return self.catalog.make(recipe, by=self.actor_name, progress=progress)
 
     def house(self) -> House:
@@ -192,7 +202,10 @@ class Project:
         return House(
             self.catalog,
             Loaders(self.catalog, keys),
-            embedders=[Ref.parse(f"{path}/{EMBEDDER}") for path in sorted(embedders)],
+            embedders={
+                path.removeprefix("models/"): Ref.parse(f"{path}/{EMBEDDER}")
+                for path in sorted(embedders)
+            },
         )
 
     def ask(
@@ -236,6 +249,30 @@ class Project:
         asker = self.catalog.access.actor(actor or self.actor_name)
         return Loaders(self.catalog, {}).retriever(ref).search(query, asker, top=top)
 
+    @property
+    def pending(self) -> bool:
+        """Say whether groups or labels in the project file are not yet in the store."""
+        access = self.catalog.access
+        labels = access.labels()
+        own = {
+            f"{section}/{name}": Label.parse(entry.label)
+            for section in ("data", "models", "endpoints")
+            for name, entry in getattr(self.config, section).items()
+        }
+        changed = any(labels.get(path) != label for path, label in own.items())
+        return changed or bool(memberships(access.groups(), self.groups))
+
+    def artifact(self, ref: Ref) -> Artifact:
+        """Return what a reference means.
+
+        Raises:
+            NotFound: there is no such thing, or it has not been made.
+        """
+        entry = ref.name.partition("/")[0]
+        if entry in getattr(self.config, ref.section) and self.catalog.find(ref) is None:
+            raise NotFound("artifact", str(ref), (), "Make it with: inhouse run")
+        return self.catalog.get(ref)
+
     def _made(self, section: Literal["endpoints", "knowledge"], name: str) -> Ref:
         """Return what a person means by ``desk`` or ``endpoints/desk``, which is there."""
         known = getattr(self.config, section)
@@ -256,9 +293,8 @@ class Project:
                 "all its versions and all made from them.",
                 "If that is meant, run again with --loosen.",
             )
-        self.catalog.access.set_groups(self.groups, by=self.actor_name)
-        for change in planned.labels:
-            self.catalog.access.set_label(change.ref, change.after, by=self.actor_name)
+        labels = {change.ref: change.after for change in planned.labels}
+        self.catalog.access.apply(self.groups, labels, by=self.actor_name)
 
 
 def _needed(target: str, every: Sequence[Step]) -> set[str]:
@@ -272,9 +308,11 @@ def _needed(target: str, every: Sequence[Step]) -> set[str]:
     return wanted
 
 
-def _pulled(model: str, name: str | None) -> Recipe:
+def _pulled(model: str, name: str | None, catalog: Catalog) -> Recipe:
     if "://" not in model and not model.startswith("file:"):
         return Recipe(Ref.parse(f"models/{name or model}"), pull.STAGE, pull.Pull.named(model))
     if name is None:
         raise BadInput(f"{model} needs a name.", "Give it one with --name.")
-    return Recipe(Ref.parse(f"models/{name}"), pull.STAGE, pull.Pull(model))
+    here = Path.cwd()
+    spec = pull.Pull(model, local_pin(model, here, catalog), root=str(here))
+    return Recipe(Ref.parse(f"models/{name}"), pull.STAGE, spec)

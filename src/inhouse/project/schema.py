@@ -72,13 +72,23 @@ def _address(value: object) -> object:
     return value
 
 
-Name = Annotated[str, BeforeValidator(_name)]
-Group = Annotated[str, BeforeValidator(_group)]
-LabelText = Annotated[str, BeforeValidator(_label)]
-Address = Annotated[str, BeforeValidator(_address)]
-Secret = Annotated[str, BeforeValidator(_secret)]
-Texts = Annotated[list[str], BeforeValidator(_one_or_more), Field(min_length=1)]
+Name = Annotated[str, BeforeValidator(_name, json_schema_input_type=str)]
+Group = Annotated[str, BeforeValidator(_group, json_schema_input_type=str)]
+LabelText = Annotated[str, BeforeValidator(_label, json_schema_input_type=str)]
+Address = Annotated[str, BeforeValidator(_address, json_schema_input_type=str)]
+Secret = Annotated[str, BeforeValidator(_secret, json_schema_input_type=str)]
+Texts = Annotated[
+    list[str],
+    BeforeValidator(_one_or_more, json_schema_input_type=str | list[str]),
+    Field(min_length=1),
+]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Text = Annotated[str, StringConstraints(min_length=1)]
+
+LABEL = Field(
+    default="open",
+    description="Who may use it and all made from it: groups joined by | (any of) and & (all of).",
+)
 
 
 class Entry(BaseModel):
@@ -94,10 +104,7 @@ class Data(Entry):
         alias="from",
         description="Globs, folders or files relative to this file; or data/NAME of other entries.",
     )
-    label: LabelText = Field(
-        default="open",
-        description="Who may see it: groups joined by | (any of) and & (all of), or open.",
-    )
+    label: LabelText = LABEL
 
 
 class Knowledge(Entry):
@@ -114,10 +121,11 @@ class Model(Entry):
         alias="from",
         description="A built-in name, pypi://PACKAGE==VERSION, hf://ORG/NAME@COMMIT or file:PATH.",
     )
-    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = Field(
+    sha256: Sha256 | None = Field(
         default=None, description="The digest the download must have; built-in names bring theirs."
     )
-    licence: Text | None = Field(default=None, description="SPDX name, kept in the model card.")
+    licence: Text | None = Field(default=None, description="SPDX name, kept with the model.")
+    label: LabelText = LABEL
 
 
 class Api(Entry):
@@ -147,6 +155,7 @@ class Endpoint(Entry):
         default=5, description="How many sections an answer may stand on."
     )
     instructions: str = Field(default="", description="Added to the system prompt.")
+    label: LabelText = LABEL
 
 
 class ProjectFile(Entry):

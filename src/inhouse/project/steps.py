@@ -77,6 +77,24 @@ def steps(project: ProjectFile, source: Source, catalog: Catalog, root: Path) ->
     return _Steps(project, source, catalog, root).all()
 
 
+def local_pin(url: str, root: Path, catalog: Catalog) -> str | None:
+    """Return the pin of weights on this disk, so that changed weights are a new version.
+
+    Raises:
+        BadInput: there is nothing there, or no weights that can be read.
+    """
+    if not url.startswith("file:"):
+        return None
+    path = root / Path(url.removeprefix("file:")).expanduser()
+    chosen = local_files(path)
+    digests = catalog.fingerprint(list(chosen))
+    files = {
+        name: File(digest, file.stat().st_size)
+        for (file, name), digest in zip(chosen.items(), digests, strict=True)
+    }
+    return digests[0] if path.is_file() else digest_of(files)
+
+
 class _Steps:
     """Builds the steps one by one; each finds its parents among those built before."""
 
@@ -129,8 +147,9 @@ class _Steps:
         return collect.Collect(tuple(zip(names, digests, strict=True)), str(self._root))
 
     def _models(self, name: str) -> None:
-        place = ("models", name, "from")
-        self._add(f"models/{name}", pull.STAGE, self._pull(self._project.models[name], place), ())
+        entry = self._project.models[name]
+        spec = self._pull(entry, ("models", name, "from"))
+        self._add(f"models/{name}", pull.STAGE, spec, (), Label.parse(entry.label))
 
     def _pull(self, entry: Model, place: Place) -> pull.Pull:
         known = BUILTINS.get(entry.source)
@@ -143,23 +162,10 @@ class _Steps:
         if known is not None:
             return pull.Pull(known.url, known.sha256, known.licence)
         try:
-            url, pin = entry.source, entry.sha256
-            if url.startswith("file:"):
-                path = self._root / Path(url.removeprefix("file:")).expanduser()
-                url, pin = f"file:{path}", pin or self._pin(path)
-            return pull.Pull(url, pin, entry.licence or "")
+            pin = entry.sha256 or local_pin(entry.source, self._root, self._catalog)
+            return pull.Pull(entry.source, pin, entry.licence or "", str(self._root))
         except BadInput as error:
             raise self._source.error(place, error.what, error.fix) from error
-
-    def _pin(self, path: Path) -> str:
-        """Return the pin of weights on this disk, so that changed weights are a new version."""
-        chosen = local_files(path)
-        digests = self._catalog.fingerprint(list(chosen))
-        files = {
-            name: File(digest, path.stat().st_size)
-            for (path, name), digest in zip(chosen.items(), digests, strict=True)
-        }
-        return digests[0] if path.is_file() else digest_of(files)
 
     def _knowledge(self, name: str) -> None:
         entry = self._project.knowledge[name]
@@ -191,7 +197,8 @@ class _Steps:
         if isinstance(entry.model, Api):
             api = {"url": entry.model.api, "name": entry.model.name}
         spec = serving.Serve(top=entry.top, api=api, instructions=entry.instructions)
-        self._add(f"endpoints/{name}", serving.STAGE, spec, tuple(parents), sources=sources)
+        own = Label.parse(entry.label)
+        self._add(f"endpoints/{name}", serving.STAGE, spec, tuple(parents), own, sources=sources)
 
     def _built(self, ref: str, form: str) -> str:
         """Return the path of a model in the form an engine runs, adding the step once."""

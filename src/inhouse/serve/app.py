@@ -11,6 +11,7 @@ import asyncio
 import base64
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from importlib.metadata import version
 from typing import Any, Literal
 
 from starlette.applications import Starlette
@@ -20,7 +21,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-import inhouse
 from inhouse.core.access import Actor
 from inhouse.core.errors import InhouseError
 from inhouse.serve.auth import identify
@@ -84,7 +84,7 @@ class Api:
 
     async def health(self, request: Request, actor: Actor) -> Response:
         """Say that the server is up."""
-        return Json({"status": "ok", "version": inhouse.__version__})
+        return Json({"status": "ok", "version": version("inhouse")})
 
     async def models(self, request: Request, actor: Actor) -> Response:
         """List the endpoints and embedders that the caller may use."""
@@ -120,6 +120,7 @@ class Api:
         body = await read_body(request, EmbeddingBody, limit=self._max_body)
         async with self._house.embedder(body.model, actor) as opened:
             vectors = await asyncio.to_thread(opened.embedder.embed, body.input)
+            read = await asyncio.to_thread(opened.embedder.tokens, body.input)
         show = _base64 if body.encoding_format == "base64" else _numbers
         data = [
             {"object": "embedding", "index": i, "embedding": show(vector)}
@@ -130,7 +131,7 @@ class Api:
             "object": "list",
             "model": body.model,
             "data": data,
-            "usage": {"prompt_tokens": 0, "total_tokens": 0},
+            "usage": {"prompt_tokens": read, "total_tokens": read},
             "inhouse": {"model": model, "digest": digest, "label": str(opened.label)},
         }
         return Json(content, headers={"x-inhouse-model": model, "x-inhouse-digest": digest})

@@ -7,7 +7,7 @@ use it. Answering is in `inhouse.serve.answer`, HTTP in `inhouse.serve.app`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -92,12 +92,13 @@ class House:
     """The endpoints of one catalog and the engines behind them."""
 
     def __init__(
-        self, catalog: Catalog, loaders: Loaders, *, embedders: Sequence[Ref] = ()
+        self, catalog: Catalog, loaders: Loaders, *, embedders: Mapping[str, Ref] | None = None
     ) -> None:
-        """Serve every endpoint of the catalog, and the embedding models with those names."""
+        """Serve every endpoint of the catalog, and embedders: what requests call them -> which."""
         self.catalog = catalog
         self._loaders = loaders
-        self._embedder_paths = {ref.path for ref in embedders}
+        self._embedders_by_name = dict(embedders or {})
+        self._names = {ref.path: name for name, ref in self._embedders_by_name.items()}
         # Decisions are written down one after the other; threads that all wait for the database
         # would only get in each other's way.
         self._deciding = asyncio.Lock()
@@ -167,23 +168,33 @@ class House:
                 continue
             decision = self.catalog.access.decide(actor, "use", artifact.ref, record=False)
             if decision.allowed:
-                name = artifact.ref.name if kind == "endpoint" else artifact.ref.path
+                name = self._names.get(artifact.ref.path, artifact.ref.name)
                 found.append(Offer(name, kind, artifact.ref, decision.label, artifact.created))
         return found
 
     def _kind(self, ref: Ref) -> Kind | None:
         if ref.section == "endpoints":
             return "endpoint"
-        return "embedder" if ref.path in self._embedder_paths else None
+        return "embedder" if ref.path in self._names else None
 
     def _admit(self, kind: Kind, name: str, actor: Actor) -> Decision:
-        ref = _reference(kind, name)
+        ref = self._reference(kind, name)
         if ref is None or self._kind(ref) != kind or self.catalog.lineage.state(ref) is None:
             known = [offer.name for offer in self._offers(actor) if offer.kind == kind]
             raise NotFound(kind, name, known)
         decision = self.catalog.access.decide(actor, "use", ref)
         decision.require()
         return decision
+
+    def _reference(self, kind: Kind, name: str) -> Ref | None:
+        """Read ``desk`` or ``endpoints/desk``; None for what names no current version."""
+        if kind == "embedder":
+            return self._embedders_by_name.get(name.removeprefix("models/"))
+        try:
+            ref = Ref.parse(f"endpoints/{name.removeprefix('endpoints/')}")
+        except BadInput:
+            return None
+        return None if ref.version else ref
 
     def _plan(self, name: str, actor: Actor) -> tuple[Decision, Endpoint, str]:
         decision = self._admit("endpoint", name, actor)
@@ -202,13 +213,3 @@ def full(ref: Ref) -> str:
 
 def _key(ref: Ref) -> str:
     return ref.version or ""
-
-
-def _reference(kind: Kind, name: str) -> Ref | None:
-    """Read ``desk`` or ``endpoints/desk``; None for what names no current version."""
-    section = "endpoints" if kind == "endpoint" else "models"
-    try:
-        ref = Ref.parse(f"{section}/{name.removeprefix(f'{section}/')}")
-    except BadInput:
-        return None
-    return None if ref.version else ref
