@@ -10,13 +10,16 @@ ifneq ($(SHARED),)
 export INHOUSE_DATA ?= $(abspath $(SHARED))
 endif
 
-.PHONY: demo test lint bench docs format clean
+.PHONY: demo test test-slow lint bench docs format clean
 
 demo: $(VENV)/.base  ## from nothing to a cited answer
 	$(BIN)/python examples/demo.py
 
 test: $(VENV)/.dev  ## the default suite
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto -m "not slow"
+
+test-slow: $(VENV)/.dev  ## what takes minutes: quality on real data
+	$(BIN)/python -m pytest -m slow
 
 lint: $(VENV)/.dev  ## style, types, directions
 	$(BIN)/ruff check src tests bench docs examples

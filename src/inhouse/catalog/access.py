@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from sqlalchemy import Connection, delete, insert, select
 
 from inhouse.catalog import audit
 from inhouse.catalog.database import Database, advance
-from inhouse.catalog.lineage import Lineage
+from inhouse.catalog.lineage import Lineage, Moment
 from inhouse.catalog.schema import members, names
 from inhouse.core.access import Action, Actor, Decision
 from inhouse.core.artifact import Ref
@@ -48,7 +49,7 @@ class Access:
         A refusal is written to the audit log, and so is every `use`. With ``record=False``
         nothing is: for filtering what somebody sees, where a "no" is not an event.
         """
-        decision = self._judge(actor, action, thing)
+        decision = self._judge(actor, action, thing, self._lineage.now())
         if record and (action == "use" or not decision.allowed):
             with self._database.write() as connection:
                 audit.write(
@@ -86,8 +87,8 @@ class Access:
         """Give a name its own label, at once for all its versions and all made from them."""
         self.apply(self.groups(), {ref: label}, by=by)
 
-    def _judge(self, actor: Actor, action: Action, thing: Ref) -> Decision:
-        state = self._lineage.state(thing)
+    def _judge(self, actor: Actor, action: Action, thing: Ref, now: Moment) -> Decision:
+        state = now.state(thing)
         if state is None:
             note = "there is no such version" if thing.version else "it has not been made"
             return Decision(False, actor.name, action, thing, Label.CLOSED, note=note)
@@ -95,29 +96,28 @@ class Access:
         if state.gone == "deleted":
             note = "it was deleted"
             return Decision(False, actor.name, action, pinned, Label.CLOSED, note=note)
-        demands = self._lineage.demands(state.version)
+        demands = now.demands(state.version)
         if self._lineage.clauses.admits(actor.groups, demands.need):
-            return self._judge_sources(actor, action, pinned, demands.label)
+            return self._judge_sources(
+                Decision(True, actor.name, action, pinned, demands.label), actor, now
+            )
         missing = demands.label.missing(actor.groups)
         return Decision(
             False, actor.name, action, pinned, demands.label, missing, demands.origins(missing)
         )
 
-    def _judge_sources(self, actor: Actor, action: Action, thing: Ref, label: Label) -> Decision:
-        """Allow it, unless it answers from data of which the actor may read nothing at all."""
-        sources = self._lineage.sources(thing.version or "")
-        refused = [self._judge(actor, "read", source) for source in sources]
-        if not refused or any(decision.allowed for decision in refused):
-            return Decision(True, actor.name, action, thing, label)
-        carried = "; ".join(f"{d.thing.path} carries {d.missing}" for d in refused)
-        return Decision(
-            False,
-            actor.name,
-            action,
-            thing,
-            label,
-            Label.joined(decision.missing for decision in refused),
-            tuple(origin for decision in refused for origin in decision.origins),
+    def _judge_sources(self, given: Decision, actor: Actor, now: Moment) -> Decision:
+        """Uphold a yes, unless the thing answers from data of which the actor may read nothing."""
+        sources = now.sources(given.thing.version or "")
+        found = [self._judge(actor, "read", source, now) for source in sources]
+        if not found or any(decision.allowed for decision in found):
+            return given
+        carried = "; ".join(f"{d.thing.path} carries {d.missing}" for d in found)
+        return replace(
+            given,
+            allowed=False,
+            missing=Label.joined(decision.missing for decision in found),
+            origins=tuple(origin for decision in found for origin in decision.origins),
             note=f"it answers only from documents closed to them: {carried}",
         )
 

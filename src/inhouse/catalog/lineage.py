@@ -45,41 +45,63 @@ class State:
 
 
 class Lineage:
-    """Answers what references mean and demand, remembering it until the epoch moves."""
+    """Gives what references mean and demand at this moment."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self.clauses = Clauses()
-        self._epoch = -1
+        self._last = Moment(database, self.clauses, epoch=-1)
+
+    def now(self) -> Moment:
+        """Return what holds now; it is kept, with all that was read, until the epoch moves."""
+        epoch = self._database.epoch()
+        last = self._last
+        if epoch != last.epoch:
+            last = self._last = Moment(self._database, self.clauses, epoch=epoch)
+        return last
+
+
+class Moment:
+    """What references mean and demand in one epoch, read when it is first asked for."""
+
+    def __init__(self, database: Database, clauses: Clauses, *, epoch: int) -> None:
+        self.epoch = epoch
+        self._database = database
+        self._clauses = clauses
         self._demands: dict[str, Demands] = {}
         self._states: dict[Ref, State] = {}
         self._sources: dict[str, tuple[Ref, ...]] = {}
 
-    def demands(self, version: str) -> Demands:
-        """Return what a version demands at this moment. A name without a label is closed."""
-        self._refresh()
-        known = self._demands
-        if version not in known:
-            known[version] = self._read(version)
-        return known[version]
-
     def state(self, ref: Ref) -> State | None:
         """Return the one version a reference means, or None if it means none or several."""
-        self._refresh()
-        known = self._states
-        if ref not in known:
+        if ref not in self._states:
             with self._database.read() as connection:
                 rows = connection.execute(matching(ref)).all()
             if len(rows) != 1:
                 return None  # not remembered: there is no end of names that mean nothing
-            known[ref] = State(rows[0].version, rows[0].gone)
-        return known[ref]
+            self._states[ref] = State(rows[0].version, rows[0].gone)
+        return self._states[ref]
+
+    def demands(self, version: str) -> Demands:
+        """Return what a version demands. A name without a label is closed."""
+        if version not in self._demands:
+            above = ancestry(version)
+            query = (
+                select(artifacts.c.path, names.c.label)
+                .join(above, above.c.version == artifacts.c.version)
+                .outerjoin(names, names.c.path == artifacts.c.path)
+                .distinct()
+            )
+            with self._database.read() as connection:
+                rows = connection.execute(query).all()
+            own = {path: Label.parse(text) if text else Label.CLOSED for path, text in rows}
+            label = Label.joined(own.values()) if own else Label.CLOSED
+            self._demands[version] = Demands(own, label, self._clauses.need(label))
+        return self._demands[version]
 
     def sources(self, version: str) -> tuple[Ref, ...]:
         """Return the data behind what a version asks item by item; each has its own label."""
-        self._refresh()
-        known = self._sources
-        if version not in known:
+        if version not in self._sources:
             asked = edges.alias()
             query = (
                 select(artifacts.c.path, artifacts.c.version)
@@ -91,27 +113,8 @@ class Lineage:
             )
             with self._database.read() as connection:
                 rows = connection.execute(query).all()
-            known[version] = tuple(Ref.parse(row.path).at(row.version) for row in rows)
-        return known[version]
-
-    def _refresh(self) -> None:
-        epoch = self._database.epoch()
-        if epoch != self._epoch:
-            self._demands, self._states, self._sources, self._epoch = {}, {}, {}, epoch
-
-    def _read(self, version: str) -> Demands:
-        above = ancestry(version)
-        query = (
-            select(artifacts.c.path, names.c.label)
-            .join(above, above.c.version == artifacts.c.version)
-            .outerjoin(names, names.c.path == artifacts.c.path)
-            .distinct()
-        )
-        with self._database.read() as connection:
-            rows = connection.execute(query).all()
-        own = {path: Label.parse(text) if text else Label.CLOSED for path, text in rows}
-        label = Label.joined(own.values()) if own else Label.CLOSED
-        return Demands(own, label, self.clauses.need(label))
+            self._sources[version] = tuple(Ref.parse(r.path).at(r.version) for r in rows)
+        return self._sources[version]
 
 
 def ancestry(version: str) -> CTE:

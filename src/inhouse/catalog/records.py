@@ -48,7 +48,7 @@ def read(connection: Connection, row: Row[Any], lineage: Lineage) -> Artifact:
         ),
         digest=row.digest,
         files=read_files(connection, row.version),
-        label=lineage.demands(row.version).label,
+        label=lineage.now().demands(row.version).label,
         created=datetime.fromtimestamp(row.created, UTC),
         actor=row.actor,
         seconds=row.seconds,

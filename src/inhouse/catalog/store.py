@@ -117,7 +117,7 @@ class Catalog:
             Corrupt: a file is missing or its bytes have changed.
         """
         artifact = self.get(ref)
-        state = self.lineage.state(artifact.ref)
+        state = self.lineage.now().state(artifact.ref)
         if state is None or state.gone:
             fix = f"It was {state.gone if state else 'deleted'}; make it again with: inhouse run"
             raise NotFound("artifact", str(artifact.ref), (), fix)
@@ -213,7 +213,7 @@ class Catalog:
         seconds = time.monotonic() - started
         outcome = Outcome(self.blobs.measure(work, result.scratch), seconds, result.summary)
         carried = [e.parent.version or "" for e in recipe.parents if e.flow == "carry"]
-        inherited = Label.joined(self.lineage.demands(parent).label for parent in carried)
+        inherited = Label.joined(self.lineage.now().demands(parent).label for parent in carried)
         with self.blobs.lock("commit"):
             self.blobs.keep(work, outcome.files)
             with self.database.write() as connection:

@@ -41,7 +41,7 @@ app = typer.Typer(
     help="Build, serve and govern language models that your company owns.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,
     epilog="Start with: inhouse init",
 )
 PANELS: dict[str, tuple[Callable[..., None], ...]] = {

@@ -23,7 +23,7 @@ def ask(
     actor: As = "",
     as_json: AsJson = False,
 ) -> None:
-    """Ask an endpoint a question; the answer cites the sections it rests on."""
+    """Ask an endpoint; the answer cites the sections it rests on."""
     from inhouse.core.protocols import Sampling
 
     with opened(project, actor) as house:

@@ -39,7 +39,7 @@ def doctor(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Say what this machine can do, and what to type where something is missing."""
+    """Say what this machine can do, and how to mend what is missing."""
     found = [*_software(), *_processor(), *_memory_and_disk(), *_accelerator(), *_extras()]
     if not offline:
         found += _registries()

@@ -15,7 +15,11 @@ def gc(
     project: ProjectFile = FILE,
     as_json: AsJson = False,
 ) -> None:
-    """Remove the bytes of versions that no name points to and nothing current was made from."""
+    """Remove the bytes that nothing current needs.
+
+    Kept is what a name points to, and everything that was made from. Versions and lineage
+    stay on record.
+    """
     with opened(project) as house:
         gone = house.catalog.collect(by=house.actor_name, dry=dry_run)
     if as_json:

@@ -63,7 +63,10 @@ def init(
     folder: Annotated[Path, typer.Argument(help="Where the project is to be.")] = Path(),
     as_json: AsJson = False,
 ) -> None:
-    """Write a commented project file for the documents in a folder, or for an example."""
+    """Write a commented project file for your documents.
+
+    A folder without documents gets an example.
+    """
     from inhouse.core.errors import BadInput
 
     file = folder / "inhouse.yaml"

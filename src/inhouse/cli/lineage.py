@@ -21,7 +21,7 @@ def lineage(
     project: ProjectFile = FILE,
     as_json: AsJson = False,
 ) -> None:
-    """Draw what a thing was made from, and what was made from it."""
+    """Draw what a thing was made from, and into what."""
     from rich.tree import Tree
 
     from inhouse.core.artifact import Ref

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def models(project: ProjectFile = FILE, as_json: AsJson = False) -> None:
-    """List the models in the store and the built-in ones, with size, licence and digest."""
+    """List the models: those in the store and the built-in ones."""
     from inhouse.models.builtin import BUILTINS
 
     here = []

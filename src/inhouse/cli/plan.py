@@ -21,7 +21,7 @@ def plan(
     project: ProjectFile = FILE,
     as_json: AsJson = False,
 ) -> None:
-    """Say what a run would make, why, and who will be able to use it."""
+    """Say what a run would make, why, and for whom."""
     with opened(project) as house:
         planned = house.plan(target)
     if as_json:

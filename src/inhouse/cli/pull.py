@@ -19,7 +19,7 @@ def pull(
     actor: As = "",
     as_json: AsJson = False,
 ) -> None:
-    """Fetch a model, check it against its pin and keep it under a name."""
+    """Fetch a model, check it and keep it under a name."""
     with opened(project, actor) as house:
         with shown(quiet=as_json) as display:
             made = house.pull(model, name=name, progress=display.task(f"pulling {model}"))

@@ -21,7 +21,7 @@ def search(
     actor: As = "",
     as_json: AsJson = False,
 ) -> None:
-    """Find sections by meaning and by words, among those the actor may read."""
+    """Find sections that the actor may read, by meaning and by words."""
     with opened(project, actor) as house:
         hits = house.search(knowledge, query, top=top)
     if as_json:

@@ -18,7 +18,7 @@ def show(
     project: ProjectFile = FILE,
     as_json: AsJson = False,
 ) -> None:
-    """Show a thing: version, digest, label, what it was made from, what its stage said."""
+    """Show all that is known of one thing."""
     from inhouse.core.artifact import Ref
 
     with opened(project) as house:

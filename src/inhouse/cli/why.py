@@ -24,7 +24,7 @@ def why(
     project: ProjectFile = FILE,
     as_json: AsJson = False,
 ) -> None:
-    """Say whether somebody may use a thing, and which label decides it."""
+    """Say whether somebody may use a thing, and why not."""
     from inhouse.core.artifact import Ref
 
     with opened(project, actor) as house:
@@ -76,6 +76,6 @@ def _decisions(house: Project, actor: Actor, ref: Ref) -> list[Decision]:
     artifact, catalog = house.artifact(ref), house.catalog
     action: Action = "use" if ref.section in ("endpoints", "models") else "read"
     decisions = [catalog.access.decide(actor, action, artifact.ref, record=False)]
-    for source in catalog.lineage.sources(artifact.ref.version or ""):
+    for source in catalog.lineage.now().sources(artifact.ref.version or ""):
         decisions.append(catalog.access.decide(actor, "read", source, record=False))
     return decisions

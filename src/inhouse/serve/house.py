@@ -179,7 +179,7 @@ class House:
 
     def _admit(self, kind: Kind, name: str, actor: Actor) -> Decision:
         ref = self._reference(kind, name)
-        if ref is None or self._kind(ref) != kind or self.catalog.lineage.state(ref) is None:
+        if ref is None or self._kind(ref) != kind or self.catalog.lineage.now().state(ref) is None:
             known = [offer.name for offer in self._offers(actor) if offer.kind == kind]
             raise NotFound(kind, name, known)
         decision = self.catalog.access.decide(actor, "use", ref)
