@@ -22,6 +22,22 @@ from bench.harness.measure import Row
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "bench" / "results"
 PAGE = ROOT / "docs" / "benchmarks.md"
+README = ROOT / "README.md"
+HEADLINES = {
+    "start": (
+        "inhouse --help",
+        "install, beside sentence-transformers",
+        "size installed, beside sentence-transformers",
+        "size installed, beside litellm",
+        "make demo, installed",
+    ),
+    "catalog": (
+        "commit an artifact of 1 MB",
+        "verify an artifact of 200 MB, beside openssl",
+        "decide, peer's policy parsed once",
+        "check a label",
+    ),
+}
 COLUMNS = ("what", "unit", "ours", "peer", "ratio", "target", "met")
 
 
@@ -48,6 +64,25 @@ def keep(name: str, found: Mapping[str, Any]) -> None:
     (RESULTS / f"{name}.json").write_text(text + "\n", encoding="utf-8")
     page = PAGE.read_text(encoding="utf-8")
     PAGE.write_text(shown(page, name, found), encoding="utf-8")
+    renew_readme()
+
+
+def renew_readme() -> None:
+    """Show the rows that a newcomer cares for in the README, from all kept results."""
+    lines = ["| what | ours | peer | ratio | command |", "|" + " --- |" * 5]
+    for name, rows in HEADLINES.items():
+        kept = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))["rows"]
+        by_name = {row["name"]: row for row in kept}
+        for row in (by_name[wanted] for wanted in rows if wanted in by_name):
+            _, unit, ours, peer, ratio, _, _ = _cells(row)
+            lines.append(
+                f"| {row['name']} | {ours} {unit} | {peer} | {ratio} | `make bench BENCH={name}` |"
+            )
+    page = README.read_text(encoding="utf-8")
+    first, last = "<!-- measured -->\n", "<!-- end of measured -->"
+    marked = re.compile(f"{re.escape(first)}.*{re.escape(last)}", re.DOTALL)
+    block = "\n".join(["", *lines, "", ""])
+    README.write_text(marked.sub(lambda _: first + block + last, page), encoding="utf-8")
 
 
 def shown(page: str, name: str, found: Mapping[str, Any]) -> str:

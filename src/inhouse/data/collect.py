@@ -13,7 +13,6 @@ from inhouse.core.errors import BadInput, UserError
 from inhouse.core.nouns import Document
 from inhouse.core.stage import Context, Inputs, Result, Stage
 from inhouse.data.files import find, relative
-from inhouse.data.parse import parse
 
 LEDGER = "ledger.jsonl"
 LARGEST = 50 * 2**20
@@ -42,6 +41,8 @@ def run(spec: Collect, inputs: Inputs, ctx: Context) -> Result:
     Raises:
         UserError: a file is not the one in `spec` any more.
     """
+    from inhouse.data.parse import parse
+
     left_out: list[dict[str, str]] = []
     documents = characters = 0
 

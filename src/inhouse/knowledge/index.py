@@ -14,8 +14,6 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from inhouse.core.artifact import Input
 from inhouse.core.documents import read_documents
 from inhouse.core.errors import InhouseError
@@ -23,7 +21,6 @@ from inhouse.core.protocols import Embedder
 from inhouse.core.stage import Context, Inputs, Result, Stage
 from inhouse.knowledge.passages import cut
 from inhouse.knowledge.schema import FILE, FORMAT, NUMBER, SCHEMA, VECTOR, index_format, open_index
-from inhouse.knowledge.sections import split
 from inhouse.knowledge.words import postings
 
 UNFINISHED = "vectors.sqlite"
@@ -100,6 +97,8 @@ def build(
 
 
 def _write_sections(index: sqlite3.Connection, sources: Sequence[Input]) -> dict[str, int]:
+    from inhouse.knowledge.sections import split
+
     documents = sections = skipped = 0
     for number, source in enumerate(sorted(sources, key=lambda s: s.artifact.ref)):
         ref = source.artifact.ref
@@ -146,6 +145,8 @@ def _find_vectors(
     embedder: Embedder,
 ) -> int:
     """Bring the vectors of all passages into `vectors`; return how many were embedded for it."""
+    import numpy as np
+
     wanted = {passage.key: passage for passage in passages}
     if ctx.previous is not None:
         taken = _vectors_of(ctx.previous.folder, wanted)
@@ -203,6 +204,8 @@ def _write_passages(
 
 def _write_terms(index: sqlite3.Connection) -> None:
     """Write the inverted index, and the length of every section in terms."""
+    import numpy as np
+
     (sections,) = index.execute("SELECT count(*) FROM sections").fetchone()
     lengths = np.zeros(sections, NUMBER)
     rows = index.execute("SELECT number, headings, text FROM sections ORDER BY number")

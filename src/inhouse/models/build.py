@@ -11,14 +11,17 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 
 from inhouse.core.errors import BadInput
 from inhouse.core.stage import Context, Inputs, Result, Stage
 from inhouse.models.pull import context_tokens, kind_of
-from inhouse.models.weights import Weights, open_weights, read_json
+from inhouse.models.weight_files import read_json
+
+if TYPE_CHECKING:
+    from inhouse.models.weights import Weights
 
 MODEL = "openvino_model.xml"
 KEPT = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
@@ -41,6 +44,8 @@ def run(spec: Build, inputs: Inputs, ctx: Context) -> Result:
     Raises:
         BadInput: it is of a family that cannot be built, or a file is missing.
     """
+    from inhouse.models.weights import open_weights
+
     started = time.perf_counter()
     source = inputs["weights"].folder
     weights = open_weights(source)

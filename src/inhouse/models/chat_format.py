@@ -23,7 +23,7 @@ from tokenizers import Tokenizer
 
 from inhouse.core.errors import BadInput
 from inhouse.core.nouns import Message
-from inhouse.models.weights import read_json
+from inhouse.models.weight_files import read_json
 
 PRIVATE_USE = range(0xE000, 0xF8FF)
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inhouse.models.chat_format import load_tokenizer
-from inhouse.models.weights import read_json
+from inhouse.models.weight_files import read_json
 
 BATCH = 32
 

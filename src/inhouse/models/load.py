@@ -10,7 +10,7 @@ from inhouse.models.build import MODEL
 from inhouse.models.embedder import LocalEmbedder
 from inhouse.models.engine import Engine
 from inhouse.models.language import LocalModel
-from inhouse.models.weights import read_json
+from inhouse.models.weight_files import read_json
 
 EngineName = Literal["openvino", "transformers"]
 

@@ -14,15 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from inhouse.core.errors import BadInput
 from inhouse.core.stage import Context, Inputs, Result, Stage
 from inhouse.models.builtin import Kind, builtin
-from inhouse.models.gguf_file import GgufFile
-from inhouse.models.gguf_tokenizer import write_tokenizer
 from inhouse.models.sources import fetch, parse_source
-from inhouse.models.weights import gguf_config, open_weights, read_json
+from inhouse.models.weight_files import read_json
 
 SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 EMBEDDERS = frozenset({"bert"})
@@ -64,6 +60,8 @@ def run(spec: Pull, inputs: Inputs, ctx: Context) -> Result:
         Corrupt: the bytes do not match the pin.
         ProviderError: the source cannot be reached.
     """
+    from inhouse.models.weights import open_weights
+
     for left in ctx.work.iterdir():
         shutil.rmtree(left) if left.is_dir() else left.unlink()
     seen = fetch(
@@ -110,6 +108,12 @@ def context_tokens(folder: Path, config: Mapping[str, Any]) -> int:
 
 def _describe_gguf(folder: Path) -> str:
     """Write beside a GGUF file what it says about itself; return its licence."""
+    import orjson
+
+    from inhouse.models.gguf_file import GgufFile
+    from inhouse.models.gguf_tokenizer import write_tokenizer
+    from inhouse.models.weights import gguf_config
+
     file = GgufFile(folder / "model.gguf")
     write_tokenizer(file, folder)
     config = orjson.dumps(gguf_config(file), option=orjson.OPT_INDENT_2)

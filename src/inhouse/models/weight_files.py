@@ -7,9 +7,11 @@ is inside the files is judged by `weights`.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 from inhouse.core.errors import BadInput
 
@@ -104,3 +106,20 @@ def _no_weights(paths: list[str], source: str) -> BadInput:
     return BadInput(
         f"{source} holds no weights.", "A source needs model.safetensors or one .gguf file."
     )
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the object in a JSON file.
+
+    Raises:
+        BadInput: it is missing or does not hold a JSON object.
+    """
+    try:
+        value = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise BadInput(f"{path} is missing.", "Pull the model again.") from None
+    except ValueError as error:
+        raise BadInput(f"{path} is not JSON: {error}.", "Pull the model again.") from None
+    if not isinstance(value, dict):
+        raise BadInput(f"{path} does not hold a JSON object.", "Pull the model again.")
+    return value

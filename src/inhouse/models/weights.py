@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from inhouse.core.errors import BadInput
 from inhouse.models.gguf_file import GgufFile
+from inhouse.models.weight_files import read_json
 
 Array = npt.NDArray[np.float32]
 
@@ -115,23 +116,6 @@ def open_weights(folder: Path) -> Weights:
     if not shards:
         raise BadInput(f"{folder} holds no weights.", "Pull the model first.")
     return _open_safetensors(shards, read_json(folder / "config.json"))
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Return the object in a JSON file.
-
-    Raises:
-        BadInput: it is missing or does not hold a JSON object.
-    """
-    try:
-        value = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise BadInput(f"{path} is missing.", "Pull the model again.") from None
-    except ValueError as error:
-        raise BadInput(f"{path} is not JSON: {error}.", "Pull the model again.") from None
-    if not isinstance(value, dict):
-        raise BadInput(f"{path} does not hold a JSON object.", "Pull the model again.")
-    return value
 
 
 def _open_safetensors(shards: list[Path], config: Mapping[str, Any]) -> Weights:

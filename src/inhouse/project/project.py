@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from inhouse.catalog import Catalog, Made
 from inhouse.catalog.access import memberships
@@ -18,13 +17,14 @@ from inhouse.core.nouns import Hit
 from inhouse.core.protocols import Sampling
 from inhouse.core.stage import Progress, Recipe, silent
 from inhouse.models import pull
-from inhouse.project.asking import Answered, ask
-from inhouse.project.loaders import Loaders
 from inhouse.project.plan import Plan, Planned, plan
 from inhouse.project.read import read
 from inhouse.project.schema import Api
 from inhouse.project.steps import EMBEDDER, Step, local_pin, steps
-from inhouse.serve.house import House
+
+if TYPE_CHECKING:
+    from inhouse.project.asking import Answered
+    from inhouse.serve.house import House
 
 FILE = "inhouse.yaml"
 
@@ -193,6 +193,9 @@ class Project:
 
     def house(self) -> House:
         """Return the house over this project's store: what the server serves."""
+        from inhouse.project.loaders import Loaders
+        from inhouse.serve.house import House
+
         keys = {
             name: endpoint.model.key.strip("${}")
             for name, endpoint in self.config.endpoints.items()
@@ -223,6 +226,10 @@ class Project:
             Refused: they may not use it, or read any of its knowledge.
             NotFound: the project has no such endpoint, or it has not been made.
         """
+        import asyncio
+
+        from inhouse.project.asking import ask
+
         ref = self._made("endpoints", endpoint)
         asker = self.catalog.access.actor(actor or self.actor_name)
 
@@ -245,6 +252,8 @@ class Project:
             Refused: they may read none of its sources.
             NotFound: the project has no such knowledge base, or it has not been made.
         """
+        from inhouse.project.loaders import Loaders
+
         ref = self.catalog.get(self._made("knowledge", knowledge)).ref
         asker = self.catalog.access.actor(actor or self.actor_name)
         return Loaders(self.catalog, {}).retriever(ref).search(query, asker, top=top)
