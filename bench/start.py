@@ -19,14 +19,13 @@ What is equal and what is not:
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from bench.harness.measure import Goal, Measure, Round, Row, Samples, interleave, running, timed
+from bench.harness.measure import Goal, Measure, Row, Samples, interleave, running, timed
 from bench.harness.peer import PEERS, Peer, Unavailable, install, pip, program
 
 ROOT = Path(__file__).parents[1]
@@ -50,7 +49,7 @@ def run() -> Iterator[Row]:
     """Measure all four, the quick ones first."""
     yield from commands()
     yield from installations()
-    yield demonstration()
+    yield from demonstration()
 
 
 def commands() -> Iterator[Row]:
@@ -61,12 +60,6 @@ def commands() -> Iterator[Row]:
         running(str(program(HERE, "inhouse")), "--help"), peer, rounds=15, scale=1e3
     )
     yield Row.of(Measure("inhouse --help", "ms", Goal("ours", 300)), samples, LLM.title)
-    alone = interleave(importing(HERE, "import inhouse"), None, rounds=15, scale=1e3)
-    yield Row.of(Measure("import inhouse", "ms", Goal("ours", 10)), alone)
-    peer = importing(llm, "import llm") if llm else None
-    statement = "from inhouse.project.project import Project"
-    samples = interleave(importing(HERE, statement), peer, rounds=15, scale=1e3)
-    yield Row.of(Measure("import Project", "ms", Goal("ratio", 1)), samples, LLM.title)
 
 
 def installations() -> Iterator[Row]:
@@ -90,26 +83,13 @@ def installations() -> Iterator[Row]:
                 yield Row.of(named, samples, stack.title)
 
 
-def demonstration() -> Row:
-    """Run the script of `make demo`."""
+def demonstration() -> Iterator[Row]:
+    """Run the script of `make demo`, then plan the project that it leaves, with nothing to do."""
     demo = running(sys.executable, str(ROOT / "examples" / "demo.py"))
-    return Row.of(Measure("make demo, installed", "s", Goal("ours", 300)), Samples([demo()], None))
-
-
-def importing(environment: Path, statement: str) -> Round:
-    """Return a round that measures a statement in a new interpreter, without its start."""
-    code = (
-        "from time import perf_counter\n"
-        "started = perf_counter()\n"
-        f"{statement}\n"
-        "print(perf_counter() - started)"
-    )
-    command = [str(program(environment, "python")), "-c", code]
-
-    def measured() -> float:
-        return float(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
-
-    return measured
+    yield Row.of(Measure("make demo, installed", "s", Goal("ours", 300)), Samples([demo()], None))
+    words = (str(program(HERE, "inhouse")), "plan", "--project", str(ROOT / ".demo/inhouse.yaml"))
+    planned = interleave(running(*words), None, rounds=9, scale=1e3)
+    yield Row.of(Measure("inhouse plan, nothing to do", "ms", Goal("ours", 1000)), planned)
 
 
 def installed(folder: Path, *steps: tuple[str, ...]) -> tuple[float, float, float]:

@@ -30,12 +30,13 @@ HEADLINES = {
         "size installed, beside sentence-transformers",
         "size installed, beside litellm",
         "make demo, installed",
+        "inhouse plan, nothing to do",
     ),
     "catalog": (
         "commit an artifact of 1 MB",
         "verify an artifact of 200 MB, beside openssl",
         "decide, peer's policy parsed once",
-        "check a label",
+        "check a label against groups",
     ),
 }
 COLUMNS = ("what", "unit", "ours", "peer", "ratio", "target", "met")

@@ -1,0 +1,163 @@
+"""What a newcomer types, with the real models: the README, the examples, the public client."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import openai
+import pytest
+from small_project import PROGRAM, write
+
+from inhouse.project.read import read
+
+ROOT = Path(__file__).parents[2]
+PAGES = {
+    "leave.md": "# Leave\n\n## How many days of leave are there?\n\nEverybody has thirty days of "
+    "leave a year. Days that are left over expire in March.\n",
+    "parking.md": "# Parking\n\n## Where do visitors park?\n\nVisitors park in the yard behind "
+    "the mill, next to the old crane.\n",
+}
+
+
+def typed(*words: str, cwd: Path, actor: str = "ana") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*PROGRAM, *words],
+        cwd=cwd,
+        env=os.environ | {"INHOUSE_ACTOR": actor, "NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        timeout=150,
+    )
+
+
+@pytest.fixture(scope="module")
+def desk(weights_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The README's next commands, in a folder with two documents; models are there already."""
+    folder = write(tmp_path_factory.mktemp("readme") / "desk", PAGES)
+    assert typed("init", cwd=folder).returncode == 0
+    shutil.copytree(weights_store / ".inhouse", folder / ".inhouse")
+    ran = typed("run", cwd=folder)
+    assert ran.returncode == 0, ran.stderr
+    return folder
+
+
+def readme_commands() -> list[list[str]]:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    block = text.partition("## Then, in a folder")[2]
+    lines = re.findall(r"^inhouse (.+?)(?:\s+#.*)?$", block, re.MULTILINE)
+    return [re.findall(r'"[^"]*"|\S+', line) for line in lines]
+
+
+@pytest.mark.weights
+def test_the_readme_commands_work(desk: Path):
+    commands = [[word.strip('"') for word in words] for words in readme_commands()]
+    assert [words[0] for words in commands] == [
+        "init", "plan", "run", "ask", "why", "keys", "serve",
+    ]  # fmt: skip
+    for words in commands:
+        if words[0] not in ("init", "serve"):  # done by the fixture; does not end
+            done = typed(*words, cwd=desk)
+            assert done.returncode == 0, (words, done.stderr)
+            assert done.stdout.strip()
+
+
+@pytest.mark.weights
+def test_an_answer_is_true_and_cited(desk: Path):
+    said = typed("ask", "desk", "Where do visitors park?", "--json", cwd=desk)
+    answer = json.loads(said.stdout)
+    assert "behind the mill" in answer["answer"]
+    assert answer["citations"][0]["link"] == "parking.md#where-do-visitors-park"
+    assert answer["label"] == "team"
+    assert re.fullmatch(r"[0-9a-f]{64}", answer["digest"])
+
+
+@pytest.mark.weights
+def test_a_stranger_is_refused(desk: Path):
+    said = typed("ask", "desk", "Where do visitors park?", cwd=desk, actor="bo")
+    assert said.returncode == 2
+    assert "data/documents carries team" in said.stderr
+    assert "Traceback" not in said.stderr
+
+
+@pytest.fixture(scope="module")
+def server(desk: Path) -> Iterator[str]:
+    with subprocess.Popen(
+        [*PROGRAM, "serve", "--port", "0", "--json"],
+        cwd=desk,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            yield json.loads(process.stdout.readline())["url"]
+        finally:
+            process.terminate()
+
+
+@pytest.fixture
+def client(desk: Path, server: str) -> Iterator[openai.OpenAI]:
+    made = typed("keys", "create", "--actor", "ana", "--json", cwd=desk)
+    key = json.loads(made.stdout)["key"]
+    with openai.OpenAI(base_url=f"{server}/v1", api_key=key, max_retries=0) as made_client:
+        yield made_client
+
+
+QUESTION = [{"role": "user", "content": "How many days of leave are there?"}]
+
+
+@pytest.mark.weights
+def test_the_public_client_gets_a_whole_answer(client: openai.OpenAI):
+    answer = client.chat.completions.create(model="desk", messages=QUESTION, max_tokens=60)
+    text = answer.choices[0].message.content
+    assert "thirty days" in text
+    assert "Sources:\n[1] leave.md" in text
+    assert answer.usage.prompt_tokens > 20
+    assert answer.model_extra["inhouse"]["citations"][0]["document"] == "leave.md"
+
+
+@pytest.mark.weights
+def test_the_public_client_gets_a_streamed_answer(client: openai.OpenAI):
+    stream = client.chat.completions.create(
+        model="desk",
+        messages=QUESTION,
+        max_tokens=60,
+        stream=True,
+        stream_options={"include_usage": True},
+    )
+    chunks = list(stream)
+    text = "".join(c.choices[0].delta.content or "" for c in chunks if c.choices)
+    assert "thirty days" in text
+    assert chunks[-1].usage.total_tokens > 20
+
+
+@pytest.mark.weights
+def test_the_public_client_gets_vectors(client: openai.OpenAI):
+    assert {m.id for m in client.models.list()} == {"desk", "minilm"}
+    found = client.embeddings.create(model="minilm", input=["a day off", "the yard"])
+    assert [len(item.embedding) for item in found.data] == [384, 384]
+    assert found.usage.prompt_tokens == 9
+
+
+def test_the_example_is_a_project():
+    project, _ = read(ROOT / "examples" / "desk" / "inhouse.yaml")
+    assert list(project.endpoints) == ["desk"]
+
+
+@pytest.mark.slow
+@pytest.mark.weights
+def test_the_demo_runs_and_leaves_nothing_running():
+    done = subprocess.run(
+        [sys.executable, ROOT / "examples" / "demo.py"], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    assert "1 passage embedded" in done.stdout
+    assert "carries team" in done.stdout
+    assert "nothing is left running" in done.stdout
