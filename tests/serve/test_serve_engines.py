@@ -9,6 +9,7 @@ import threading
 import pytest
 from serve_world import Model
 
+from inhouse.core.errors import EngineStopped
 from inhouse.serve.engines import Engines
 
 
@@ -67,4 +68,17 @@ async def test_a_failed_load_is_told_and_tried_again() -> None:
             pass
     async with engines.lease("a", "v1", Model) as engine:
         assert engine.name == "echo"
+    await engines.close()
+
+
+async def test_an_engine_that_stopped_is_loaded_anew() -> None:
+    engines: Engines[Model] = Engines(Model.close)
+    loaded = [Model("first"), Model("second")]
+    waiting = iter(loaded)
+    with pytest.raises(EngineStopped):
+        async with engines.lease("desk", "v1", lambda: next(waiting)):
+            raise EngineStopped
+    async with engines.lease("desk", "v1", lambda: next(waiting)) as engine:
+        assert engine.name == "second"
+    assert loaded[0].closed.is_set()
     await engines.close()

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -87,7 +88,7 @@ def test_a_stranger_is_refused(desk: Path):
 
 
 @pytest.fixture(scope="module")
-def server(desk: Path) -> Iterator[str]:
+def server(desk: Path) -> Iterator[tuple[str, int]]:
     with subprocess.Popen(
         [*PROGRAM, "serve", "--port", "0", "--json"],
         cwd=desk,
@@ -97,16 +98,17 @@ def server(desk: Path) -> Iterator[str]:
     ) as process:
         try:
             assert process.stdout is not None
-            yield json.loads(process.stdout.readline())["url"]
+            greeting = json.loads(process.stdout.readline())
+            yield greeting["url"], process.pid
         finally:
             process.terminate()
 
 
 @pytest.fixture
-def client(desk: Path, server: str) -> Iterator[openai.OpenAI]:
+def client(desk: Path, server: tuple[str, int]) -> Iterator[openai.OpenAI]:
     made = typed("keys", "create", "--actor", "ana", "--json", cwd=desk)
     key = json.loads(made.stdout)["key"]
-    with openai.OpenAI(base_url=f"{server}/v1", api_key=key, max_retries=0) as made_client:
+    with openai.OpenAI(base_url=f"{server[0]}/v1", api_key=key, max_retries=0) as made_client:
         yield made_client
 
 
@@ -144,6 +146,28 @@ def test_the_public_client_gets_vectors(client: openai.OpenAI):
     found = client.embeddings.create(model="minilm", input=["a day off", "the yard"])
     assert [len(item.embedding) for item in found.data] == [384, 384]
     assert found.usage.prompt_tokens == 9
+
+
+@pytest.mark.weights
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="finds the engine through /proc")
+def test_an_engine_that_was_killed_is_started_anew(client: openai.OpenAI, server: tuple[str, int]):
+    def ask() -> str | None:
+        answer = client.chat.completions.create(model="desk", messages=QUESTION, max_tokens=30)
+        return answer.choices[0].message.content
+
+    assert ask()
+    workers = [
+        int(child)
+        for task in Path(f"/proc/{server[1]}/task").glob("*/children")
+        for child in task.read_text().split()
+        if "worker" in Path(f"/proc/{child}/cmdline").read_text()
+    ]
+    assert workers
+    for worker in workers:
+        os.kill(worker, signal.SIGKILL)
+    with pytest.raises(openai.APIStatusError, match="engine has stopped"):
+        ask()
+    assert "thirty days" in str(ask())
 
 
 def test_the_example_is_a_project():

@@ -11,6 +11,7 @@ InhouseError                  exit 1, HTTP 500
 │   └── TooLong               the prompt does not fit the model's context
 ├── StoreError                the store cannot be written or read
 │   └── Corrupt               bytes do not match their digest
+├── EngineStopped             HTTP 503: a model's process has ended; the next request starts it
 └── ProviderError             HTTP 502: somebody else's API failed or timed out
 """
 
@@ -126,6 +127,19 @@ class Corrupt(StoreError):
     """Stored bytes do not match their digest."""
 
     code = "corrupt"
+
+
+class EngineStopped(InhouseError):
+    """The process that runs a model has ended in the middle of an answer."""
+
+    status = 503
+    code = "engine_stopped"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The engine has stopped, so the answer is not complete.",
+            "Ask again; the engine is started anew, and its last words are in the log.",
+        )
 
 
 class ProviderError(InhouseError):

@@ -12,6 +12,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from inhouse.core.errors import EngineStopped
+
 T = TypeVar("T")
 
 
@@ -39,7 +41,8 @@ class Engines(Generic[T]):
         """Give the engine that an owner needs from now on, loading it on a thread if it is new.
 
         The owner's last engine is closed as soon as nobody holds it. A request that goes away
-        does not stop a load that others may wait for; a load that failed is tried again.
+        does not stop a load that others may wait for; a load that failed is tried again, and
+        an engine that stopped is loaded anew for the next request.
         """
         self._needed[owner] = key
         if key not in self._open or _failed(self._open[key].loading):
@@ -49,6 +52,11 @@ class Engines(Generic[T]):
         self._sweep()
         try:
             yield await asyncio.shield(engine.loading)
+        except EngineStopped:
+            if self._open.get(key) is engine:
+                del self._open[key]
+                self._let_go(engine)
+            raise
         finally:
             engine.leases -= 1
             self._sweep()
@@ -64,9 +72,12 @@ class Engines(Generic[T]):
         for key, engine in list(self._open.items()):
             if engine.leases == 0 and key not in needed:
                 del self._open[key]
-                task = asyncio.create_task(self._finish(engine.loading))
-                self._closing.add(task)
-                task.add_done_callback(self._closing.discard)
+                self._let_go(engine)
+
+    def _let_go(self, engine: _Engine[T]) -> None:
+        task = asyncio.create_task(self._finish(engine.loading))
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
 
     async def _finish(self, loading: asyncio.Task[T]) -> None:
         await asyncio.wait([loading])

@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 import orjson
 
-from inhouse.core.errors import BadInput, InhouseError
+from inhouse.core.errors import BadInput, EngineStopped
 from inhouse.models.engine import Request
 
 State = Literal["running", "finished", "lost"]
@@ -82,7 +82,7 @@ class OpenVINOEngine:
         """Stream the tokens of the answer, the stop token included; closing it aborts.
 
         Raises:
-            InhouseError: the worker has ended.
+            EngineStopped: the worker has ended.
         """
         number, stream = next(self._numbers), Stream()
         self._streams[number] = (asyncio.get_running_loop(), stream)
@@ -91,12 +91,12 @@ class OpenVINOEngine:
         try:
             while state == "running":
                 if self._process.poll() is not None:
-                    raise _failed()
+                    raise EngineStopped
                 tokens, state = await stream.get()
                 for token in tokens:
                     yield token
             if state == "lost":
-                raise _failed()
+                raise EngineStopped
         finally:
             del self._streams[number]
             if state == "running":
@@ -163,10 +163,3 @@ def _message(number: int, request: Request) -> dict[str, Any]:
         "seed": secrets.randbits(32) if sampling.seed is None else sampling.seed,
         "stops": sorted(request.stops),
     }
-
-
-def _failed() -> InhouseError:
-    return InhouseError(
-        "The engine has stopped, so the answer is not complete.",
-        "Load the model again; its own messages are in the log.",
-    )
