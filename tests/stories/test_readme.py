@@ -185,3 +185,24 @@ def test_the_demo_runs_and_leaves_nothing_running():
     assert "1 passage embedded" in done.stdout
     assert "carries team" in done.stdout
     assert "nothing is left running" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.weights
+@pytest.mark.timeout(600)
+def test_the_wheel_works_away_from_the_clone(tmp_path: Path):
+    built = [sys.executable, "-m", "build", "--wheel", "--outdir", str(tmp_path), str(ROOT)]
+    subprocess.run(built, check=True, capture_output=True)
+    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "venv")], check=True)
+    programs = tmp_path / "venv" / ("Scripts" if os.name == "nt" else "bin")
+    pip = [programs / "python", "-m", "pip", "install", "--quiet", "-c", ROOT / "constraints.txt"]
+    subprocess.run([*pip, next(tmp_path.glob("*.whl"))], check=True, capture_output=True)
+    folder = write(tmp_path / "desk", PAGES)
+    said = ""
+    for words in (["init"], ["run"], ["ask", "desk", "Where do visitors park?"]):
+        done = subprocess.run(
+            [programs / "inhouse", *words], cwd=folder, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        said = done.stdout
+    assert "behind the mill" in said
