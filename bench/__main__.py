@@ -37,6 +37,8 @@ def measure(name: str) -> int:
     for row in import_module(f"bench.{name}").run():
         print(f"measured: {row.name}", file=sys.stderr)
         rows.append(row)
+    if not rows:
+        return 0
     report.print_rows(rows)
     report.keep(name, report.result(rows))
     return 0

@@ -25,6 +25,7 @@ WORDS: dict[str, tuple[list[str], set[str]]] = {
     "": ([], {"--version", "--debug", "--install-completion", "--show-completion"}),
     "ask": (["endpoint", "question"], SHARED | ACTOR | {"--max-tokens", "--temperature"}),
     "doctor": ([], {"--offline", "--json"}),
+    "evaluate": (["knowledge", "suite"], SHARED | ACTOR),
     "gc": ([], SHARED | {"--dry-run"}),
     "init": (["folder"], {"--json"}),
     "keys create": ([], SHARED | ACTOR | {"--days"}),

@@ -30,7 +30,7 @@ def test_a_reference_parses_back(section: str, name: str, version: str | None):
     [
         "", "data", "data/", "/x", "Data/x", "data/X", "data/x@", "data/x@12", "data/x@12G4",
         "data/x@" + "a" * 65, "data/../x", "data/x/../y", "data/a/b/c", "data//x", "data/x\n",
-        "suites/x", "data/.x", "data/x@ab%c", "data/x@1234@1234", " data/x", "data/x\x00",
+        "secrets/x", "data/.x", "data/x@ab%c", "data/x@1234@1234", " data/x", "data/x\x00",
     ],
 )  # fmt: skip
 def test_what_is_no_reference(text: str):

@@ -79,7 +79,7 @@ def test_encodings(data: bytes, path: str) -> None:
         (b"---\ntitle: x\n---\n", "a.md", "no text"),
         (b"<script>x</script>", "a.html", "no text"),
         (b"<div>" * 5000 + b"x", "a.html", "nested deeper"),
-        (b"PK", "a.zip", "type '.zip'"),
+        (b"\x89PNG", "a.png", "type '.png'"),
         (b"x", "Makefile", "without an ending"),
     ],
 )

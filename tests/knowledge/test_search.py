@@ -4,6 +4,7 @@ import math
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
@@ -71,6 +72,43 @@ def test_any_query_gives_finite_scores(desk: KnowledgeBase, query: str) -> None:
     assert all(math.isfinite(hit.score) for hit in found)
 
 
+def test_the_best_stay_the_best_when_more_are_asked_for(tmp_path: Path) -> None:
+    texts = {
+        f"{n:02}.md": f"# Memo {n}\n\n{'zebra ' * (n % 7)}{'deal ' * (n + 1)}" for n in range(60)
+    }
+    found = base(tmp_path / "desk", [source(tmp_path / "in", "data/memos", texts)])
+    few = found.search("zebra deal", readable=found.sources, top=5)
+    assert found.search("zebra deal", readable=found.sources, top=30)[:5] == few
+    assert len(found.search("zebra deal", readable=found.sources, top=60)) == 60
+    found.close()
+
+
+def test_the_own_heading_is_met_and_those_above_are_not(tmp_path: Path) -> None:
+    texts = {
+        "a.md": "# Parking\n\n## Bicycles\n\nBehind the house.\n",
+        "b.md": "# Bicycles\n\n## Parking\n\nBehind the house.\n",
+    }
+    found = base(tmp_path / "desk", [source(tmp_path / "in", "data/handbook", texts)])
+    first, second = found.search("bicycles", readable=found.sources, top=2)
+    assert (first.section.document, second.section.document) == ("a.md", "b.md")
+    assert first.score > second.score + 0.1
+    found.close()
+
+
+def test_sections_around_a_section_speak_for_it(tmp_path: Path) -> None:
+    texts = {
+        "alone.md": "# One\n\nLunch.\n\n# Two\n\nFly economy.\n\n# Three\n\nParking.\n",
+        "among.md": "# One\n\nFlights.\n\n# Two\n\nFly economy.\n\n# Three\n\nFly early.\n",
+    }
+    found = base(tmp_path / "desk", [source(tmp_path / "in", "data/handbook", texts)])
+    hits = found.search("fly economy", readable=found.sources, top=2)
+    assert [(h.section.document, h.passage) for h in hits] == [
+        ("among.md", "Fly economy."),
+        ("alone.md", "Fly economy."),
+    ]
+    found.close()
+
+
 def test_nothing_readable_gives_nothing(desk: KnowledgeBase) -> None:
     assert desk.search("zebra", readable=(), top=5) == []
     assert desk.search("zebra", readable={"data/unknown"}, top=5) == []
@@ -126,12 +164,18 @@ SOURCE = st.dictionaries(st.sampled_from(["a.md", "b.md", "c/d.md"]), MARKDOWN, 
 COMPANY = st.dictionaries(st.sampled_from(["data/a", "data/b", "data/c"]), SOURCE, min_size=1)
 
 
-@settings(deadline=None, max_examples=60)
-@given(COMPANY, st.sets(st.sampled_from(["data/a", "data/b", "data/c"])), TEXT | st.just(""))
+@settings(deadline=None, max_examples=80)
+@given(
+    COMPANY,
+    st.sets(st.sampled_from(["data/a", "data/b", "data/c"])),
+    TEXT | st.just(""),
+    st.sampled_from([1, 20]),
+)
 def test_what_may_not_be_read_has_no_influence(
-    company: dict[str, dict[str, str]], readable: set[str], query: str
+    company: dict[str, dict[str, str]], readable: set[str], query: str, top: int
 ) -> None:
-    with tempfile.TemporaryDirectory() as name:
+    # Fewer candidates than sections, so that the choice of them is tried as well.
+    with tempfile.TemporaryDirectory() as name, patch("inhouse.knowledge.search.CANDIDATES", 3):
         folder = Path(name)
         inputs = [
             source(folder / path, path, dict(sorted(texts.items())))
@@ -139,8 +183,8 @@ def test_what_may_not_be_read_has_no_influence(
         ]
         whole = base(folder / "whole", inputs)
         mine = base(folder / "mine", [i for i in inputs if i.artifact.ref.path in readable])
-        assert whole.search(query, readable=readable, top=20) == mine.search(
-            query, readable=readable, top=20
+        assert whole.search(query, readable=readable, top=top) == mine.search(
+            query, readable=readable, top=top
         )
         whole.close()
         mine.close()

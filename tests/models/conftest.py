@@ -17,6 +17,7 @@ from inhouse.core.stage import Context
 from inhouse.models import build, pull
 from inhouse.models.language import LocalModel
 from inhouse.models.load import load_language
+from inhouse.models.weight_files import read_json
 
 
 def as_input(folder: Path) -> Input:
@@ -41,7 +42,8 @@ def as_input(folder: Path) -> Input:
 def run_build(source: Path, work: Path, precision: str = "int8") -> dict[str, object]:
     """Build the pulled model in `source` into `work` and return the summary."""
     work.mkdir(parents=True, exist_ok=True)
-    spec = build.Build(precision)  # type: ignore[arg-type]
+    kind = pull.kind_of(read_json(source / "config.json"))
+    spec = build.Build(kind, precision)  # type: ignore[arg-type]
     context = Context(work, Actor("test"))
     return dict(build.run(spec, {"weights": as_input(source)}, context).summary)
 

@@ -45,6 +45,20 @@ def test_meaning_is_near(embedder: LocalEmbedder) -> None:
     assert question @ other < 0.2
 
 
+def test_tokens_have_vectors_from_their_start_on(embedder: LocalEmbedder) -> None:
+    vectors, tokens = embedder.embed_tokens(TEXTS, starts=[0] * len(TEXTS))
+    np.testing.assert_allclose(vectors, embedder.embed(TEXTS), atol=1e-5)
+    assert [len(t) for t in tokens] == [embedder.tokens([text]) - 2 for text in TEXTS]
+    assert all(t.shape[1] == embedder.width and t.dtype == np.float32 for t in tokens)
+    np.testing.assert_allclose(np.linalg.norm(np.concatenate(tokens), axis=1), 1, atol=1e-5)
+    start = TEXTS[1].index("open")
+    _, (part,) = embedder.embed_tokens(TEXTS[1:2], starts=[start])
+    np.testing.assert_allclose(part, tokens[1][-len(part) :], atol=2e-3)
+    assert len(part) == embedder.tokens([TEXTS[1][start:]]) - 2
+    _, (none,) = embedder.embed_tokens(TEXTS[:1], starts=[1000])
+    assert none.shape == (0, embedder.width)
+
+
 @pytest.mark.train
 def test_vectors_are_those_of_sentence_transformers(
     embedder: LocalEmbedder, embedder_weights: Path

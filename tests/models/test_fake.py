@@ -49,3 +49,12 @@ def test_hashing_puts_like_texts_near_each_other() -> None:
     assert a @ b > 0.5 > a @ c
     assert np.linalg.norm(empty) == pytest.approx(1)
     assert model.embed([]).shape == (0, model.width)
+
+
+def test_hashing_gives_each_word_a_vector_from_its_start_on() -> None:
+    model: Embedder = HashEmbedder()
+    texts = ["Keys > Rotate the key", "?!"]
+    vectors, (tokens, none) = model.embed_tokens(texts, starts=[7, 0])
+    np.testing.assert_array_equal(vectors, model.embed(texts))
+    np.testing.assert_array_equal(tokens, model.embed(["rotate", "the", "key"]))
+    assert none.shape == (0, model.width)

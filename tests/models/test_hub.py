@@ -44,7 +44,7 @@ class _Hub(BaseHTTPRequestHandler):
         self.asked.append(self.path)
         name = self.path.rpartition("/")[2]
         body, headers = b"", {"X-Repo-Commit": COMMIT}
-        if self.path.startswith("/api/models/org/tiny/") and "/v1" in self.path:
+        if self.path.startswith("/api/models/org/tiny/") and f"/{COMMIT}" in self.path:
             if "/tree/" in self.path:
                 tree = [
                     {"type": "file", "path": n, "size": len(c), "oid": "0"}
@@ -55,7 +55,7 @@ class _Hub(BaseHTTPRequestHandler):
                 siblings = [{"rfilename": n} for n in FILES]
                 body = json.dumps({"id": "org/tiny", "sha": COMMIT, "siblings": siblings}).encode()
             headers["Content-Type"] = "application/json"
-        elif self.path.startswith("/org/tiny/resolve/v1/") and name in FILES:
+        elif self.path.startswith(f"/org/tiny/resolve/{COMMIT}/") and name in FILES:
             body = FILES[name]
             headers["ETag"] = f'"{hashlib.sha1(body).hexdigest()}"'
         else:
@@ -91,7 +91,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
 
 def test_a_pinned_revision_is_fetched(asked: list[str], tmp_path: Path) -> None:
-    summary = run_pull(Pull("hf://org/tiny@v1"), tmp_path / "work")
+    summary = run_pull(Pull(f"hf://org/tiny@{COMMIT}"), tmp_path / "work")
     assert {p.name for p in (tmp_path / "work").iterdir()} == {
         "config.json",
         "model.safetensors",
@@ -102,8 +102,14 @@ def test_a_pinned_revision_is_fetched(asked: list[str], tmp_path: Path) -> None:
 
 
 def test_an_unknown_revision_is_named(asked: list[str], tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="no hf://org/tiny@v9"):
-        run_pull(Pull("hf://org/tiny@v9"), tmp_path / "work")
+    with pytest.raises(BadInput, match="no hf://org/tiny@ddd"):
+        run_pull(Pull("hf://org/tiny@" + "d" * 40), tmp_path / "work")
+
+
+def test_a_name_that_may_move_needs_a_pin() -> None:
+    with pytest.raises(BadInput, match="may come to mean other weights"):
+        Pull("hf://org/tiny@v1")
+    assert Pull("hf://org/tiny@v1", "0" * 64).sha256
 
 
 def test_an_unreachable_hub_is_said_so(
@@ -112,4 +118,4 @@ def test_an_unreachable_hub_is_said_so(
     use_server(monkeypatch, unused_tcp_port)
     monkeypatch.setattr(time, "sleep", lambda _: None)  # it would try for half a minute
     with pytest.raises(ProviderError, match="did not deliver hf://org/tiny"):
-        run_pull(Pull("hf://org/tiny@v1"), tmp_path / "work")
+        run_pull(Pull(f"hf://org/tiny@{COMMIT}"), tmp_path / "work")

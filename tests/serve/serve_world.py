@@ -82,6 +82,12 @@ class Embedder:
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         return np.array([[len(t), 1, 0, 0] for t in texts], np.float32)
 
+    def embed_tokens(
+        self, texts: Sequence[str], *, starts: Sequence[int]
+    ) -> tuple[np.ndarray, list[np.ndarray]]:
+        pairs = zip(texts, starts, strict=True)
+        return self.embed(texts), [self.embed(t[start:].split()) for t, start in pairs]
+
     def tokens(self, texts: Sequence[str]) -> int:
         return sum(len(t.split()) for t in texts)
 

@@ -29,7 +29,7 @@ def chat(**changes: object) -> bytes:
         ({"temprature": 1}, "temprature", "Did you mean 'temperature'"),
         ({"temperature": 3}, "temperature", "less than or equal to 2"),
         ({"temperature": "1"}, "temperature", "number"),
-        ({"top_p": 0}, "top_p", "greater than 0"),
+        ({"top_p": 0}, "top_p", "greater than or equal to 0.001"),
         ({"max_tokens": 0}, "max_tokens", "greater than or equal to 1"),
         ({"seed": -1}, "seed", "greater"),
         ({"stop": [""]}, "stop[0]", "at least 1"),

@@ -56,9 +56,7 @@ def test_streamed_answer(client: Clients) -> None:
 def test_grounded_answer_cites_what_the_actor_may_read(world: World, client: Clients) -> None:
     answer = ask(client("cy"), "help", "parents")
     text = answer.choices[0].message.content
-    assert text.endswith(
-        "\n\nSources:\n[1] leave.md › Leave › Parental\n[2] leave.md › Leave › Sick"
-    )
+    assert text.endswith("\n\nSources:\n[1] leave.md › Leave › Parental")
     first = answer.inhouse["citations"][0]
     assert first == {
         "number": 1,
@@ -67,7 +65,7 @@ def test_grounded_answer_cites_what_the_actor_may_read(world: World, client: Cli
         "heading": "Leave › Parental",
         "anchor": "parental",
         "id": "s0",
-        "quote": "Parents get ten weeks",
+        "quote": "Parents get ten weeks. With pay.",
         "link": "leave.md#parental",
     }
     assert answer.inhouse["label"] == "open"
@@ -78,7 +76,7 @@ def test_grounded_answer_cites_what_the_actor_may_read(world: World, client: Cli
 
 def test_label_of_an_answer_joins_its_sources(client: Clients) -> None:
     answer = ask(client("ana"), "help", "parents")
-    assert len(answer.inhouse["citations"]) == 3
+    assert len(answer.inhouse["citations"]) == 1, "the label counts what the model was shown"
     assert answer.inhouse["label"] == "buy-side"
 
 

@@ -54,7 +54,7 @@ def test_what_fits_is_decided_by_the_model() -> None:
 
 
 def test_nothing_fits() -> None:
-    with pytest.raises(TooLong, match="more than the 2 that fit"):
+    with pytest.raises(TooLong, match="more than the 6 that fit"):
         put(Model(context_tokens=12), "alpha")
 
 

@@ -9,7 +9,7 @@ from serve_world import section
 
 from inhouse.core.artifact import Ref
 from inhouse.core.nouns import Hit
-from inhouse.serve.support import Gate, quotation, words
+from inhouse.serve.support import LEAD, Gate, quotation, words
 
 SOURCE = Ref.parse("data/handbook@abcd")
 PARKING = "Visitors park in the yard behind the mill, next to the old crane."
@@ -20,6 +20,7 @@ def hit(heading: str, text: str, score: float = 0.8) -> Hit:
     return Hit(section(SOURCE, 0, heading, text), text, score)
 
 
+QUOTED = f"{LEAD['quoted']}{PARKING} [1]"
 HITS = [hit("Where do visitors park?", PARKING), hit("Parental leave", LEAVE)]
 
 
@@ -43,9 +44,19 @@ def test_an_invented_sentence_is_left_out() -> None:
 
 
 def test_an_invented_number_is_left_out() -> None:
-    assert said("Parents get forty weeks and 3 days of unpaid rest.", "How long is leave?") == [
-        "Parents get ten weeks of paid leave. They tell their manager a month before. [2]"
-    ]
+    question = "How long is leave?"
+    quoted = "Parents get ten weeks of paid leave. They tell their manager a month before. [2]"
+    assert said("Parents get 12 weeks of paid leave.", question) == [f"{LEAD['quoted']}{quoted}"]
+    assert said("Parents get weeks of paid leave on Friday.", question)[0].endswith(quoted)
+
+
+def test_a_denial_is_left_out() -> None:
+    assert said("Visitors cannot park in the yard behind the mill.")[0].startswith(LEAD["quoted"])
+
+
+def test_a_model_that_finds_no_answer_is_heard() -> None:
+    heard = said("The documents do not say where visitors park.")
+    assert heard == [f"{LEAD['none']}{PARKING} [1]"]
 
 
 def test_said_twice_is_said_once() -> None:
@@ -54,7 +65,7 @@ def test_said_twice_is_said_once() -> None:
 
 
 def test_the_question_again_is_no_answer() -> None:
-    assert said("Where do visitors park? Visitors park.") == [f"{PARKING} [1]"]
+    assert said("Where do visitors park? Visitors park.") == [QUOTED]
 
 
 def test_a_model_that_lost_its_way_is_not_waited_for() -> None:
@@ -62,14 +73,15 @@ def test_a_model_that_lost_its_way_is_not_waited_for() -> None:
     assert not list(gate.push("The moon is made of cheese. Elephants never forget a face. "))
     assert gate.closed
     assert not list(gate.push("Visitors park in the yard behind the mill. "))
-    assert list(gate.finish()) == [f"{PARKING} [1]"]
+    assert list(gate.finish()) == [QUOTED]
+    assert gate.cited == {1}
 
 
 def test_a_section_that_hardly_fits_bears_out_nothing() -> None:
     far = [HITS[0], hit("Parental leave", LEAVE, score=0.1)]
     gate = Gate("Where do visitors park?", far)
     heard = [*gate.push("Parents get ten weeks of paid leave. "), *gate.finish()]
-    assert heard == [f"{PARKING} [1]"]
+    assert heard == [QUOTED]
 
 
 @pytest.mark.parametrize(
@@ -84,17 +96,18 @@ def test_a_section_that_hardly_fits_bears_out_nothing() -> None:
             "Parking is for everybody who comes here with a car or a lorry or a bus.\n\nOther.",
             "Parking is for everybody who comes here with a car or a lorry or a bus.",
         ),
+        ("For parking:\n\n- one\n- two", "For parking:\n\n- one\n- two"),
         ("```\nnever closed parking", "```\nnever closed parking"),
         ("...", "..."),
     ],
 )
 def test_a_quotation_begins_where_it_fits(passage: str, expected: str) -> None:
-    assert quotation(words("parking"), [hit("A", passage)]) == f"{expected} [1]"
+    assert quotation(words("parking"), [hit("A", passage)]) == (expected, 1)
 
 
 @given(st.text(alphabet="ab .!?\n`~#", min_size=1, max_size=200), st.text(max_size=40))
 def test_a_quotation_stands_word_for_word(passage: str, question: str) -> None:
-    quoted = quotation(words(question), [hit("A", passage)]).removesuffix(" [1]")
+    quoted, _ = quotation(words(question), [hit("A", passage)])
     assert quoted in passage
 
 

@@ -31,11 +31,8 @@ class Access:
 
     def groups(self) -> dict[str, frozenset[str]]:
         """Return every actor that holds a group, with the groups."""
-        held: dict[str, set[str]] = {}
         with self._database.read() as connection:
-            for actor, group in connection.execute(select(members)):
-                held.setdefault(actor, set()).add(group)
-        return {actor: frozenset(groups) for actor, groups in held.items()}
+            return _read_groups(connection)
 
     def labels(self) -> dict[str, Label]:
         """Return the own label of every name that has one."""
@@ -70,8 +67,8 @@ class Access:
         A label holds at once for all versions of its name and all made from them. Either
         everything takes effect or nothing does.
         """
-        changes = memberships(self.groups(), groups)
         with self._database.write() as connection:
+            changes = memberships(_read_groups(connection), groups)
             if changes:
                 _write_groups(connection, groups)
                 audit.write(connection, by, "set groups", "groups", note="; ".join(changes))
@@ -85,7 +82,9 @@ class Access:
 
     def set_label(self, ref: Ref, label: Label, *, by: str) -> None:
         """Give a name its own label, at once for all its versions and all made from them."""
-        self.apply(self.groups(), {ref: label}, by=by)
+        with self._database.write() as connection:
+            if _write_label(connection, ref, label, by):
+                advance(connection)
 
     def _judge(self, actor: Actor, action: Action, thing: Ref, now: Moment) -> Decision:
         state = now.state(thing)
@@ -133,6 +132,13 @@ def memberships(
         found += [f"{actor} joins {group}" for group in sorted(holds - held)]
         found += [f"{actor} leaves {group}" for group in sorted(held - holds)]
     return found
+
+
+def _read_groups(connection: Connection) -> dict[str, frozenset[str]]:
+    held: dict[str, set[str]] = {}
+    for actor, group in connection.execute(select(members)):
+        held.setdefault(actor, set()).add(group)
+    return {actor: frozenset(groups) for actor, groups in held.items()}
 
 
 def _write_groups(connection: Connection, groups: Mapping[str, frozenset[str]]) -> None:

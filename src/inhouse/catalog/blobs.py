@@ -163,8 +163,11 @@ class Blobs:
         return freed
 
     def _shows(self, folder: Path, files: Mapping[str, File]) -> bool:
-        """Say whether a folder shows the blobs themselves, or equal copies."""
-        return folder.is_dir() and all(
+        """Say whether a folder shows the blobs themselves, or equal copies, and nothing else."""
+        if not folder.is_dir():
+            return False
+        there = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.is_dir()}
+        return there == files.keys() and all(
             (shown := folder / relative).is_file()
             and (shown.samefile(self.path(file.digest)) or sha256(shown) == file.digest)
             for relative, file in files.items()

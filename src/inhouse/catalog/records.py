@@ -96,6 +96,11 @@ def record(
         "summary": canonical(dict(outcome.summary)),
         "gone": None,
     }
+    before = select(artifacts.c.digest).where(artifacts.c.version == version)
+    digest = connection.execute(before).scalar_one_or_none()
+    if digest not in (None, row["digest"]):
+        note = f"made again with other bytes: digest {digest} before, {row['digest']} now"
+        audit.write(connection, by, "change", str(recipe.ref.at(version)), note=note)
     connection.execute(delete(files).where(files.c.version == version))
     connection.execute(delete(edges).where(edges.c.child == version))
     renewed = update(artifacts).where(artifacts.c.version == version).values(**row)

@@ -145,7 +145,8 @@ class Catalog:
     def delete(self, ref: Ref, *, by: str) -> Artifact:
         """Delete a version, leaving a tombstone that keeps its label and place in lineage.
 
-        Nobody may use it from now on; its bytes go with the next `collect`.
+        Nobody may open it from now on; its bytes go with the next `collect`. What was made from
+        it goes on under its label, an endpoint that has it open until its server stops.
         """
         artifact = self.get(ref)
         version = artifact.ref.version

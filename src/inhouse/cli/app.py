@@ -19,6 +19,7 @@ from inhouse import __version__
 from inhouse.cli import (
     ask,
     doctor,
+    evaluate,
     gc,
     init,
     keys,
@@ -52,6 +53,7 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
         run.run,
         pull.pull,
         models.models,
+        evaluate.evaluate,
         ls.ls,
         show.show,
         lineage.lineage,
@@ -89,6 +91,8 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a model may write what a code page lacks
+    # Bytes that are no UTF-8 come in as half characters, which no text can hold.
+    sys.argv[1:] = [word.encode("utf-8", "replace").decode() for word in sys.argv[1:]]
     as_json = "--json" in sys.argv
     try:
         with _delivered():

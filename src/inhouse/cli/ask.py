@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict
 from typing import Annotated
 
@@ -10,6 +11,8 @@ from rich.markup import escape
 
 from inhouse.cli.options import FILE, As, AsJson, ProjectFile, opened
 from inhouse.cli.terminal import console, print_json
+
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def ask(
@@ -53,4 +56,5 @@ def ask(
 
 
 def _write(text: str) -> None:
-    print(text, end="", flush=True)
+    # Otherwise a document could give the terminal orders.
+    print(CONTROL.sub("", text), end="", flush=True)

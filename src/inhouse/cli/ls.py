@@ -25,13 +25,17 @@ def ls(
         raise NotFound("section", section, SECTIONS)
     with opened(project) as house:
         found = [a for a in house.catalog.list() if section in (None, a.ref.section)]
+        now = house.catalog.lineage.now()
+        labels = {
+            a.ref: "by source" if now.sources(a.ref.version or "") else str(a.label) for a in found
+        }
     if as_json:
         listed = [
             {
                 "ref": a.ref.path,
                 "version": a.ref.version,
                 "digest": a.digest,
-                "label": str(a.label),
+                "label": labels[a.ref],
                 "bytes": a.size,
                 "created": a.created.isoformat(),
             }
@@ -42,7 +46,7 @@ def ls(
     print_table(
         ("name", "label", "size", "made", "by"),
         (
-            (str(a.ref), a.label, size(a.size), f"{a.created:%Y-%m-%d %H:%M} UTC", a.actor)
+            (str(a.ref), labels[a.ref], size(a.size), f"{a.created:%Y-%m-%d %H:%M} UTC", a.actor)
             for a in found
         ),
         spare="by",

@@ -11,7 +11,7 @@ from inhouse.cli.options import FILE, AsJson, ProjectFile, opened
 from inhouse.cli.terminal import console, people, print_json, print_next, print_table
 
 if TYPE_CHECKING:
-    from inhouse.project.plan import Plan
+    from inhouse.project.plan import Plan, Planned
 
 
 def plan(
@@ -34,7 +34,7 @@ def plan(
                 p.step.path,
                 f"{p.status}: {p.reason}" if p.reason else p.status,
                 p.step.demand,
-                people(p.audience),
+                "section by section" if _by_section(p) else people(p.audience),
                 "" if p.seconds is None else f"{p.seconds:.1f} s",
             )
             for p in planned.steps
@@ -53,6 +53,11 @@ def plan(
         print_next("inhouse run")
     else:
         console.print("\nEverything is up to date.")
+
+
+def _by_section(planned: Planned) -> bool:
+    """Say whether nobody may read it whole, and it is asked section by section."""
+    return planned.step.recipe.ref.section == "knowledge" and planned.audience == ()
 
 
 def _plain(planned: Plan) -> dict[str, Any]:

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from inhouse.core.artifact import Ref
     from inhouse.core.stage import Progress
     from inhouse.project.plan import Planned
-    from inhouse.project.project import Followed
+    from inhouse.project.project import Followed, Project
+
+
+TOLD = 3
 
 
 def run(
@@ -35,7 +38,7 @@ def run(
     with opened(project, actor) as house:
         try:
             with shown(quiet=as_json) as display:
-                observer = _Observer(display)
+                observer = _Observer(display, house)
                 followed = house.run(target, loosen=loosen, observer=observer)
         except KeyboardInterrupt:
             stderr.print("Stopped. What was done is kept; go on with: inhouse run")
@@ -55,8 +58,9 @@ def run(
 class _Observer:
     """Shows each step that is made, and says a line when it is done."""
 
-    def __init__(self, display: Shown) -> None:
+    def __init__(self, display: Shown, house: Project) -> None:
         self._display = display
+        self._house = house
         self.retired: list[str] = []
 
     def begin(self, planned: Planned) -> Progress:
@@ -67,6 +71,13 @@ class _Observer:
     def end(self, planned: Planned, made: Made) -> None:
         if made.fresh:
             self._display.say(f"made {_line(made)}")
+            left_out = self._house.left_out(made.artifact)
+            for file in left_out[:TOLD]:
+                self._display.say(f"  left out {file['path']}: {file['reason']}")
+            if len(left_out) > TOLD:
+                self._display.say(
+                    f"  and {len(left_out) - TOLD} more: inhouse show {made.artifact.ref.path}"
+                )
 
     def retire(self, ref: Ref) -> None:
         self.retired.append(ref.path)

@@ -23,13 +23,18 @@ def show(
 
     with opened(project) as house:
         artifact = house.artifact(Ref.parse(ref))
-    plain = _plain(artifact)
+        left_out = house.left_out(artifact)
+        by_source = house.catalog.lineage.now().sources(artifact.ref.version or "")
+    plain = _plain(artifact) | {"left_out": left_out}
+    if by_source:
+        plain["label"] += f"; then that of each of: {', '.join(ref.path for ref in by_source)}"
     if as_json:
         print_json(plain)
         return
     files = plain.pop("files")
     parents, params = plain.pop("parents"), plain.pop("params")
-    plain.pop("metrics")
+    for name in ("metrics", "left_out"):
+        plain.pop(name)
     facts = {**plain.pop("summary"), **{k: v for k, v in params.items() if k != "files"}}
     print_table(("", ""), [*plain.items(), *facts.items()])
     if parents:
@@ -43,6 +48,9 @@ def show(
             ("path", "size", "sha256"),
             [(f["path"], size(f["bytes"]), f["sha256"][:16]) for f in files],
         )
+    if left_out:
+        console.print("\nleft out")
+        print_table(("path", "reason"), [(f["path"], f["reason"]) for f in left_out])
     print_next(
         f"inhouse lineage {artifact.ref.path}", f"inhouse why {artifact.ref.path} --actor NAME"
     )

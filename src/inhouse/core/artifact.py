@@ -19,7 +19,7 @@ from typing import Any, Literal
 from inhouse.core.errors import BadInput
 from inhouse.core.label import Label
 
-SECTIONS = ("data", "knowledge", "models", "endpoints")
+SECTIONS = ("data", "knowledge", "models", "suites", "endpoints", "reports")
 NAME = re.compile(r"[a-z0-9][a-z0-9._\-]*(/[a-z0-9][a-z0-9._\-]*)?\Z")
 HEX = re.compile(r"[0-9a-f]{4,64}\Z")
 VERSION_DIGITS = 64

@@ -42,7 +42,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A part of a streamed answer; the last piece carries `finish` and `usage`."""
+    """A part of a streamed answer. `usage` is that so far; the last piece carries `finish`."""
 
     text: str
     finish: Finish | None = None
@@ -86,6 +86,16 @@ class Embedder(Protocol):
 
     def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Return unit vectors, float32 of shape [len(texts), width]."""
+        ...
+
+    def embed_tokens(
+        self, texts: Sequence[str], *, starts: Sequence[int]
+    ) -> tuple[npt.NDArray[np.float32], list[npt.NDArray[np.float32]]]:
+        """Return what `embed` does, and unit vectors of the tokens of each text.
+
+        Of each text, the tokens that begin at its character in `starts` or behind it are given,
+        float32 of shape [tokens, width]; what stands before them they have read.
+        """
         ...
 
     def tokens(self, texts: Sequence[str]) -> int:

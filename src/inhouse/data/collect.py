@@ -13,9 +13,11 @@ from inhouse.core.errors import BadInput, UserError
 from inhouse.core.nouns import Document
 from inhouse.core.stage import Context, Inputs, Result, Stage
 from inhouse.data.files import find, relative
+from inhouse.data.parts import LeftOut
 
 LEDGER = "ledger.jsonl"
 LARGEST = 50 * 2**20
+LARGEST_EXPORT = 500 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ def run(spec: Collect, inputs: Inputs, ctx: Context) -> Result:
     Raises:
         UserError: a file is not the one in `spec` any more.
     """
-    from inhouse.data.parse import parse
+    from inhouse.data.parse import documents as read
 
     left_out: list[dict[str, str]] = []
     documents = characters = 0
@@ -50,13 +52,15 @@ def run(spec: Collect, inputs: Inputs, ctx: Context) -> Result:
         nonlocal documents, characters
         for done, (path, digest) in enumerate(spec.files, 1):
             try:
-                document = parse(path, _verified(Path(spec.root, path), digest), digest)
+                for found in read(path, _verified(Path(spec.root, path), digest), digest):
+                    if isinstance(found, LeftOut):
+                        left_out.append({"path": path + found.place, "reason": found.reason})
+                        continue
+                    documents += 1
+                    characters += len(found.text)
+                    yield found
             except BadInput as unfit:
                 left_out.append({"path": path, "reason": str(unfit)})
-            else:
-                documents += 1
-                characters += len(document.text)
-                yield document
             ctx.progress(done, len(spec.files), "files")
 
     write_documents(ctx.work, parsed())
@@ -65,19 +69,20 @@ def run(spec: Collect, inputs: Inputs, ctx: Context) -> Result:
     return Result({"documents": documents, "skipped": len(left_out), "characters": characters})
 
 
-STAGE = Stage("data.collect", 1, run)
+STAGE = Stage("data.collect", 2, run)
 
 
 def _verified(file: Path, digest: str) -> bytes:
     """Return the bytes of `file`, which are still those that were planned with."""
+    limit = LARGEST_EXPORT if file.suffix.lower() == ".zip" else LARGEST
     try:
         size = file.stat().st_size
-        data = file.read_bytes() if size <= LARGEST else None
+        data = file.read_bytes() if size <= limit else None
     except OSError as error:
         raise _changed(file) from error
     if data is None:
         raise BadInput(
-            f"It has {size} bytes, more than the {LARGEST} that are read.", "Split it into parts."
+            f"It has {size} bytes, more than the {limit} that are read.", "Split it into parts."
         )
     if hashlib.sha256(data).hexdigest() != digest:
         raise _changed(file)

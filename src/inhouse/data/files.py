@@ -1,7 +1,8 @@
 """Which files a source is made of. Reading them is `collect`'s business.
 
 A pattern is a file, a folder (everything below it) or a glob with ``*``, ``?``, ``[...]`` and
-``**``. Names that begin with a dot are found only where the pattern spells them out.
+``**``. Names that begin with a dot are found only where the pattern spells them out. What a git
+repository leaves out is the business of `ignore`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from inhouse.core.errors import BadInput
+from inhouse.data.ignore import Ignored
 
 WILD = re.compile(r"[*?\[]")
 
@@ -20,15 +22,16 @@ WILD = re.compile(r"[*?\[]")
 def find(patterns: Sequence[str], root: Path) -> list[Path]:
     """Return the files that `patterns` name, absolute and sorted, each once.
 
-    Links to folders are not entered. A link to a file is taken only if the file lies below
-    `root` or below the folder that the pattern spells out.
+    In a git repository, a folder with a ``.git`` in it, what its ``.gitignore`` files name is left
+    out unless the pattern spells it out. Links to folders are not entered. A link to a file is
+    taken only if the file lies below `root` or below the folder that the pattern spells out.
 
     Args:
         patterns: files, folders or globs; relative ones start at `root`.
         root: folder of the project.
 
     Raises:
-        BadInput: a pattern matches no file, or a folder cannot be listed.
+        BadInput: a pattern matches no file, a folder cannot be listed or a ``.gitignore`` read.
     """
     found: set[Path] = set()
     for pattern in patterns:
@@ -71,22 +74,27 @@ def _matches(pattern: str, root: Path) -> Iterator[Path]:
         yield base
     elif base.is_dir():
         homes = (base.resolve(), root.resolve())
-        for path in _walk(base, parts[fixed:] or ("**",)):
+        for path in _walk(base, parts[fixed:] or ("**",), Ignored().below(base)):
             target = path.resolve()
             if target.is_file() and any(target.is_relative_to(home) for home in homes):
                 yield path
 
 
-def _walk(folder: Path, pattern: tuple[str, ...]) -> Iterator[Path]:
+def _walk(folder: Path, pattern: tuple[str, ...], ignored: Ignored) -> Iterator[Path]:
     """Yield what lies below `folder` and fits the parts of `pattern`; ``**`` fits any number."""
     head, rest = pattern[0], pattern[1:]
     if head == "**" and rest:
-        yield from _walk(folder, rest)
+        yield from _walk(folder, rest, ignored)
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.startswith(".") or not (head == "**" or fnmatchcase(entry.name, head)):
                 continue
-            if entry.is_dir(follow_symlinks=False):
-                yield from _walk(Path(entry.path), pattern if head == "**" else rest or ("**",))
+            is_folder = entry.is_dir(follow_symlinks=False)
+            if ignored.covers(entry.path, is_folder=is_folder):
+                continue
+            if is_folder:
+                below = Path(entry.path)
+                parts = pattern if head == "**" else rest or ("**",)
+                yield from _walk(below, parts, ignored.below(below))
             elif not rest:
                 yield Path(entry.path)

@@ -10,6 +10,7 @@ import re
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from inhouse.core.errors import BadInput
+from inhouse.data.blocks import fenced, heading, paragraph, table
 from inhouse.data.text import decode
 
 DECLARED = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([\w-]+)", re.IGNORECASE)
@@ -26,11 +27,6 @@ INLINE = frozenset(
 LAYOUT = ", ".join((*HEADINGS, "table", "pre"))
 DEEPEST = 200
 BREAK = "\v"
-
-# What begins a block in Markdown when it stands at the start of a line.
-CONTROL = re.compile(r"#{1,6}(\s|$)|>|[-+*](\s|$)|=+\s*$|-+\s*$|([-*_]\s*){3,}$|```|~~~|<|\||\[")
-NUMBER = re.compile(r"\A(\d{1,9})([.)])(?=\s|$)")
-INLINE_CONTROL = re.compile(r"([\\`*_\[\]<{#&])")
 
 
 def read_html(data: bytes) -> tuple[str, str]:
@@ -87,7 +83,7 @@ class _Page:
             self._marker = ""
             self._add(_heading(node), "")
         elif tag == "pre":
-            self._add(_fenced(node), indent)
+            self._add(fenced(node.text()), indent)
         elif tag == "table" and len(node.css(LAYOUT)) == 1:
             self._add(_table(node), indent)
         elif tag in ("ul", "ol"):
@@ -110,7 +106,7 @@ class _Page:
         """End the paragraph that is being gathered."""
         lines = (" ".join(line.split()) for line in "".join(self._words).split(BREAK))
         self._words.clear()
-        self._add("\n".join(_escaped(line) for line in lines if line), indent)
+        self._add(paragraph("\n".join(lines)), indent)
 
     def _add(self, block: str, indent: str) -> None:
         """Put a block behind the marker of the list item it opens, or at its indent."""
@@ -127,35 +123,18 @@ def _line(node: LexborNode) -> str:
     return " ".join(node.text().split()).rstrip(" ¶")
 
 
-def _escaped(line: str) -> str:
-    return "\\" + line if CONTROL.match(line) else NUMBER.sub(r"\1\\\2", line)
-
-
 def _heading(node: LexborNode) -> str:
-    text = INLINE_CONTROL.sub(r"\\\1", _line(node))
     anchor = node.attributes.get("id")
     if not anchor and node.parent and node.parent.tag == "section":
         anchor = node.parent.attributes.get("id")
-    suffix = f" {{#{anchor}}}" if anchor and not re.search(r"[\s}]", anchor) else ""
-    return f"{'#' * int((node.tag or 'h1')[1])} {text}{suffix}" if text else ""
-
-
-def _fenced(node: LexborNode) -> str:
-    code = node.text().strip("\n").replace("\r", "")
-    longest = max((len(run) for run in re.findall(r"`+", code)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return f"{fence}\n{code}\n{fence}" if code.strip() else ""
+    return heading(int((node.tag or "h1")[1]), _line(node), anchor or "")
 
 
 def _table(node: LexborNode) -> str:
-    rows = [[_cell(cell) for cell in row.css("td, th")] for row in node.css("tr")]
-    rows = [row for row in rows if any(row)]
-    width = max(map(len, rows), default=0)
-    lines = ["| " + " | ".join(row + [""] * (width - len(row))) + " |" for row in rows]
-    return "\n".join((*lines[:1], "|" + " --- |" * width, *lines[1:])) if lines else ""
+    return table([[_cell(cell) for cell in row.css("td, th")] for row in node.css("tr")])
 
 
 def _cell(node: LexborNode) -> str:
     inside = _Page()
     inside.walk(node, "", 0)
-    return " ".join(inside.text().split()).replace("|", "\\|")
+    return inside.text()

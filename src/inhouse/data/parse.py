@@ -1,22 +1,31 @@
-"""One file to one document: which format it is, and how its title is found.
+"""One file to its documents: which format it is, and how a document is called.
 
-What the formats look like inside is the business of `markdown`, `html` and `text`.
+What the formats look like inside is the business of the modules that are named after them.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePosixPath
 
 from inhouse.core.errors import BadInput
 from inhouse.core.nouns import Document
+from inhouse.data.export import read_export
 from inhouse.data.html import read_html
 from inhouse.data.markdown import read_markdown
+from inhouse.data.parts import LeftOut, Part
+from inhouse.data.pdf import read_pdf
+from inhouse.data.records import read_csv, read_jsonl
+from inhouse.data.rst import read_rst
 from inhouse.data.text import decode, plain
+from inhouse.data.word import read_docx
 
 Parser = Callable[[bytes], tuple[str, str]]
 """The bytes of a file to its title, empty if it has none, and its text as Markdown."""
+
+Opener = Callable[[bytes], Iterator[Part | LeftOut]]
+"""The bytes of a file to the documents in it, and to what is left out of it."""
 
 
 def _read_plain(data: bytes) -> tuple[str, str]:
@@ -27,15 +36,22 @@ PARSERS: Mapping[str, Parser] = {
     ".md": read_markdown,
     ".markdown": read_markdown,
     ".mdx": read_markdown,
+    ".rst": read_rst,
     ".txt": _read_plain,
-    ".rst": _read_plain,
     ".html": read_html,
     ".htm": read_html,
+    ".pdf": read_pdf,
+    ".docx": read_docx,
+}
+CONTAINERS: Mapping[str, Opener] = {
+    ".jsonl": read_jsonl,
+    ".csv": read_csv,
+    ".zip": read_export,
 }
 
 
-def parse(path: str, data: bytes, digest: str) -> Document:
-    """Return the document in a file; without a title of its own it is called after the file.
+def documents(path: str, data: bytes, digest: str) -> Iterator[Document | LeftOut]:
+    """Yield the documents in a file, and the parts of it that cannot be read.
 
     Args:
         path: where it lies in its source; the ending tells the format.
@@ -43,18 +59,46 @@ def parse(path: str, data: bytes, digest: str) -> Document:
         digest: sha256 of `data`.
 
     Raises:
+        BadInput: nothing in it, or nothing more, can be read.
+    """
+    opener = CONTAINERS.get(PurePosixPath(path).suffix.lower())
+    if opener is None:
+        yield parse(path, data, digest)
+        return
+    for part in opener(data):
+        if isinstance(part, LeftOut):
+            yield part
+            continue
+        try:
+            yield _document(path + part.place, part.title, part.text, digest)
+        except BadInput as unfit:
+            yield LeftOut(part.place, str(unfit))
+
+
+def parse(path: str, data: bytes, digest: str) -> Document:
+    """Return the document that a file is; without a title of its own it is called after the file.
+
+    Raises:
         BadInput: the type is not supported, or the file is empty, broken or not text.
     """
-    name = PurePosixPath(path)
-    parser = PARSERS.get(name.suffix.lower())
+    suffix = PurePosixPath(path).suffix
+    parser = PARSERS.get(suffix.lower())
     if parser is None:
-        kind = f"of type {name.suffix!r}" if name.suffix else "without an ending"
+        kind = f"of type {suffix!r}" if suffix else "without an ending"
         raise BadInput(
             f"Files {kind} are not read.",
-            f"Convert it to one of {', '.join(PARSERS)}.",
+            f"Convert it to one of {', '.join((*PARSERS, *CONTAINERS))}.",
         )
-    title, text = parser(data)
+    return _document(path, *parser(data), digest)
+
+
+def _document(path: str, title: str, text: str, digest: str) -> Document:
     if not text.strip():
         raise BadInput("It has no text.", "Leave it out of the source.")
+    title = " ".join(title.split()) or re.sub(r"[-_]+", " ", PurePosixPath(path).stem).strip()
+    try:
+        (title + text).encode()
+    except UnicodeEncodeError as error:
+        raise BadInput("It holds half a character.", "Save it as UTF-8 text.") from error
     # A file's time is not part of the source's version, so it may not be part of its bytes.
-    return Document(path, title or re.sub(r"[-_]+", " ", name.stem).strip(), text, digest)
+    return Document(path, title, text, digest)

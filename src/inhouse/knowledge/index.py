@@ -21,6 +21,7 @@ from inhouse.core.protocols import Embedder
 from inhouse.core.stage import Context, Inputs, Result, Stage
 from inhouse.knowledge.passages import cut
 from inhouse.knowledge.schema import FILE, FORMAT, NUMBER, SCHEMA, VECTOR, index_format, open_index
+from inhouse.knowledge.tokens import condense
 from inhouse.knowledge.words import postings
 
 UNFINISHED = "vectors.sqlite"
@@ -53,7 +54,7 @@ def run(spec: Index, inputs: Inputs, ctx: Context) -> Result:
     return build(spec, sources, ctx, load_embedder(model.folder), identity=model.artifact.digest)
 
 
-STAGE = Stage("knowledge.index", 1, run)
+STAGE = Stage("knowledge.index", 2, run)
 
 
 def build(
@@ -85,7 +86,9 @@ def build(
         index.executescript(SCHEMA)
         summary = _write_sections(index, sources)
         passages = list(_passages(index, spec.chunk_words, identity))
-        vectors.execute("CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB)")
+        vectors.execute(
+            "CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB, tokens BLOB)"
+        )
         embedded = _find_vectors(vectors, passages, index, ctx, embedder)
         _write_passages(index, passages, vectors)
         _write_terms(index)
@@ -128,13 +131,20 @@ def _passages(index: sqlite3.Connection, words: int, identity: str) -> Iterator[
     rows = index.execute("SELECT number, headings, text FROM sections ORDER BY number")
     for number, headings, text in rows:
         for start, stop in cut(text, words):
-            whole = f"{identity}\n{_embedded_text(headings, text[start:stop])}"
+            embedded, own = _embedded_text(headings, text[start:stop])
+            whole = f"{identity}\n{own}\n{embedded}"
             yield _Passage(number, start, stop, hashlib.sha256(whole.encode()).digest())
 
 
-def _embedded_text(headings: str, passage: str) -> str:
-    """Return what is embedded of a passage: the path of headings says what it is about."""
-    return " > ".join(json.loads(headings)) + "\n" + passage
+def _embedded_text(headings: str, passage: str) -> tuple[str, int]:
+    """Return what is embedded of a passage, and where the section's own heading begins in it.
+
+    The path of headings says what a passage is about. Its neighbours share the upper ones, so
+    tokens are kept from the own heading on.
+    """
+    *above, own = json.loads(headings)
+    path = "".join(f"{heading} > " for heading in above)
+    return f"{path}{own}\n{passage}", len(path)
 
 
 def _find_vectors(
@@ -150,7 +160,7 @@ def _find_vectors(
     wanted = {passage.key: passage for passage in passages}
     if ctx.previous is not None:
         taken = _vectors_of(ctx.previous.folder, wanted)
-        vectors.executemany("INSERT OR IGNORE INTO vectors VALUES (?, ?)", taken)
+        vectors.executemany("INSERT OR IGNORE INTO vectors VALUES (?, ?, ?)", taken)
         vectors.commit()
     for (key,) in vectors.execute("SELECT key FROM vectors"):
         wanted.pop(key, None)
@@ -159,30 +169,35 @@ def _find_vectors(
     missing = sorted(wanted.values(), key=lambda p: p.stop - p.start)
     for first in range(0, len(missing), BATCH):
         batch = missing[first : first + BATCH]
-        found = embedder.embed([_text_of(index, passage) for passage in batch])
+        texts, starts = zip(*(_text_of(index, passage) for passage in batch), strict=True)
+        found, tokens = embedder.embed_tokens(texts, starts=starts)
         if not np.isfinite(found).all():
             raise InhouseError(
                 "The embedder gives numbers that are not finite.", "Build or pull it anew."
             )
-        rows = zip((p.key for p in batch), (v.tobytes() for v in found.astype(VECTOR)), strict=True)
-        vectors.executemany("INSERT INTO vectors VALUES (?, ?)", rows)
+        kept = (vector.tobytes() for vector in found.astype(VECTOR))
+        rows = zip((p.key for p in batch), kept, map(condense, tokens), strict=True)
+        vectors.executemany("INSERT INTO vectors VALUES (?, ?, ?)", rows)
         vectors.commit()
         ctx.progress(first + len(batch), len(missing), "passages")
     return len(missing)
 
 
-def _vectors_of(folder: Path, wanted: Mapping[bytes, object]) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the keys and vectors in the index in `folder` that are wanted."""
+def _vectors_of(
+    folder: Path, wanted: Mapping[bytes, object]
+) -> Iterator[tuple[bytes, bytes, bytes]]:
+    """Yield the keys and vectors, of passage and tokens, in `folder` that are wanted."""
     if not (folder / FILE).exists():
         return
     with closing(open_index(folder)) as previous:
         if index_format(previous) == FORMAT:
-            for key, vector in previous.execute("SELECT key, vector FROM passages"):
+            for number, key, vector in previous.execute("SELECT number, key, vector FROM passages"):
                 if key in wanted:
-                    yield key, vector
+                    find = "SELECT vectors FROM tokens WHERE passage = ?"
+                    yield key, vector, *previous.execute(find, (number,)).fetchone()
 
 
-def _text_of(index: sqlite3.Connection, passage: _Passage) -> str:
+def _text_of(index: sqlite3.Connection, passage: _Passage) -> tuple[str, int]:
     headings, text = index.execute(
         "SELECT headings, text FROM sections WHERE number = ?", (passage.section,)
     ).fetchone()
@@ -199,6 +214,11 @@ def _write_passages(
             (n, p.section, p.start, p.stop, p.key, *vectors.execute(find, (p.key,)).fetchone())
             for n, p in enumerate(passages)
         ),
+    )
+    find = "SELECT tokens FROM vectors WHERE key = ?"
+    index.executemany(
+        "INSERT INTO tokens VALUES (?, ?)",
+        ((n, *vectors.execute(find, (p.key,)).fetchone()) for n, p in enumerate(passages)),
     )
 
 

@@ -9,12 +9,13 @@ import sqlite3
 from pathlib import Path
 
 FILE = "index.sqlite"
-FORMAT = 1
+FORMAT = 2
 VECTOR = "<f2"
 NUMBER = "<i4"
 
 # Sections are numbered by source, document and position, passages by section and place. So what
 # belongs to one source is one range of numbers, and all of it can be masked without copying.
+# `tokens` lies apart because reading all `passages` must not pass over it.
 # `terms` is an inverted index: the numbers of the sections a term stands in, and how often.
 SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -29,6 +30,7 @@ CREATE TABLE sections (
 CREATE TABLE passages (
     number INTEGER PRIMARY KEY, section INTEGER NOT NULL REFERENCES sections,
     start INTEGER NOT NULL, stop INTEGER NOT NULL, key BLOB NOT NULL, vector BLOB NOT NULL);
+CREATE TABLE tokens (passage INTEGER PRIMARY KEY REFERENCES passages, vectors BLOB NOT NULL);
 CREATE TABLE terms (
     term TEXT PRIMARY KEY, sections BLOB NOT NULL, times BLOB NOT NULL) WITHOUT ROWID;
 """

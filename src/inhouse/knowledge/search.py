@@ -21,6 +21,7 @@ from inhouse.core.errors import BadInput
 from inhouse.core.nouns import Hit, Section
 from inhouse.core.protocols import Embedder
 from inhouse.knowledge.schema import FORMAT, NUMBER, VECTOR, index_format, open_index
+from inhouse.knowledge.tokens import Vectors, meeting
 from inhouse.knowledge.words import terms
 
 Decide = Callable[[Actor, str], Decision]
@@ -30,6 +31,8 @@ Scores = npt.NDArray[np.float64]
 Numbers = npt.NDArray[np.int32]
 
 MEANING = 0.7
+CANDIDATES = 30
+TOKENS, AROUND = 0.65, 0.1
 SATURATION = 1.2
 LENGTH = 0.75
 
@@ -45,10 +48,12 @@ class _Range:
 class KnowledgeBase:
     """An index, opened for searching from any number of threads.
 
-    A score is 0.7 times the cosine of the best passage plus 0.3 times BM25 over the best BM25
-    (Robertson and Zaragoza, doi:10.1561/1500000019; k1 1.2, b 0.75). Whatever it counts, it
-    counts in readable sources alone: a document frequency over all of them would tell a reader
-    about texts that are none of their business.
+    A first score is 0.7 times the cosine of the best passage plus 0.3 times BM25 over the best
+    BM25 (Robertson and Zaragoza, doi:10.1561/1500000019; k1 1.2, b 0.75). The 30 best by it are
+    ordered anew: 0.65 times how well the question's tokens are met in the best passage, plus 0.25
+    times the first score, plus 0.1 times that of the sections before and behind it. Whatever it
+    counts, it counts in readable sources alone: a document frequency over all of them would tell
+    a reader about texts that are none of their business.
     """
 
     def __init__(self, folder: Path, embedder: Embedder) -> None:
@@ -68,6 +73,8 @@ class KnowledgeBase:
         query = self._index.execute
         (lengths,) = query("SELECT value FROM meta WHERE name = 'lengths'").fetchone()
         self._lengths = np.frombuffer(lengths, NUMBER).astype(np.float64)
+        documents = [d for (d,) in query("SELECT document FROM sections ORDER BY number")]
+        self._documents = np.array(documents, int)
         owners = [s for (s,) in query("SELECT section FROM passages ORDER BY number")]
         self._firsts = np.searchsorted(np.array(owners, int), np.arange(len(self._lengths) + 1))
         self._vectors = np.empty((len(owners), embedder.width), np.float32)
@@ -95,14 +102,18 @@ class KnowledgeBase:
             return []
         # Half a surrogate pair can come in through JSON and is no text for anybody.
         query = query.encode(errors="replace").decode()
-        vector = self._embedder.embed([query])[0]
+        (vector,), (tokens,) = self._embedder.embed_tokens([query], starts=[0])
         scores = MEANING * np.concatenate([self._nearness(r, vector) for r in ranges])
         matches = self._matches(ranges, terms(query))
         if matches.any():
             scores += (1 - MEANING) * matches / matches.max()
         numbers = np.concatenate([np.arange(r.sections.start, r.sections.stop) for r in ranges])
-        best = np.argsort(-scores, kind="stable")[:top]
-        return [self._hit(int(numbers[i]), vector, float(scores[i])) for i in best]
+        best = np.argsort(-scores, kind="stable")[: max(top, CANDIDATES)]
+        passages = [self._best_passage(int(numbers[i]), vector) for i in best]
+        final = (1 - TOKENS - AROUND) * scores[best] + AROUND * self._around(numbers, scores)[best]
+        final += TOKENS * np.array([meeting(tokens, self._tokens(p)) for p in passages])
+        order = np.argsort(-final, kind="stable")[:top]
+        return [self._hit(passages[i], float(final[i])) for i in order]
 
     def _check(self) -> None:
         """Refuse an index that cannot be searched with this embedder."""
@@ -132,7 +143,7 @@ class KnowledgeBase:
             ranges[Ref(section, name).path] = _Range(slice(start, stop), passages)
         return ranges
 
-    def _nearness(self, part: _Range, vector: npt.NDArray[np.float32]) -> Scores:
+    def _nearness(self, part: _Range, vector: Vectors) -> Scores:
         """Return the cosine of the best passage of each section, float64 of shape [sections].
 
         One dot product a row, not a matrix product: its last digits then depend on that row
@@ -168,9 +179,31 @@ class KnowledgeBase:
             seen += part.stop - part.start
         return np.concatenate(places), np.concatenate(counts)
 
-    def _hit(self, number: int, vector: npt.NDArray[np.float32], score: float) -> Hit:
-        first, last = self._firsts[number : number + 2]
-        best = int(first + np.argmax(np.vecdot(self._vectors[first:last], vector)))
+    def _best_passage(self, section: int, vector: Vectors) -> int:
+        """Return the number of the passage of a section that is nearest in meaning."""
+        first, last = self._firsts[section : section + 2]
+        return int(first + np.argmax(np.vecdot(self._vectors[first:last], vector)))
+
+    def _around(self, numbers: npt.NDArray[np.intp], scores: Scores) -> Scores:
+        """Return for each section half the sum of the scores before and behind it in its document.
+
+        What answers a question rarely stands alone among other matters.
+        """
+        documents = self._documents[numbers]
+        together = documents[1:] == documents[:-1]
+        around = np.zeros(len(scores))
+        around[1:] += scores[:-1] * together
+        around[:-1] += scores[1:] * together
+        return around / 2
+
+    def _tokens(self, passage: int) -> bytes:
+        with self._lock:
+            row = self._index.execute(
+                "SELECT vectors FROM tokens WHERE passage = ?", (passage,)
+            ).fetchone()
+        return bytes(row[0])
+
+    def _hit(self, passage: int, score: float) -> Hit:
         with self._lock:
             row = self._index.execute(
                 "SELECT sec.id, src.section, src.name, src.version, doc.path, sec.position, "
@@ -178,7 +211,7 @@ class KnowledgeBase:
                 "JOIN sections sec ON sec.number = pas.section "
                 "JOIN documents doc ON doc.number = sec.document "
                 "JOIN sources src ON src.number = doc.source WHERE pas.number = ?",
-                (best,),
+                (passage,),
             ).fetchone()
         name, *source, path, position, headings, anchor, text, start, stop = row
         names = tuple(json.loads(headings))

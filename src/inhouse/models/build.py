@@ -17,6 +17,7 @@ import orjson
 
 from inhouse.core.errors import BadInput
 from inhouse.core.stage import Context, Inputs, Result, Stage
+from inhouse.models.builtin import Kind
 from inhouse.models.pull import context_tokens, kind_of
 from inhouse.models.weight_files import read_json
 
@@ -24,13 +25,18 @@ if TYPE_CHECKING:
     from inhouse.models.weights import Weights
 
 MODEL = "openvino_model.xml"
+NAMES: Mapping[Kind, str] = {"language": "a language model", "embedder": "an embedder"}
 KEPT = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
 
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """How finely a language model's weights are kept; an embedder always keeps 16 bits."""
+    """What the model is for, and how finely a language model's weights are kept.
 
+    An embedder always keeps 16 bits.
+    """
+
+    kind: Kind = "language"
     precision: Literal["int8", "f32"] = "int8"
 
     def __post_init__(self) -> None:
@@ -50,6 +56,12 @@ def run(spec: Build, inputs: Inputs, ctx: Context) -> Result:
     source = inputs["weights"].folder
     weights = open_weights(source)
     kind = kind_of(weights.config)
+    if kind != spec.kind:
+        ref = inputs["weights"].artifact.ref.path
+        raise BadInput(
+            f"{ref} is {NAMES[kind]}, and {NAMES[spec.kind]} is wanted.",
+            "In inhouse.yaml, 'embed' takes an embedder and 'model' a language model.",
+        )
     precision = spec.precision if kind == "language" else "f16"
     if kind == "embedder":
         _check_pooling(source)
@@ -74,7 +86,7 @@ def run(spec: Build, inputs: Inputs, ctx: Context) -> Result:
     )
 
 
-STAGE = Stage("models.build", 1, run)
+STAGE = Stage("models.build", 2, run)
 
 
 def _save(weights: Weights, precision: Literal["int8", "f16", "f32"], path: Path) -> None:
@@ -86,6 +98,7 @@ def _save(weights: Weights, precision: Literal["int8", "f16", "f32"], path: Path
 
     import openvino
 
+    _name_in_order(model)
     openvino.save_model(model, path, compress_to_fp16=False)
 
 
@@ -105,6 +118,17 @@ def _check_pooling(folder: Path) -> None:
             f"The embedder is made of {', '.join(kinds)}, not of a mean that is normalised.",
             "Use a sentence encoder with mean pooling and normalisation.",
         )
+
+
+def _name_in_order(model: Any) -> None:  # noqa: ANN401
+    """Give nodes without a name of ours one by their place.
+
+    OpenVINO numbers them by a counter of the whole process, and the same model would have other
+    bytes each time it is built.
+    """
+    for place, node in enumerate(model.get_ordered_ops()):
+        if node.get_friendly_name() == node.get_name():
+            node.set_friendly_name(f"{node.get_type_name()}_{place}")
 
 
 def _stops(folder: Path, config: Mapping[str, Any]) -> list[int]:

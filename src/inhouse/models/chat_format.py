@@ -181,4 +181,7 @@ def _special_texts(path: Path) -> dict[str, str]:
 def _unused_character(messages: Sequence[Message]) -> str:
     """Return a character of private use that no message contains."""
     used = set().union(*(m.content for m in messages))
-    return next(c for c in map(chr, PRIVATE_USE) if c not in used)
+    free = next((c for c in map(chr, PRIVATE_USE) if c not in used), None)
+    if free is None:
+        raise BadInput("The messages hold every character of private use.", "Leave some out.")
+    return free

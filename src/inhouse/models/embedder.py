@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -60,18 +61,35 @@ class LocalEmbedder:
 
         Texts longer than the model reads are cut at their end.
         """
-        encodings = self._tokenizer.encode_batch_fast(list(texts))
-        tokens = [e.ids for e in encodings]
-        vectors = np.empty((len(tokens), self._width), np.float32)
-        for rows in _batches(tokens):
-            vectors[rows] = self._run([tokens[i] for i in rows])
+        ids = [e.ids for e in self._tokenizer.encode_batch_fast(list(texts))]
+        vectors = np.empty((len(ids), self._width), np.float32)
+        for rows in _batches(ids):
+            (vectors[rows],) = self._run([ids[i] for i in rows], "vectors")
         return vectors
+
+    def embed_tokens(
+        self, texts: Sequence[str], *, starts: Sequence[int]
+    ) -> tuple[npt.NDArray[np.float32], list[npt.NDArray[np.float32]]]:
+        """Return what `embed` does, and unit vectors of the tokens from `starts` on.
+
+        Tokens that were cut off have none.
+        """
+        encodings = self._tokenizer.encode_batch(list(texts))
+        ids = [e.ids for e in encodings]
+        vectors = np.empty((len(ids), self._width), np.float32)
+        tokens = [np.empty((0, self._width), np.float32)] * len(ids)
+        for rows in _batches(ids):
+            vectors[rows], found = self._run([ids[i] for i in rows], "vectors", "tokens")
+            for i, states in zip(rows, found, strict=True):
+                mine = states[_places(encodings[i], starts[i])]
+                tokens[i] = mine / np.linalg.norm(mine, axis=1, keepdims=True)
+        return vectors, tokens
 
     def tokens(self, texts: Sequence[str]) -> int:
         """Return how many tokens `embed` reads for these texts."""
         return sum(len(e.ids) for e in self._tokenizer.encode_batch_fast(list(texts)))
 
-    def _run(self, tokens: list[list[int]]) -> npt.NDArray[np.float32]:
+    def _run(self, tokens: list[list[int]], *outputs: str) -> list[npt.NDArray[np.float32]]:
         shape = (len(tokens), max(map(len, tokens)))
         ids, mask = np.full(shape, self._padding, np.int64), np.zeros(shape, np.int64)
         for row, of in enumerate(tokens):
@@ -79,7 +97,13 @@ class LocalEmbedder:
             mask[row, : len(of)] = 1
         with self._lock:
             found = self._request.infer({"input_ids": ids, "attention_mask": mask})
-            return np.array(found["vectors"], np.float32)
+            return [np.array(found[name], np.float32) for name in outputs]
+
+
+def _places(encoding: Any, start: int) -> list[int]:  # noqa: ANN401 - of tokenizers, untyped
+    """Return where the text's own tokens from character `start` on stand."""
+    own = zip(encoding.offsets, encoding.special_tokens_mask, strict=True)
+    return [place for place, ((first, _), added) in enumerate(own) if first >= start and not added]
 
 
 def _batches(tokens: list[list[int]]) -> Iterator[list[int]]:

@@ -53,14 +53,17 @@ def check_sampling(sampling: Sampling) -> None:
     """
     checks = {
         "max_tokens": (sampling.max_tokens >= 1, "at least 1"),
-        "temperature": (0 <= sampling.temperature <= 2, "from 0 to 2"),
-        "top_p": (0 < sampling.top_p <= 1, "above 0 and at most 1"),
+        "temperature": (
+            sampling.temperature == 0 or 0.001 <= sampling.temperature <= 2,
+            "0, or from 0.001 to 2",
+        ),
+        "top_p": (0.001 <= sampling.top_p <= 1, "from 0.001 to 1"),
         "repetition_penalty": (
             sampling.repetition_penalty is None or 0.5 <= sampling.repetition_penalty <= 2,
             "from 0.5 to 2",
         ),
         "stop": (all(sampling.stop), "texts that are not empty"),
-        "seed": (sampling.seed is None or 0 <= sampling.seed < 2**32, "from 0 to 2**32 - 1"),
+        "seed": (sampling.seed is None or 0 <= sampling.seed < 2**63, "from 0 to 2**63 - 1"),
     }
     for name, (fits, range_) in checks.items():
         if not fits:

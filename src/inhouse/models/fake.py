@@ -91,6 +91,16 @@ class HashEmbedder:
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
         return np.asarray(vectors / norms, np.float32)
 
+    def embed_tokens(
+        self, texts: Sequence[str], *, starts: Sequence[int]
+    ) -> tuple[npt.NDArray[np.float32], list[npt.NDArray[np.float32]]]:
+        """Return what `embed` does, and a unit vector for each word from its start on."""
+        words = [
+            [word.group() for word in WORD.finditer(text) if word.start() >= start]
+            for text, start in zip(texts, starts, strict=True)
+        ]
+        return self.embed(texts), [HashEmbedder.embed(self, found) for found in words]
+
     def tokens(self, texts: Sequence[str]) -> int:
         """Return how many words there are."""
         return sum(len(WORD.findall(text)) for text in texts)

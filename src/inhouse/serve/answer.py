@@ -6,7 +6,8 @@ It knows no HTTP; whether the actor may use the endpoint was decided when it was
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+import re
+from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import cast
@@ -22,6 +23,8 @@ from inhouse.serve.support import Gate
 
 # Small models copy what they are shown in circles; SmolLM2-135M stops doing so at about this.
 REPETITION_PENALTY = 1.08
+# Enough for any question; searching for whole documents would keep everybody waiting.
+QUERY_LETTERS = 2000
 NOTHING_FOUND = "I found nothing about this in the documents that you may read."
 
 
@@ -87,13 +90,15 @@ async def answer(
             sampling = replace(sampling, repetition_penalty=REPETITION_PENALTY)
         label = Label.joined([label, *(found[hit.section.id] for hit in prompt.hits)])
     last = Piece("", "stop")
-    gate = Gate(messages[-1].content, prompt.hits) if prompt.hits else None
-    async for text in _said(served.model, prompt, sampling, gate):
-        if isinstance(text, Piece):
-            last = text
-        else:
-            yield text
-    citations = _citations(prompt)
+    checked = prompt.hits and served.endpoint.params.get("check", True)
+    gate = Gate(_question(messages), prompt.hits) if checked else None
+    async with aclosing(_said(served.model, prompt, sampling, gate)) as said:
+        async for text in said:
+            if isinstance(text, Piece):
+                last = text
+            else:
+                yield text
+    citations = _citations(prompt, gate.cited if gate else None)
     if citations:
         yield _listing(citations)
     yield Ending(last.finish or "stop", last.usage or Usage(0, 0), citations, label)
@@ -123,7 +128,10 @@ def _question(messages: Sequence[Message]) -> str:
             "The last message is not the user's, so there is no question to look up.",
             "End the messages with one of the role 'user'.",
         )
-    return messages[-1].content
+    question = messages[-1].content.strip()[:QUERY_LETTERS]
+    if not question:
+        raise BadInput("The question is empty.", "Ask something.")
+    return question
 
 
 def _find(
@@ -142,8 +150,10 @@ def _find(
     return hits, labels
 
 
-def _citations(prompt: Prompt) -> tuple[Citation, ...]:
-    return tuple(_cite(number, hit) for number, hit in enumerate(prompt.hits, 1))
+def _citations(prompt: Prompt, cited: Collection[int] | None) -> tuple[Citation, ...]:
+    """Return the sections that the answer cites; all it was given where that is not known."""
+    numbered = enumerate(prompt.hits, 1)
+    return tuple(_cite(n, hit) for n, hit in numbered if cited is None or n in cited)
 
 
 def _cite(number: int, hit: Hit) -> Citation:
@@ -156,8 +166,16 @@ def _cite(number: int, hit: Hit) -> Citation:
         anchor=section.anchor,
         id=section.id,
         quote=hit.passage,
-        link=f"{section.document}#{section.anchor}" if section.anchor else section.document,
+        link=_link(section.document, section.anchor),
     )
+
+
+def _link(document: str, anchor: str) -> str:
+    """Return what opens a document at a place; PDF viewers know pages by ``#page=3``."""
+    page = re.fullmatch(r"page-(\d+)(-\d+)?", anchor)
+    if page and document.lower().endswith(".pdf"):
+        return f"{document}#page={page[1]}"
+    return f"{document}#{anchor}" if anchor else document
 
 
 def _listing(citations: Sequence[Citation]) -> str:

@@ -138,7 +138,7 @@ class ChatBody(_Body):
     stream: bool = False
     stream_options: StreamOptions = StreamOptions()
     temperature: Annotated[float, Field(ge=0, le=2)] = DEFAULT.temperature
-    top_p: Annotated[float, Field(gt=0, le=1)] = DEFAULT.top_p
+    top_p: Annotated[float, Field(ge=0.001, le=1)] = DEFAULT.top_p
     max_tokens: Annotated[int, Field(ge=1, le=MAX_TOKENS)] | None = None
     max_completion_tokens: Annotated[int, Field(ge=1, le=MAX_TOKENS)] | None = None
     stop: Annotated[

@@ -24,12 +24,14 @@ class Serve:
 
     Its model is the parent with the role ``model`` (flow ``carry``) or, if `api` has a ``url``
     and a ``name``, somebody's API. Its knowledge base is the parent ``knowledge`` (flow
-    ``filter``), asked for the `top` best sections. `instructions` go into the system prompt.
+    ``filter``), asked for the `top` best sections. `instructions` go into the system prompt. With
+    `check`, only what its sections bear out is let through; see `inhouse.serve.support`.
     """
 
     top: int = 5
     api: Mapping[str, str] = field(default_factory=dict)
     instructions: str = ""
+    check: bool = True
 
     def __post_init__(self) -> None:
         if not 1 <= self.top <= MAX_TOP:

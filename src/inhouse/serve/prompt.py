@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 from inhouse.core.errors import TooLong
@@ -31,7 +31,10 @@ class Counts(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """The messages for the model, and the sections in them, by number from 1."""
+    """The messages for the model, and the sections in them, by number from 1.
+
+    The passage of each is what the model is shown of it.
+    """
 
     messages: tuple[Message, ...]
     hits: tuple[Hit, ...] = ()
@@ -61,17 +64,17 @@ def grounded(
         TooLong: not even the best passage fits.
     """
     if model.context_tokens is None:
-        whole = [(hit, hit.section.text) for hit in hits]
-        return Prompt(_compose(whole, messages, instructions), tuple(hits))
-    room = model.context_tokens - max_tokens
-    shown: list[tuple[Hit, str]] = []
+        whole = tuple(replace(hit, passage=hit.section.text) for hit in hits)
+        return Prompt(_compose(whole, messages, instructions), whole)
+    room = model.context_tokens - min(max_tokens, model.context_tokens // 2)
+    shown: list[Hit] = []
     prompt, needed = Prompt(()), 0
     for hit in hits:
-        tried = _compose([*shown, (hit, hit.passage)], messages, instructions)
+        tried = _compose([*shown, hit], messages, instructions)
         tokens = _count(model, tried)
         if tokens <= room:
-            shown.append((hit, hit.passage))
-            prompt = Prompt(tried, tuple(h for h, _ in shown))
+            shown.append(hit)
+            prompt = Prompt(tried, tuple(shown))
         needed = needed or tokens
     if not shown:
         raise TooLong(needed, room)
@@ -79,9 +82,9 @@ def grounded(
 
 
 def _compose(
-    shown: Sequence[tuple[Hit, str]], messages: Sequence[Message], instructions: str
+    shown: Sequence[Hit], messages: Sequence[Message], instructions: str
 ) -> tuple[Message, ...]:
-    sections = "\n\n".join(_numbered(n, hit, text) for n, (hit, text) in enumerate(shown, 1))
+    sections = "\n\n".join(_numbered(number, hit) for number, hit in enumerate(shown, 1))
     question = messages[-1].content
     asked = f"<documents>\n{sections}\n</documents>\n\nQuestion: {question}\n{TASK}"
     system = f"{RULES}\n\n{instructions}" if instructions else RULES
@@ -96,9 +99,9 @@ def _with_system(messages: Sequence[Message], system: str) -> tuple[Message, ...
     return (Message("system", text), *rest) if text else rest
 
 
-def _numbered(number: int, hit: Hit, text: str) -> str:
+def _numbered(number: int, hit: Hit) -> str:
     # A text that holds the fence itself could step out of it.
-    return f"[{number}] {_tame(' › '.join(hit.section.headings))}\n{_tame(text)}"
+    return f"[{number}] {_tame(' › '.join(hit.section.headings))}\n{_tame(hit.passage)}"
 
 
 def _tame(text: str) -> str:

@@ -2,8 +2,9 @@
 
 A small model's answer reads well and is often made up. So each sentence is compared with the
 sections by the words they share; one that no section bears out is left out.
-Where nothing is left, the best section speaks for itself, word for word. It judges words, not
-meaning: a sentence may use a section's words and still get it wrong.
+Where nothing is left, the nearest section is quoted, word for word, and it is said that this is a
+quotation. A model that says the sections hold no answer is heard. It judges words, numbers and
+negations, not meaning: a sentence may use a section's words and still get it wrong.
 """
 
 from __future__ import annotations
@@ -27,6 +28,19 @@ STEM = 5
 WORD = re.compile(r"\w+")
 END = re.compile(r"(?<=[.!?])[\"')\]]*\s+|\n+")
 MARKS = re.compile(r"[`*_#>|]+|\[\d+\]")
+EXACT = re.compile(
+    r"\d+|\b(?:mon|tues|wednes|thurs|fri|satur|sun)day\b|\b(?:january|february|march|april|june"
+    r"|july|august|september|october|november|december)\b"
+)
+NEGATION = re.compile(r"\b(?:no|not|never|none|nobody|cannot|without)\b|n't\b")
+NO_ANSWER = re.compile(
+    r"\b(?:do(?:es)? not|don't|doesn't|did not|cannot|can't|no|nothing)\b.{0,40}"
+    r"\b(?:say|mention|specify|state|contain|provide|include|information|answer|found|find|about)\b"
+)
+LEAD = {
+    "quoted": "The nearest section says:\n\n",
+    "none": "I found no answer in the documents that you may read. The nearest section says:\n\n",
+}
 BLOCK = re.compile(r"^(```|~~~).*?(^\1[^\n]*$|\Z)", re.MULTILINE | re.DOTALL)
 IDLE = frozenset(
     WORD.findall(
@@ -44,12 +58,13 @@ class Gate:
         self._hits = hits
         self._question = words(question)
         fits = [_fits(self._question, hit) for hit in hits]
-        self._words = [
-            words(f"{' '.join(hit.section.headings)} {hit.passage}")
-            if fit >= CLOSE * max(fits)
-            else frozenset()
+        self._texts = [
+            f"{' '.join(hit.section.headings)} {hit.passage}" if fit >= CLOSE * max(fits) else ""
             for hit, fit in zip(hits, fits, strict=True)
         ]
+        self._words = [words(text) for text in self._texts]
+        self._abstained = False
+        self.cited: set[int] = set()
         self._said: list[frozenset[str]] = []
         self._rest = ""
         self._misses = 0
@@ -71,7 +86,9 @@ class Gate:
         if not self.closed and END.search(f"{self._rest} "):
             yield from self._judge(self._rest)
         if not self._said:
-            yield quotation(self._question, self._hits)
+            text, number = quotation(self._question, self._hits)
+            self.cited.add(number)
+            yield f"{LEAD['none' if self._abstained else 'quoted']}{text} [{number}]"
 
     def _judge(self, sentence: str) -> Iterator[str]:
         said = words(sentence)
@@ -83,12 +100,15 @@ class Gate:
         known = self._question | words(" ".join(self._hits[best].section.headings))
         tells = len(said) >= FEWEST_WORDS and not said <= known
         new = not any(said <= before for before in self._said)
-        if new and tells and shares[best] >= ENOUGH:
+        borne_out = shares[best] >= ENOUGH and not contradicts(sentence, self._texts[best])
+        if new and tells and borne_out:
             self._misses = 0
             self._said.append(said)
+            self.cited.add(best + 1)
             yield f"{sentence.strip()} [{best + 1}] "
         else:
             self._misses += 1
+            self._abstained |= bool(NO_ANSWER.search(sentence.lower()))
 
 
 def words(text: str) -> frozenset[str]:
@@ -97,11 +117,23 @@ def words(text: str) -> frozenset[str]:
     return frozenset(w[:STEM] for w in WORD.findall(plain) if w not in IDLE)
 
 
-def quotation(question: frozenset[str], hits: Sequence[Hit]) -> str:
-    """Return, word for word, the part of the best section that shares most with the question.
+def contradicts(sentence: str, text: str) -> bool:
+    """Say whether a sentence has a number or a day that a text lacks, or denies what it says.
 
-    It begins with a sentence or a whole block of code and ends with a paragraph, if that is
-    not long.
+    Denial is looked for in the sentence of the text that shares most words with it.
+    """
+    low, said = sentence.lower().replace("’", "'"), words(sentence)
+    parts = [text[start:end].lower().replace("’", "'") for start, end in _parts(text)]
+    nearest = max(parts, key=lambda part: len(said & words(part)), default="")
+    invented = set(EXACT.findall(low)).difference(*map(EXACT.findall, parts))
+    return bool(invented) or bool(NEGATION.search(low)) != bool(NEGATION.search(nearest))
+
+
+def quotation(question: frozenset[str], hits: Sequence[Hit]) -> tuple[str, int]:
+    """Return a part of the best section, word for word, and the section's number.
+
+    It is the part that shares most with the question. It begins with a sentence or a whole
+    block of code and ends with a paragraph, if that is not long, but never with a colon.
     """
     number, hit = max(enumerate(hits, 1), key=lambda pair: _fits(question, pair[1]))
     parts = list(_parts(hit.passage)) or [(0, len(hit.passage))]
@@ -111,10 +143,12 @@ def quotation(question: frozenset[str], hits: Sequence[Hit]) -> str:
     for _, next_end in parts[first + 1 :]:
         gap = hit.passage[end:next_end].lstrip(" ")
         so_far = len(hit.passage[start:end].split())
-        if so_far + len(gap.split()) > QUOTED_WORDS or (gap.startswith("\n\n") and so_far > 12):
+        open_ended = hit.passage[start:end].rstrip("*_` ").endswith(":")
+        ended = gap.startswith("\n\n") and so_far > 12 and not open_ended
+        if ended or so_far + len(gap.split()) > QUOTED_WORDS * (1 + open_ended):
             break
         end = next_end
-    return f"{hit.passage[start:end].strip()} [{number}]"
+    return hit.passage[start:end].strip(), number
 
 
 def _parts(passage: str) -> Iterator[tuple[int, int]]:

@@ -1,4 +1,4 @@
-"""Builds the OpenVINO graph of a BERT sentence encoder: mean of the tokens, scaled to length 1."""
+"""Builds the OpenVINO graph of a BERT sentence encoder: its tokens, and their mean of length 1."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ NEEDLESS = ("embeddings.position_ids", "pooler.dense.weight", "pooler.dense.bias
 
 
 def build_encoder(weights: Weights, precision: Precision) -> ov.Model:
-    """Return the model: ids and mask [batch, tokens] in, ``vectors`` [batch, width] out.
+    """Return the model: ids and mask [batch, tokens] in; two outputs.
+
+    ``vectors`` [batch, width] have length 1, ``tokens`` [batch, tokens, width] any length.
 
     Raises:
         BadInput: it is no BERT with absolute positions and the exact GELU.
@@ -33,7 +35,7 @@ def build_encoder(weights: Weights, precision: Precision) -> ov.Model:
         x = encoder.layer(x, seen, layer)
     weights.check_all_taken(but=NEEDLESS)
     vectors = graph.result(_mean_of_length_one(x, mask), "vectors")
-    return ov.Model([vectors], [ids, mask], "encoder")
+    return ov.Model([vectors, graph.result(x, "tokens")], [ids, mask], "encoder")
 
 
 class _Encoder:

@@ -23,7 +23,7 @@ import orjson
 from inhouse.core.errors import BadInput, EngineStopped
 from inhouse.models.engine import Request
 
-State = Literal["running", "finished", "lost"]
+State = Literal["running", "finished", "refused", "lost"]
 Stream = asyncio.Queue[tuple[list[int], State]]
 """New tokens, and how the answer stands after them; lost when the worker could not go on."""
 
@@ -83,6 +83,7 @@ class OpenVINOEngine:
 
         Raises:
             EngineStopped: the worker has ended.
+            BadInput: it cannot use the sampling settings.
         """
         number, stream = next(self._numbers), Stream()
         self._streams[number] = (asyncio.get_running_loop(), stream)
@@ -97,6 +98,11 @@ class OpenVINOEngine:
                     yield token
             if state == "lost":
                 raise EngineStopped
+            if state == "refused":
+                raise BadInput(
+                    "The engine cannot use these sampling settings.",
+                    "Leave temperature, top_p and repetition_penalty at their defaults.",
+                )
         finally:
             del self._streams[number]
             if state == "running":
@@ -124,9 +130,12 @@ class OpenVINOEngine:
     def _read(self) -> None:
         """Hand tokens to the streams that wait for them, until the worker ends."""
         assert self._process.stdout is not None
-        for line in self._process.stdout:
-            for number, tokens, state in orjson.loads(line)["tokens"]:
-                self._hand_over(number, tokens, state)
+        try:
+            for line in self._process.stdout:
+                for number, tokens, state in orjson.loads(line)["tokens"]:
+                    self._hand_over(number, tokens, state)
+        except orjson.JSONDecodeError:  # it was killed in the middle of a line
+            self._process.kill()
         self._process.wait()
         for number in list(self._streams):
             self._hand_over(number, [], "lost")

@@ -67,16 +67,18 @@ class _Worker:
             properties["INFERENCE_NUM_THREADS"] = settings["threads"]
         self._pipeline = genai.ContinuousBatchingPipeline(str(folder), scheduler, "CPU", properties)
         self._open: dict[int, Any] = {}
+        self._refused: list[int] = []
 
     def serve(self, inbox: queue.SimpleQueue[dict[str, Any] | None]) -> Iterator[dict[str, Any]]:
         """Yield one event per step that brought tokens, until the inbox yields None."""
         while True:
-            while not self._open or not inbox.empty():
+            while not (self._open or self._refused) or not inbox.empty():
                 message = inbox.get()
                 if message is None:
                     return
                 self._take(message)
-            self._pipeline.step()
+            if self._open:
+                self._pipeline.step()
             if tokens := self._read():
                 yield {"tokens": tokens}
 
@@ -84,14 +86,19 @@ class _Worker:
         number = message["id"]
         if "prompt" in message:
             ids = ov.Tensor(np.array([message["prompt"]], np.int64))
-            self._open[number] = self._pipeline.add_request(number, ids, _generation(message))
+            try:
+                self._open[number] = self._pipeline.add_request(number, ids, _generation(message))
+            except RuntimeError as error:  # one request's settings; the others go on
+                sys.stderr.write(f"request refused: {error}\n")
+                self._refused.append(number)
         elif handle := self._open.pop(number, None):
             handle.cancel()
             self._pipeline.step()  # frees its place; without it the next idle would keep it
 
     def _read(self) -> list[tuple[int, list[int], str]]:
         """Return (request, new tokens, how it stands) for all that moved."""
-        moved = []
+        moved: list[tuple[int, list[int], str]] = [(n, [], "refused") for n in self._refused]
+        self._refused.clear()
         for number, handle in list(self._open.items()):
             tokens: list[int] = []
             while handle.can_read():
@@ -115,7 +122,7 @@ def _generation(message: dict[str, Any]) -> genai.GenerationConfig:
     if config.do_sample:
         config.temperature = message["temperature"]
         config.top_p = message["top_p"]
-        config.rng_seed = message["seed"]
+        config.rng_seed = message["seed"] % 2**32
     return config
 
 

@@ -1,0 +1,62 @@
+"""What a git repository leaves out by its `.gitignore` files, without asking git."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from inhouse.core.errors import BadInput
+
+if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
+
+NAME = ".gitignore"
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """The rules that hold in a folder: the folder of each set of rules, outermost first.
+
+    They begin at the root of a repository, a folder with a `.git` in it; outside of one there are
+    none.
+    """
+
+    rules: tuple[tuple[str, GitIgnoreSpec], ...] = ()
+    inside: bool = False
+
+    def below(self, folder: Path) -> Ignored:
+        """Return the rules for what lies in `folder`, which lies where these rules hold.
+
+        Raises:
+            BadInput: a rule cannot be understood.
+            OSError: a file of rules cannot be read.
+        """
+        is_root = (folder / ".git").exists()
+        if not (is_root or self.inside):
+            return self
+        rules = () if is_root else self.rules
+        sources = (folder / ".git" / "info" / "exclude", folder / NAME) if is_root else None
+        for source in sources or (folder / NAME,):
+            if source.is_file():
+                rules = (*rules, (folder.as_posix(), _spec(source)))
+        return Ignored(rules, inside=True)
+
+    def covers(self, path: str, *, is_folder: bool) -> bool:
+        """Tell whether git leaves out what lies at the absolute `path`; the last word counts."""
+        for folder, spec in reversed(self.rules):
+            relative = Path(path).relative_to(folder).as_posix()
+            word = spec.check_file(relative + "/" if is_folder else relative).include
+            if word is not None:
+                return word
+        return False
+
+
+def _spec(file: Path) -> GitIgnoreSpec:
+    from pathspec import GitIgnoreSpec
+
+    lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+    try:
+        return GitIgnoreSpec.from_lines(lines)
+    except ValueError as error:
+        raise BadInput(f"{file}: {error}.", "Mend the rule, or take it out.") from error

@@ -1,0 +1,161 @@
+"""Sections as records, a JSON object or a row of a table each: ``id``, ``heading`` and ``text``.
+
+The records of a file are one document. A heading "Travel > Flights" stands below "Travel", and the
+id is the anchor that a citation leads to.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import takewhile
+
+import orjson
+from markdown_it import MarkdownIt
+
+from inhouse.core.errors import BadInput
+from inhouse.data.blocks import DEEPEST, heading
+from inhouse.data.parts import LeftOut, Part
+from inhouse.data.text import decode, plain
+
+SEPARATOR = " > "
+DELIMITERS = ",;\t"
+FIX = "Write 'id', 'heading' and 'text' into each record."
+# What may begin a block that swallows the next heading, or be a heading itself.
+RISKY = re.compile(r"^ {0,3}(?:#|=|-|```|~~~|<)", re.MULTILINE)
+OPENING = re.compile(r"^( {0,3})(?=```|~~~|<)", re.MULTILINE)
+LONGEST = 2**31 - 1
+
+Fields = Mapping[str, object]
+Record = tuple[str, tuple[str, ...], str]
+
+
+def read_jsonl(data: bytes) -> Iterator[Part | LeftOut]:
+    """Yield the document of a file with a JSON object a line, and the lines that are none.
+
+    Raises:
+        BadInput: it is not UTF-8 text.
+    """
+    lines = enumerate(decode(data).split("\n"), 1)
+    return _document((number, _object(line)) for number, line in lines if line.strip())
+
+
+def read_csv(data: bytes) -> Iterator[Part | LeftOut]:
+    """Yield the document of a table, and the rows that do not fit its head.
+
+    Columns are divided by commas, semicolons or tabs.
+
+    Raises:
+        BadInput: it is not UTF-8 text, has no column ``text``, or a quotation has no end.
+    """
+    return _document(_rows(decode(data)))
+
+
+def rows(text: str, delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows of a table with the number of the line in which each ends.
+
+    Raises:
+        BadInput: a quotation has no end.
+    """
+    csv.field_size_limit(LONGEST)  # the size of the file is the limit
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    try:
+        for row in reader:
+            yield reader.line_num, row
+    except csv.Error as error:
+        raise BadInput(
+            f"Line {reader.line_num} is not a row of a table: {error}.", "Mend the quotes in it."
+        ) from error
+
+
+def _rows(text: str) -> Iterator[tuple[int, Fields | str]]:
+    first = text.partition("\n")[0]
+    heads = {d: next(csv.reader([first], delimiter=d), []) for d in DELIMITERS}
+    delimiter = next((d for d, head in heads.items() if "text" in _names(head)), None)
+    if delimiter is None:
+        raise BadInput("Its first line names no column 'text'.", FIX)
+    names = _names(heads[delimiter])
+    for number, row in rows(text, delimiter):
+        if number > 1 and row:
+            fits = len(row) == len(names)
+            yield (
+                number,
+                (
+                    dict(zip(names, row, strict=True))
+                    if fits
+                    else f"It has {len(row)} columns, and the head has {len(names)}."
+                ),
+            )
+
+
+def _names(head: Iterable[str]) -> list[str]:
+    return [name.strip().lower() for name in head]
+
+
+def _object(line: str) -> Fields | str:
+    try:
+        found = orjson.loads(line)
+    except ValueError as error:
+        return f"It is not JSON: {error}."
+    return found if isinstance(found, dict) else "It is not a JSON object."
+
+
+def _document(found: Iterable[tuple[int, Fields | str]]) -> Iterator[Part | LeftOut]:
+    """Yield what is left out, then the document, with a heading wherever the path changes."""
+    blocks: list[str] = []
+    lines: dict[str, int] = {}
+    above: tuple[str, ...] = ()
+    for number, fields in found:
+        record = fields if isinstance(fields, str) else _record(fields, number)
+        if not isinstance(record, str) and record[0] in lines:
+            record = f"Its id {record[0]!r} is that of line {lines[record[0]]}."
+        if isinstance(record, str):
+            yield LeftOut(f":{number}", f"{record} {FIX}")
+            continue
+        anchor, path, text = record
+        if anchor:
+            lines[anchor] = number
+        blocks += _headings(path, above, anchor)
+        blocks.append(_contained(text))
+        above = path
+    yield Part("", "".join(block + "\n\n" for block in blocks))
+
+
+def _record(fields: Fields, number: int) -> Record | str:
+    """Return id, path of headings and text, or what is wrong with them."""
+    anchor, title, text = (fields.get(key) for key in ("id", "heading", "text"))
+    if not isinstance(text, str) or not text.strip():
+        return "It has no text."
+    if not isinstance(title, str | None):
+        return "Its heading is not text."
+    if isinstance(anchor, bool) or not isinstance(anchor, str | int | None):
+        return "Its id is neither text nor a number."
+    names = [" ".join(name.split()) for name in (title or "").split(SEPARATOR)]
+    path = [name for name in names if name]
+    if len(path) > DEEPEST:
+        path[DEEPEST - 1 :] = [SEPARATOR.join(path[DEEPEST - 1 :])]
+    name = "" if anchor is None else str(anchor)
+    path = path or [name or f"Record {number}"]
+    return re.sub(r"[\s{}]+", "-", name), tuple(path), text.strip()
+
+
+def _headings(path: tuple[str, ...], above: tuple[str, ...], anchor: str) -> Iterator[str]:
+    """Yield the headings of a record that do not stand above it already; its own always does."""
+    same = sum(
+        1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(path, above, strict=False))
+    )
+    last = len(path) - 1
+    for depth in range(min(same, last), len(path)):
+        yield heading(depth + 1, path[depth], anchor if depth == last else "")
+
+
+def _contained(text: str) -> str:
+    """Return Markdown as it is if it ends with itself; else as plain text that does."""
+    if not RISKY.search(text):
+        return text
+    tokens = MarkdownIt("commonmark").disable("inline").parse(f"{text}\n\n# End")
+    if sum(token.type == "heading_open" for token in tokens) == 1:
+        return text
+    return OPENING.sub(r"\1\\", plain(text))

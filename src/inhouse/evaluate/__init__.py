@@ -1,0 +1,1 @@
+"""How good an answer, a search or a model is, in figures that one may trust."""

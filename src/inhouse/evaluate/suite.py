@@ -1,0 +1,97 @@
+"""A suite: questions with what is known of their answers, pinned as an artifact.
+
+It says what to measure, never what is good enough. Measuring is done in the module of its kind.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from inhouse.core.errors import BadInput, UserError
+from inhouse.core.stage import Context, Inputs, Result, Stage
+
+FILE = "questions.jsonl"
+Kind = Literal["retrieval"]
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """The kind of a suite, its file relative to `root`, and the sha256 of that file."""
+
+    kind: Kind
+    file: str
+    sha256: str
+    root: str = field(default="", metadata={"identity": False})
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A query, the ids of the sections that answer it, and what kind of question it is."""
+
+    query: str
+    relevant: frozenset[str]
+    kind: str = ""
+
+
+def run(spec: Suite, inputs: Inputs, ctx: Context) -> Result:
+    """Check the questions and keep them in ``questions.jsonl``.
+
+    Raises:
+        BadInput: a line is not a question; it is named.
+        UserError: the file is not the one in `spec` any more.
+    """
+    path = Path(spec.root, spec.file)
+    data = path.read_bytes()
+    if hashlib.sha256(data).hexdigest() != spec.sha256:
+        raise UserError(f"{path} changed while it was read.", "Run it again.")
+    (ctx.work / FILE).write_bytes(data)
+    questions = read_questions(ctx.work, name=str(path))
+    kinds = sorted({question.kind for question in questions} - {""})
+    return Result({"kind": spec.kind, "questions": len(questions), "kinds": kinds})
+
+
+STAGE = Stage("evaluate.suite", 1, run)
+
+
+def read_questions(folder: Path, *, name: str = FILE) -> list[Question]:
+    """Read the questions of a suite; `name` is what to call the file in errors.
+
+    Raises:
+        BadInput: a line is not ``{"query": …, "relevant": […]}``, or there is none.
+    """
+    with (folder / FILE).open("rb") as lines:
+        questions = list(_questions(enumerate(lines, 1), name))
+    if not questions:
+        raise BadInput(f"{name} holds no question.", 'Write {"query": …, "relevant": […]} in it.')
+    return questions
+
+
+def _questions(lines: Iterator[tuple[int, bytes]], name: str) -> Iterator[Question]:
+    for number, line in lines:
+        if not line.strip():
+            continue
+        row = _row(line)
+        query, relevant, kind = row.get("query"), row.get("relevant"), row.get("kind", "")
+        if not isinstance(query, str) or not query.strip():
+            raise BadInput(
+                f"{name}:{number}: 'query' is missing or no text.", "Write the question."
+            )
+        if not isinstance(relevant, list) or not relevant:
+            raise BadInput(
+                f"{name}:{number}: 'relevant' is missing or no list.",
+                "List the ids of the sections that answer the question.",
+            )
+        yield Question(query, frozenset(map(str, relevant)), str(kind))
+
+
+def _row(line: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(line)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from markdown_it import MarkdownIt
+
+from inhouse.core.errors import BadInput
+from inhouse.core.nouns import Document
+from inhouse.data.parse import documents
+from inhouse.data.parts import LeftOut
+
+
+def read(text: str | bytes, path: str) -> tuple[list[Document], list[LeftOut]]:
+    data = text.encode() if isinstance(text, str) else text
+    found = list(documents(path, data, "0" * 64))
+    kept = [item for item in found if isinstance(item, Document)]
+    return kept, [item for item in found if isinstance(item, LeftOut)]
+
+
+RECORDS = [
+    {"id": "a1", "heading": "Travel", "text": "Go."},
+    {"id": 2, "heading": "Travel > Flights > Far", "text": "Ask."},
+    {"id": "a 3", "heading": "Travel > Flights > Far", "text": "Again."},
+    {"id": "a4", "heading": "Leave", "text": "Stay."},
+]
+TEXT = """\
+# Travel {#a1}
+
+Go.
+
+## Flights
+
+### Far {#2}
+
+Ask.
+
+### Far {#a-3}
+
+Again.
+
+# Leave {#a4}
+
+Stay.
+
+"""
+
+
+def test_records_become_sections_of_one_document() -> None:
+    lines = "\n".join(map(json.dumps, RECORDS)) + "\n"
+    ([document], left_out) = read(lines, "hr/travel-rules.jsonl")
+    assert (document.path, document.title) == ("hr/travel-rules.jsonl", "travel rules")
+    assert (document.text, left_out) == (TEXT, [])
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_rows_are_records(delimiter: str) -> None:
+    rows = [["ID", "Heading", "Text"]]
+    rows += [[str(r["id"]), str(r["heading"]), str(r["text"])] for r in RECORDS]
+    table = "\r\n".join(delimiter.join(row) for row in rows)
+    ([document], left_out) = read("\ufeff" + table, "a.csv")
+    assert (document.text, left_out) == (TEXT, [])
+
+
+def test_bad_lines_are_named_and_the_rest_goes_on() -> None:
+    lines = [
+        '{"id": "a", "heading": "A", "text": "One."}',
+        "{oops",
+        "",
+        "[1]",
+        '{"id": "b", "text": " "}',
+        '{"id": true, "text": "x"}',
+        '{"heading": 3, "text": "x"}',
+        '{"id": "a", "text": "x"}',
+        '{"text": "\\ud800"}',
+        "[" * 5000,
+        '{"text": "Two."}',
+    ]
+    ([document], left_out) = read("\n".join(lines), "a.jsonl")
+    assert document.text == "# A {#a}\n\nOne.\n\n# Record 11\n\nTwo.\n\n"
+    assert [item.place for item in left_out] == [":2", ":4", ":5", ":6", ":7", ":8", ":9", ":10"]
+    assert "is that of line 1" in left_out[5].reason
+
+
+def test_bad_rows_are_named_and_the_rest_goes_on() -> None:
+    table = 'id,text\na,"One\nmore"\nb\nc,Two\n'
+    ([document], [left_out]) = read(table, "a.csv")
+    assert document.text == "# a {#a}\n\nOne\nmore\n\n# c {#c}\n\nTwo\n\n"
+    assert left_out.place == ":4"
+    assert "1 columns" in left_out.reason
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "reason"),
+    [
+        ("a,b\n1,2\n", "a.csv", "no column 'text'"),
+        ('text\n"never\nends', "a.csv", "not a row of a table"),
+        (b"text\n\xff", "a.csv", "not utf-8"),
+        (b"\xff", "a.jsonl", "not utf-8"),
+    ],
+)
+def test_what_cannot_be_read_says_why(text: str | bytes, path: str, reason: str) -> None:
+    with pytest.raises(BadInput, match=reason):
+        read(text, path)
+
+
+def test_a_file_without_a_record_is_left_out() -> None:
+    (kept, left_out) = read("oops\n", "a.jsonl")
+    assert kept == []
+    assert [item.place for item in left_out] == [":1", ""]
+
+
+@pytest.mark.parametrize("risk", ["```\nopen", "~~~", "<!-- open", "<pre>", "# own", "own\n---"])
+def test_no_record_swallows_the_next(risk: str) -> None:
+    lines = [json.dumps({"id": n, "heading": f"H{n}", "text": risk}) for n in range(3)]
+    ([document], _) = read("\n".join(lines), "a.jsonl")
+    tokens = MarkdownIt("commonmark").parse(document.text)
+    assert sum(token.type == "heading_open" for token in tokens) == 3
+
+
+def test_markdown_in_a_record_stays() -> None:
+    text = "```\n# code\n```\n\n- item"
+    ([document], _) = read(json.dumps({"heading": "A", "text": text}), "a.jsonl")
+    assert text in document.text

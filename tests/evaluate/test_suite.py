@@ -1,0 +1,97 @@
+"""Suites of questions, and what a search does on them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from small_project import edit, opened, write
+
+from inhouse.core.artifact import Ref
+from inhouse.core.errors import BadInput, NotFound, ProjectError, Refused
+from inhouse.evaluate.search import report_of
+from inhouse.evaluate.suite import FILE, Question, read_questions
+
+QUESTIONS = """\
+{"query": "What is the price?", "relevant": ["docs/memos/one.md#price"], "kind": "faq"}
+
+{"query": "What is the size?", "relevant": ["size"], "kind": "memo"}
+"""
+
+
+def questions(folder: Path, text: str) -> list[Question]:
+    write(folder, {FILE: text})
+    return read_questions(folder, name="q.jsonl")
+
+
+def test_questions_are_read(tmp_path: Path) -> None:
+    assert questions(tmp_path, QUESTIONS) == [
+        Question("What is the price?", frozenset({"docs/memos/one.md#price"}), "faq"),
+        Question("What is the size?", frozenset({"size"}), "memo"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "q.jsonl holds no question"),
+        ("\n{", "q.jsonl:2: 'query' is missing"),
+        ('{"query": " ", "relevant": ["a"]}', "q.jsonl:1: 'query'"),
+        ('{"query": "a", "relevant": []}', "q.jsonl:1: 'relevant'"),
+        ('{"query": "a", "relevant": "b"}', "q.jsonl:1: 'relevant'"),
+        ("[1]", "q.jsonl:1: 'query'"),
+    ],
+)
+def test_a_bad_line_is_named(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(BadInput, match=said):
+        questions(tmp_path, text)
+
+
+def test_a_report_tells_all_kinds_and_the_worst() -> None:
+    asked = [
+        Question("good", frozenset("a"), "x"),
+        Question("late", frozenset("b"), "y"),
+        Question("never", frozenset("c"), "y"),
+    ]
+    report = report_of(asked, [["a"], ["z", "b"], ["z"]])
+    assert report["metrics"]["hit@5"]["value"] == pytest.approx(2 / 3)
+    assert report["metrics"]["mrr@10"]["value"] == pytest.approx(1.5 / 3)
+    assert report["kinds"]["x"]["hit@5"] == {"value": 1, "low": 1, "high": 1}
+    assert [missed["query"] for missed in report["worst"]] == ["never", "late"]
+    assert report["worst"][0] == {
+        "query": "never", "relevant": ("c",), "place": None, "first": "z",
+    }  # fmt: skip
+
+
+@pytest.fixture
+def suite(made: Path) -> Path:
+    """The small project with a suite."""
+    write(made.parent, {"queries.jsonl": QUESTIONS})
+    edit(
+        made, "endpoints:\n", "suites:\n  faq: {kind: retrieval, from: queries.jsonl}\nendpoints:\n"
+    )
+    with opened(made) as project:
+        project.run()
+    return made
+
+
+def test_a_knowledge_base_is_measured_once(suite: Path) -> None:
+    with opened(suite) as project:
+        made, report = project.evaluate("desk", "suites/faq")
+        assert made.fresh
+        assert report["metrics"]["recall@5"]["value"] == 1
+        assert str(project.catalog.get(Ref.parse("reports/desk.faq")).label) == "buy-side"
+        assert not project.evaluate("knowledge/desk", "faq")[0].fresh
+
+
+def test_who_may_not_read_it_may_not_measure_it(suite: Path) -> None:
+    with opened(suite, actor="cy") as project, pytest.raises(Refused, match="carries buy-side"):
+        project.evaluate("desk", "faq")
+
+
+def test_what_is_not_there_is_named(suite: Path) -> None:
+    with opened(suite) as project, pytest.raises(NotFound, match="'faq'"):
+        project.evaluate("desk", "fag")
+    (suite.parent / "queries.jsonl").unlink()
+    with opened(suite) as project, pytest.raises(ProjectError, match="there is no file"):
+        project.plan()
