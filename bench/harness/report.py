@@ -32,6 +32,12 @@ HEADLINES = {
         "make demo, installed",
         "inhouse plan, nothing to do",
     ),
+    "knowledge": (
+        "handbook-18f: hit@5",
+        "handbook-18f: MRR@10",
+        "handbook-sourcegraph: hit@5",
+        "handbook-sourcegraph: MRR@10",
+    ),
     "catalog": (
         "commit an artifact of 1 MB",
         "verify an artifact of 200 MB, beside openssl",

@@ -181,3 +181,12 @@ def test_many_threads_read_at_once(catalog: Catalog):
     for thread in threads:
         thread.join()
     assert failures == []
+
+
+def test_a_label_is_set_without_touching_groups(catalog: Catalog, monkeypatch: pytest.MonkeyPatch):
+    catalog.access.set_groups({"ana": frozenset({"hr"})}, by="me")
+    stale = catalog.access.groups()
+    catalog.access.set_groups({}, by="me")
+    monkeypatch.setattr(catalog.access, "groups", lambda: stale)  # as a slow process would see it
+    catalog.access.set_label(Ref("data", "x"), Label.parse("hr"), by="me")
+    assert catalog.access.actor("ana").groups == frozenset()

@@ -217,3 +217,9 @@ def test_a_store_of_a_newer_version_is_a_sentence(root: Path):
         connection.exec_driver_sql("INSERT INTO migrations VALUES (99)")
     with pytest.raises(StoreError, match="newer version"):
         Catalog(root)
+
+
+def test_what_was_slipped_into_a_shown_folder_is_gone(catalog: Catalog):
+    made = make(catalog, "data/handbook", "text")
+    (catalog.load(made).folder / "chat_template.jinja").write_text("slipped in")
+    assert not (catalog.load(made).folder / "chat_template.jinja").exists()

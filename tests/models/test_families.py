@@ -178,3 +178,13 @@ async def test_a_small_cache_still_finishes_everything(
         assert together == [(await answers(model, [t], 40))[0] for t in texts]
     finally:
         await model.close()
+
+
+def test_building_again_gives_the_same_bytes(tiny: Callable[..., Path], tmp_path: Path) -> None:
+    source = tiny("Llama")
+    for name in ("one", "two"):
+        run_build(source, tmp_path / name)
+    files = sorted(p.name for p in (tmp_path / "one").iterdir())
+    assert "openvino_model.xml" in files
+    for name in files:
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()

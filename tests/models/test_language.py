@@ -193,3 +193,17 @@ async def test_a_dead_worker_is_said_so(smollm_folder: Path) -> None:
     with pytest.raises(InhouseError, match="engine has stopped"):
         await ask(model, PROMPTS[0])
     await model.close()
+
+
+async def test_settings_that_the_engine_cannot_use_harm_nobody_else(int8_model: LocalModel) -> None:
+    other = asyncio.create_task(ask(int8_model, "Say hello.", max_tokens=20))
+    with pytest.raises(BadInput, match="top_p"):
+        await ask(int8_model, "Say hello.", temperature=0.5, top_p=1e-50)
+    with pytest.raises(BadInput, match="temperature"):
+        await ask(int8_model, "Say hello.", temperature=1e-50)
+    engine = int8_model._engine  # past the check that guards it
+    request = Request([1, 2, 3], Sampling(temperature=0.5, top_p=1e-50), frozenset({2}))
+    with pytest.raises(BadInput, match="sampling settings"):
+        async for _ in engine.submit(request):
+            pass
+    assert (await other)[0]

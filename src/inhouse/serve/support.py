@@ -137,7 +137,11 @@ def quotation(question: frozenset[str], hits: Sequence[Hit]) -> tuple[str, int]:
     """
     number, hit = max(enumerate(hits, 1), key=lambda pair: _fits(question, pair[1]))
     parts = list(_parts(hit.passage)) or [(0, len(hit.passage))]
-    shared = [len(question & words(hit.passage[a:b])) for a, b in parts]
+    # An example uses the words of a question more often than it answers it.
+    shared = [
+        len(question & words(hit.passage[a:b])) / (2 if hit.passage[a] in "`~" else 1)
+        for a, b in parts
+    ]
     first = shared.index(max(shared))
     start, end = parts[first]
     for _, next_end in parts[first + 1 :]:
