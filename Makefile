@@ -47,7 +47,8 @@ $(VENV)/.base: pyproject.toml constraints.txt
 	$(PIP) -e .
 	touch $@
 
-# torch comes first and pinned: a bare requirement would bring the GPU build.
+# torch comes first and pinned, so that nothing that follows replaces it. Where the package index
+# gives the GPU build for it, name a smaller one: make test TORCH=torch==2.13.0+cpu, or a wheel's URL.
 $(VENV)/.dev: $(VENV)/.base
 	$(PIP) $(TORCH)
 	$(PIP) -e '.[train]' --group dev

@@ -206,3 +206,27 @@ def test_the_wheel_works_away_from_the_clone(tmp_path: Path):
         assert done.returncode == 0, done.stderr
         said = done.stdout
     assert "behind the mill" in said
+
+
+@pytest.mark.data
+@pytest.mark.slow
+@pytest.mark.weights
+@pytest.mark.skipif("INHOUSE_DATA" not in os.environ, reason="INHOUSE_DATA names no folder")
+def test_thirty_pages_of_a_handbook(weights_store: Path, tmp_path: Path):
+    pages = Path(os.environ["INHOUSE_DATA"], "handbook-18f", "files", "pages")
+    for page in sorted(pages.rglob("*.md"))[:30]:
+        target = tmp_path / page.relative_to(pages)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(page, target)
+    shutil.copytree(weights_store / ".inhouse", tmp_path / ".inhouse")
+    for words in (["init"], ["plan"], ["run"]):
+        done = typed(*words, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    for question in ("What is the mission of TTS?", "Who may join the Digital Council?"):
+        answer = json.loads(typed("ask", "desk", question, "--json", cwd=tmp_path).stdout)
+        assert answer["citations"]
+        for citation in answer["citations"]:
+            text = (tmp_path / citation["document"]).read_text(encoding="utf-8")
+            assert citation["quote"] in text, "a quotation stands word for word in its document"
+    again = json.loads(typed("run", "--json", cwd=tmp_path).stdout)
+    assert not any(step["made"] for step in again["steps"])
