@@ -73,6 +73,7 @@ async def test_together_is_as_alone(exact_model: LocalModel) -> None:
     assert together == alone
 
 
+@pytest.mark.slow
 async def test_eight_bits_stay_near_the_original(smollm_folder: Path, smollm_f32: Path) -> None:
     text = " ".join(PROMPTS) + (
         " The committee met on Tuesday to review the budget, and agreed that travel expenses "
@@ -167,6 +168,7 @@ async def test_leaving_early_aborts(int8_model: LocalModel) -> None:
         await ask(int8_model, PROMPTS[0])
 
 
+@pytest.mark.slow
 async def test_the_loop_stays_free_while_a_prompt_is_read(int8_model: LocalModel) -> None:
     ticks = 0
 

@@ -83,6 +83,7 @@ def test_cut_off_in_the_middle_of_a_step(long: Path, how: signal.Signals):
         assert not project.catalog.blobs.unfinished_versions()
 
 
+@pytest.mark.slow
 @pytest.mark.weights
 @pytest.mark.slow
 def test_embedding_goes_on_where_it_was_killed(weights_store: Path, tmp_path: Path):
@@ -123,6 +124,7 @@ def test_embedding_goes_on_where_it_was_killed(weights_store: Path, tmp_path: Pa
         assert not project.plan().changes
 
 
+@pytest.mark.slow
 @pytest.mark.weights
 def test_editing_one_document_of_two_embeds_its_sections_alone(weights_store: Path, tmp_path: Path):
     import shutil
