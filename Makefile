@@ -16,7 +16,7 @@ demo: $(VENV)/.base  ## from nothing to a cited answer
 	$(BIN)/python examples/demo.py
 
 test: $(VENV)/.dev  ## the default suite
-	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow"
+	$(BIN)/python -m pytest -n auto -m "not slow"
 
 test-slow: $(VENV)/.dev  ## what takes minutes: quality on real data
 	$(BIN)/python -m pytest -m slow
