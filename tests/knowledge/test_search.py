@@ -145,9 +145,11 @@ def decide(actor: Actor, path: str) -> Decision:
 
 def test_a_guarded_search_shows_what_may_be_read(desk: KnowledgeBase) -> None:
     guarded = GuardedSearch(desk, decide)
-    assert {h.section.source.path for h in guarded.search("zebra", ANA, top=9)} == {"data/handbook"}
+    assert {h.section.source.path for h in guarded.search("zebra", ANA, top=9).hits} == {
+        "data/handbook"
+    }
     cy = Actor("cy", frozenset({"sell-side"}))
-    assert guarded.search("zebra", cy, top=1)[0].section.document == "deal.md"
+    assert guarded.search("zebra", cy, top=1).hits[0].section.document == "deal.md"
 
 
 def test_a_guarded_search_refuses_who_may_read_nothing(tmp_path: Path) -> None:

@@ -40,9 +40,9 @@ def test_an_index_is_guarded_by_the_versions_it_was_made_of(tmp_path: Path, tiny
         refusals = [e for e in project.catalog.audit() if e.actor == "bo" and not e.allowed]
         assert len(refusals) == 2, "each refused search is on record"
         project.run()
-        assert [hit.section.document for hit in project.search("all", "bonus", actor="bo")] == [
-            "a/docs/a/a.md"
-        ]
+        assert [
+            hit.section.document for hit in project.search("all", "bonus", actor="bo").hits
+        ] == ["a/docs/a/a.md"]
 
 
 def test_an_embedder_cannot_write_and_says_so(file: Path):

@@ -86,7 +86,7 @@ def test_nothing_is_applied_where_loosening_is_refused(made: Path):
 
 def test_somebody_who_leaves_a_group_is_refused_at_once(made: Path):
     with opened(made) as project:
-        assert project.search("desk", "price", actor="bo")
+        assert project.search("desk", "price", actor="bo").hits
     edit(made, "[ana, bo]", "[ana]")
     with opened(made) as project:
         assert project.plan().memberships
@@ -97,9 +97,9 @@ def test_somebody_who_leaves_a_group_is_refused_at_once(made: Path):
 
 def test_search_shows_only_what_the_actor_may_read(made: Path):
     with opened(made) as project:
-        seen = {hit.section.source.path for hit in project.search("all", "price", actor="cy")}
+        seen = {hit.section.source.path for hit in project.search("all", "price", actor="cy").hits}
         assert seen == {"data/handbook"}
-        assert len(project.search("all", "price", actor="ana", top=9)) == 3
+        assert len(project.search("all", "price", actor="ana", top=9).hits) == 3
         with pytest.raises(Refused):
             project.search("desk", "price", actor="cy")
         with pytest.raises(NotFound, match="'desk'"):

@@ -16,7 +16,7 @@ from inhouse.core.access import Actor
 from inhouse.core.artifact import Edge, Ref
 from inhouse.core.errors import Refused
 from inhouse.core.label import Label
-from inhouse.core.nouns import Endpoint, Hit, Message, Section
+from inhouse.core.nouns import Endpoint, Found, Hit, Message, Section
 from inhouse.core.protocols import Piece, Sampling, Usage
 from inhouse.core.stage import Context, Inputs, Recipe, Result, Stage
 from inhouse.serve.endpoint import STAGE, Serve
@@ -99,12 +99,15 @@ class Retriever:
     sections: Sequence[Section]
     closed_to: frozenset[str] = frozenset()
 
-    def search(self, query: str, actor: Actor, *, top: int) -> Sequence[Hit]:
+    def search(
+        self, query: str, actor: Actor, *, top: int, before: Sequence[Message] = ()
+    ) -> Found:
         if actor.name in self.closed_to:
             raise Refused("You may read no source here.", "Ask for a group.")
         words = query.lower().split()
         found = [s for s in self.sections if any(w in s.text.lower() for w in words)]
-        return [Hit(s, s.text.split(". ")[0], 1.0) for s in found[:top]]
+        hits = tuple(Hit(s, s.text.split(". ")[0], 1.0) for s in found[:top])
+        return Found(query, hits, float(bool(hits)))
 
 
 @dataclass

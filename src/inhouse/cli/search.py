@@ -23,7 +23,7 @@ def search(
 ) -> None:
     """Find sections that the actor may read, by meaning and by words."""
     with opened(project, actor) as house:
-        hits = house.search(knowledge, query, top=top)
+        found = house.search(knowledge, query, top=top)
     if as_json:
         print_json(
             {
@@ -37,17 +37,17 @@ def search(
                         "passage": hit.passage,
                         "score": round(hit.score, 4),
                     }
-                    for hit in hits
+                    for hit in found.hits
                 ]
             }
         )
         return
-    for number, hit in enumerate(hits, 1):
+    for number, hit in enumerate(found.hits, 1):
         place = f"{hit.section.document}#{hit.section.anchor}"
         heading = " › ".join(hit.section.headings)
         console.print(f"[bold]{number}. {escape(heading)}[/]  {hit.score:.2f}")
         console.print(f"   [dim]{escape(place)}[/]")
         words = " ".join(hit.passage.split())
         console.print(f"   {escape(words[:SHOWN])}{'…' if len(words) > SHOWN else ''}")
-    if not hits:
+    if not found.hits:
         console.print("Nothing is in the documents that you may read.")

@@ -58,6 +58,20 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """What a search found: the sections, best first, and whether they hold an answer.
+
+    `query` is what was looked for: the question, made to stand alone. `support` in [0, 1] says
+    how well the sections support an answer; it is calibrated so that below 0.5 one had better
+    refuse.
+    """
+
+    query: str
+    hits: tuple[Hit, ...]
+    support: float
+
+
+@dataclass(frozen=True, slots=True)
 class Example:
     """A text with its label, for classification."""
 

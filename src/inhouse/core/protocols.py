@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from inhouse.core.access import Actor
-from inhouse.core.nouns import Hit, Message, Trace
+from inhouse.core.nouns import Found, Message, Trace
 
 if TYPE_CHECKING:
     import numpy as np
@@ -119,9 +119,12 @@ class Classifier(Protocol):
 class Retriever(Protocol):
     """Finds sections that an actor may read."""
 
-    def search(self, query: str, actor: Actor, *, top: int) -> Sequence[Hit]:
-        """Return the best `top` sections, best first, of those the actor may read.
+    def search(
+        self, query: str, actor: Actor, *, top: int, before: Sequence[Message] = ()
+    ) -> Found:
+        """Return the best `top` sections of those the actor may read.
 
+        `before` are the earlier turns of the conversation, which the question may lean on.
         What the actor may not read has no influence on the result, the scores included.
 
         Raises:

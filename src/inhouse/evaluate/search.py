@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from inhouse.core.nouns import Hit
+from inhouse.core.nouns import Section
 from inhouse.core.protocols import Retriever
 from inhouse.core.stage import Context, Inputs, Result, Stage
 from inhouse.evaluate.retrieval import hit, interval, ndcg, recall, reciprocal_rank
@@ -56,8 +56,8 @@ def stage(retriever: Retriever) -> Stage:
         questions = read_questions(inputs["suite"].folder)
         ranked = []
         for done, question in enumerate(questions, 1):
-            hits = retriever.search(question.query, ctx.actor, top=spec.top)
-            ranked.append([_name(found, question.relevant) for found in hits])
+            found = retriever.search(question.query, ctx.actor, top=spec.top)
+            ranked.append([_name(each.section, question.relevant) for each in found.hits])
             ctx.progress(done, len(questions), "questions")
         report = report_of(questions, ranked)
         text = json.dumps(report, ensure_ascii=False, indent=1)
@@ -105,8 +105,7 @@ def _missed(question: Question, found: Sequence[str]) -> Missed:
     return Missed(question.query, tuple(sorted(question.relevant)), place, next(iter(found), ""))
 
 
-def _name(found: Hit, relevant: frozenset[str]) -> str:
+def _name(section: Section, relevant: frozenset[str]) -> str:
     """Return the name of a section that a suite may use: its id, its place, or its anchor."""
-    section = found.section
     names = (section.id, f"{section.document}#{section.anchor}", section.anchor)
     return next((name for name in names if name in relevant), section.id)

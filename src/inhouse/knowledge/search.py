@@ -18,7 +18,7 @@ import numpy.typing as npt
 from inhouse.core.access import Actor, Decision
 from inhouse.core.artifact import Ref
 from inhouse.core.errors import BadInput
-from inhouse.core.nouns import Hit, Section
+from inhouse.core.nouns import Found, Hit, Message, Section
 from inhouse.core.protocols import Embedder
 from inhouse.knowledge.schema import FORMAT, NUMBER, VECTOR, index_format, open_index
 from inhouse.knowledge.tokens import Vectors, meeting
@@ -226,8 +226,10 @@ class GuardedSearch:
         self._base = base
         self._decide = decide
 
-    def search(self, query: str, actor: Actor, *, top: int) -> Sequence[Hit]:
-        """Return the best `top` sections, best first, of those the actor may read.
+    def search(
+        self, query: str, actor: Actor, *, top: int, before: Sequence[Message] = ()
+    ) -> Found:
+        """Return the best `top` sections of those the actor may read.
 
         Raises:
             Refused: the actor may read no source of this knowledge base.
@@ -236,4 +238,5 @@ class GuardedSearch:
         readable = frozenset(path for path, decision in decisions.items() if decision.allowed)
         if decisions and not readable:
             next(iter(decisions.values())).require()
-        return self._base.search(query, readable=readable, top=top)
+        hits = self._base.search(query, readable=readable, top=top)
+        return Found(query, tuple(hits), float(bool(hits)))

@@ -14,7 +14,7 @@ from inhouse.core.access import Actor
 from inhouse.core.artifact import Artifact, Edge, Ref
 from inhouse.core.errors import BadInput, Corrupt, NotFound
 from inhouse.core.label import Label
-from inhouse.core.nouns import Hit
+from inhouse.core.nouns import Found
 from inhouse.core.protocols import Sampling
 from inhouse.core.stage import Progress, Recipe, silent
 from inhouse.data.collect import LEDGER
@@ -248,7 +248,7 @@ class Project:
 
     def search(
         self, knowledge: str, query: str, *, top: int = 5, actor: str | None = None
-    ) -> Sequence[Hit]:
+    ) -> Found:
         """Return the best `top` sections of a knowledge base that the actor may read.
 
         Raises:

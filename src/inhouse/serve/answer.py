@@ -142,7 +142,7 @@ def _find(
     The retriever has filtered already; asking again here costs little and holds even if it errs.
     """
     hits, labels = [], {}
-    for hit in retriever.search(question, served.actor, top=served.endpoint.top):
+    for hit in retriever.search(question, served.actor, top=served.endpoint.top).hits:
         decision = access.decide(served.actor, "read", hit.section.source, record=False)
         if decision.allowed:
             hits.append(hit)
