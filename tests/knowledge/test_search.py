@@ -177,7 +177,11 @@ def test_what_may_not_be_read_has_no_influence(
     company: dict[str, dict[str, str]], readable: set[str], query: str, top: int
 ) -> None:
     # Fewer candidates than sections, so that the choice of them is tried as well.
-    with tempfile.TemporaryDirectory() as name, patch("inhouse.knowledge.search.CANDIDATES", 3):
+    with (
+        tempfile.TemporaryDirectory() as name,
+        patch("inhouse.knowledge.search.NEAREST", 2),
+        patch("inhouse.knowledge.search.CANDIDATES", 3),
+    ):
         folder = Path(name)
         inputs = [
             source(folder / path, path, dict(sorted(texts.items())))

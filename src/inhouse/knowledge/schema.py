@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
+from threading import Lock
+from typing import Any
 
 FILE = "index.sqlite"
 FORMAT = 2
@@ -46,6 +48,28 @@ def open_index(folder: Path) -> sqlite3.Connection:
     """
     address = (folder / FILE).absolute().as_uri() + "?mode=ro&immutable=1"
     return sqlite3.connect(address, uri=True, check_same_thread=False)
+
+
+class IndexFile:
+    """An index, opened for reading from any number of threads."""
+
+    def __init__(self, folder: Path) -> None:
+        self._connection = open_index(folder)
+        self._lock = Lock()
+
+    def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        """Return all rows that a query gives."""
+        with self._lock:
+            return self._connection.execute(query, values).fetchall()
+
+    @property
+    def format(self) -> int:
+        """The format that it was written in."""
+        return index_format(self._connection)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
 
 
 def index_format(connection: sqlite3.Connection) -> int:

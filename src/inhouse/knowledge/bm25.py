@@ -1,0 +1,64 @@
+"""BM25: how well sections match the words of a question, counted in readable sources alone.
+
+After Robertson and Zaragoza, doi:10.1561/1500000019. Which words a text has is the business of
+`words`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from inhouse.knowledge.layout import Source
+from inhouse.knowledge.schema import NUMBER, IndexFile
+
+Scores = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.int32]
+
+SATURATION = 1.2
+LENGTH = 0.75
+
+
+class Postings:
+    """The inverted index, read term by term.
+
+    A document frequency over all sources would tell a reader about texts that are none of their
+    business, so even the frequencies are those of the sources given.
+    """
+
+    def __init__(self, index: IndexFile) -> None:
+        ((lengths,),) = index.rows("SELECT value FROM meta WHERE name = 'lengths'")
+        self._lengths = np.frombuffer(lengths, NUMBER).astype(np.float64)
+        self._index = index
+
+    def scores(self, sources: Sequence[Source], terms: Sequence[str]) -> Scores:
+        """Return BM25 of each section of the whole index; 0 for all outside `sources`."""
+        lengths = np.concatenate([self._lengths[source.sections] for source in sources])
+        usual = max(lengths.mean(), 1.0)
+        scores = np.zeros(len(self._lengths))
+        for sections, times in self._read(sources, terms):
+            rarity = math.log(1 + (len(lengths) - len(sections) + 0.5) / (len(sections) + 0.5))
+            weights = SATURATION * (1 - LENGTH + LENGTH * self._lengths[sections] / usual)
+            scores[sections] += rarity * times * (SATURATION + 1) / (times + weights)
+        return scores
+
+    def _read(
+        self, sources: Sequence[Source], terms: Sequence[str]
+    ) -> Sequence[tuple[Counts, Counts]]:
+        """Return for each term the sections of `sources` it stands in, and how often there."""
+        found = []
+        for term in terms:
+            rows = self._index.rows("SELECT sections, times FROM terms WHERE term = ?", term)
+            sections, times = (np.frombuffer(b, NUMBER) for b in (rows or [(b"", b"")])[0])
+            ends = [(s.sections.start, s.sections.stop) for s in sources]
+            parts = [slice(*np.searchsorted(sections, pair)) for pair in ends]
+            found.append(
+                (
+                    np.concatenate([sections[part] for part in parts]),
+                    np.concatenate([times[part] for part in parts]),
+                )
+            )
+        return found
