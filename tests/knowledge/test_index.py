@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from workshop import CountingEmbedder, index, source
+from workshop import STORES, CountingEmbedder, Store, index, source
 
 from inhouse.core.errors import InhouseError
 from inhouse.knowledge.index import BATCH, UNFINISHED
@@ -42,8 +42,13 @@ def test_a_run_says_what_it_did_and_leaves_one_file(tmp_path: Path) -> None:
     ]
 
 
-def test_an_edit_embeds_one_section_and_a_deletion_is_gone(tmp_path: Path) -> None:
-    index(tmp_path / "one", [source(tmp_path / "in", "data/handbook", TEXTS)], CountingEmbedder())
+@pytest.mark.parametrize("store", STORES)
+@pytest.mark.parametrize("before", STORES)
+def test_an_edit_embeds_one_section_and_a_deletion_is_gone(
+    tmp_path: Path, before: Store, store: Store
+) -> None:
+    given = [source(tmp_path / "in", "data/handbook", TEXTS)]
+    index(tmp_path / "one", given, CountingEmbedder(), store=before)
     edited = TEXTS | {"travel.md": TEXTS["travel.md"].replace("economy", "business")}
     del edited["leave.md"]
     embedder = CountingEmbedder()
@@ -52,6 +57,7 @@ def test_an_edit_embeds_one_section_and_a_deletion_is_gone(tmp_path: Path) -> No
         [source(tmp_path / "in", "data/handbook", edited)],
         embedder,
         previous=tmp_path / "one",
+        store=store,
     )
     assert embedder.texts == ["travel.md > Travel > Flights\nFly business."]
     assert (result.summary["embedded"], result.summary["reused"]) == (1, 1)
@@ -107,19 +113,21 @@ class Fatal(CountingEmbedder):
             os.kill(os.getpid(), signal.SIGKILL)
         return super().embed(texts)
 
-index(Path(sys.argv[1]), [opened(Path(sys.argv[2]), "data/handbook")], Fatal())
+given = [opened(Path(sys.argv[2]), "data/handbook")]
+index(Path(sys.argv[1]), given, Fatal(), store=sys.argv[4])
 """
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no SIGKILL on Windows")
-def test_after_kill_9_only_the_rest_is_embedded(tmp_path: Path) -> None:
+@pytest.mark.parametrize("store", STORES)
+def test_after_kill_9_only_the_rest_is_embedded(tmp_path: Path, store: Store) -> None:
     texts = {f"{n:03}.md": f"Memo number {n}." for n in range(4 * BATCH)}
     given = [source(tmp_path / "in", "data/handbook", texts)]
     work = tmp_path / "work"
     for done in (BATCH, 2 * BATCH):
         killed = subprocess.run(
-            [sys.executable, "-c", KILLED, str(work), str(tmp_path / "in"), str(BATCH)],
-            env=os.environ | {"PYTHONPATH": str(Path(__file__).parent)},
+            [sys.executable, "-c", KILLED, str(work), str(tmp_path / "in"), str(BATCH), store],
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
             check=False,
         )
         assert killed.returncode == -signal.SIGKILL
@@ -127,7 +135,7 @@ def test_after_kill_9_only_the_rest_is_embedded(tmp_path: Path) -> None:
             assert vectors.execute("SELECT count(*) FROM vectors").fetchone() == (done,)
         vectors.close()
 
-    result = index(work, given, CountingEmbedder())
+    result = index(work, given, CountingEmbedder(), store=store)
     assert result.summary["embedded"] == 2 * BATCH
     index(tmp_path / "whole", given, CountingEmbedder())
     assert (work / FILE).read_bytes() == (tmp_path / "whole" / FILE).read_bytes()

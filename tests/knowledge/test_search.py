@@ -9,7 +9,7 @@ from unittest.mock import patch
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from workshop import ANA, CountingEmbedder, base, index, source
+from workshop import ANA, STORES, CountingEmbedder, Store, base, index, source
 
 from inhouse.core.access import Actor, Decision
 from inhouse.core.artifact import Ref
@@ -25,14 +25,15 @@ HANDBOOK = {
 MEMOS = {"deal.md": "# Deal\n\nThe zebra deal closes in May. Do not tell.\n"}
 
 
-@pytest.fixture
-def desk(tmp_path: Path):
+@pytest.fixture(params=STORES)
+def desk(tmp_path: Path, request: pytest.FixtureRequest):
     found = base(
         tmp_path / "desk",
         [
             source(tmp_path / "memos", "data/memos", MEMOS),
             source(tmp_path / "handbook", "data/handbook", HANDBOOK),
         ],
+        request.param,
     )
     yield found
     found.close()
@@ -114,8 +115,9 @@ def test_nothing_readable_gives_nothing(desk: KnowledgeBase) -> None:
     assert desk.search("zebra", readable={"data/unknown"}, top=5) == []
 
 
-def test_an_index_of_nothing_can_be_searched(tmp_path: Path) -> None:
-    found = base(tmp_path / "desk", [source(tmp_path / "in", "data/none", {})])
+@pytest.mark.parametrize("store", STORES)
+def test_an_index_of_nothing_can_be_searched(tmp_path: Path, store: Store) -> None:
+    found = base(tmp_path / "desk", [source(tmp_path / "in", "data/none", {})], store)
     assert found.sources == ["data/none"]
     assert found.search("zebra", readable=found.sources, top=5) == []
     found.close()
@@ -166,15 +168,16 @@ SOURCE = st.dictionaries(st.sampled_from(["a.md", "b.md", "c/d.md"]), MARKDOWN, 
 COMPANY = st.dictionaries(st.sampled_from(["data/a", "data/b", "data/c"]), SOURCE, min_size=1)
 
 
+@pytest.mark.parametrize("store", STORES)
 @settings(deadline=None, max_examples=80)
 @given(
-    COMPANY,
-    st.sets(st.sampled_from(["data/a", "data/b", "data/c"])),
-    TEXT | st.just(""),
-    st.sampled_from([1, 20]),
+    company=COMPANY,
+    readable=st.sets(st.sampled_from(["data/a", "data/b", "data/c"])),
+    query=TEXT | st.just(""),
+    top=st.sampled_from([1, 20]),
 )
 def test_what_may_not_be_read_has_no_influence(
-    company: dict[str, dict[str, str]], readable: set[str], query: str, top: int
+    store: Store, company: dict[str, dict[str, str]], readable: set[str], query: str, top: int
 ) -> None:
     # Fewer candidates than sections, so that the choice of them is tried as well.
     with (
@@ -187,8 +190,8 @@ def test_what_may_not_be_read_has_no_influence(
             source(folder / path, path, dict(sorted(texts.items())))
             for path, texts in company.items()
         ]
-        whole = base(folder / "whole", inputs)
-        mine = base(folder / "mine", [i for i in inputs if i.artifact.ref.path in readable])
+        whole = base(folder / "whole", inputs, store)
+        mine = base(folder / "mine", [i for i in inputs if i.artifact.ref.path in readable], store)
         assert whole.search(query, readable=readable, top=top) == mine.search(
             query, readable=readable, top=top
         )

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 
 from inhouse.core.access import Actor
 from inhouse.core.artifact import Artifact, Input, Ref
@@ -18,6 +21,12 @@ from inhouse.core.stage import Context, Result
 from inhouse.knowledge.index import Index, build
 from inhouse.knowledge.search import KnowledgeBase
 from inhouse.models.fake import HashEmbedder
+
+Store = Literal["sqlite", "lance"]
+NEEDS_LANCE = pytest.mark.skipif(
+    find_spec("lancedb") is None, reason="the extra [lance] is not installed"
+)
+STORES = ["sqlite", pytest.param("lance", marks=NEEDS_LANCE)]
 
 ANA = Actor("ana", frozenset({"buy-side"}))
 
@@ -66,14 +75,15 @@ def index(
     *,
     previous: Path | None = None,
     identity: str = "hash",
+    store: Store = "sqlite",
 ) -> Result:
     folder.mkdir(parents=True, exist_ok=True)
     before = opened(previous, "knowledge/desk") if previous else None
     ctx = Context(folder, ANA, previous=before)
-    return build(Index(chunk_words=20), sources, ctx, embedder, identity=identity)
+    return build(Index(chunk_words=20, store=store), sources, ctx, embedder, identity=identity)
 
 
-def base(folder: Path, sources: Sequence[Input]) -> KnowledgeBase:
+def base(folder: Path, sources: Sequence[Input], store: Store = "sqlite") -> KnowledgeBase:
     embedder = CountingEmbedder()
-    index(folder, sources, embedder)
+    index(folder, sources, embedder, store=store)
     return KnowledgeBase(folder, embedder)

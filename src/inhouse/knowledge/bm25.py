@@ -38,11 +38,12 @@ class Postings:
         """Return BM25 of each section of the whole index; 0 for all outside `sources`."""
         lengths = np.concatenate([self._lengths[source.sections] for source in sources])
         usual = max(lengths.mean(), 1.0)
+        weights = SATURATION * (1 - LENGTH + LENGTH * self._lengths / usual)
         scores = np.zeros(len(self._lengths))
         for sections, times in self._read(sources, terms):
             rarity = math.log(1 + (len(lengths) - len(sections) + 0.5) / (len(sections) + 0.5))
-            weights = SATURATION * (1 - LENGTH + LENGTH * self._lengths[sections] / usual)
-            scores[sections] += rarity * times * (SATURATION + 1) / (times + weights)
+            gained = rarity * times * (SATURATION + 1) / (times + weights[sections])
+            scores[sections] += gained
         return scores
 
     def _read(

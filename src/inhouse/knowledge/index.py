@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from inhouse.core.artifact import Input
 from inhouse.core.documents import read_documents
 from inhouse.core.errors import InhouseError
 from inhouse.core.protocols import Embedder
 from inhouse.core.stage import Context, Inputs, Result, Stage
+from inhouse.knowledge.lance import FOLDER, require_lance, write_tables
 from inhouse.knowledge.passages import cut
 from inhouse.knowledge.schema import FILE, FORMAT, NUMBER, SCHEMA, VECTOR, index_format, open_index
 from inhouse.knowledge.tokens import condense
@@ -30,9 +33,14 @@ BATCH = 64
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """How to index: `chunk_words` is the most words that a passage has."""
+    """How to index: `chunk_words` is the most words that a passage has.
+
+    `store` is what finds near vectors: ``sqlite`` reads all of them into memory, ``lance`` leaves
+    them on disk.
+    """
 
     chunk_words: int = 180
+    store: Literal["sqlite", "lance"] = "sqlite"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +82,11 @@ def build(
 
     Raises:
         InhouseError: the embedder gives numbers that are not finite.
+        MissingExtra: the store is Lance, which is not installed.
     """
+    if spec.store == "lance":
+        require_lance()
+        shutil.rmtree(ctx.work / FOLDER, ignore_errors=True)
     file = ctx.work / FILE
     file.unlink(missing_ok=True)
     with (
@@ -95,6 +107,8 @@ def build(
         meta = {"format": FORMAT, "width": embedder.width, "chunk_words": spec.chunk_words}
         index.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
         index.commit()
+    if spec.store == "lance":
+        write_tables(ctx.work, embedder.width)
     counts = {"passages": len(passages), "embedded": embedded, "reused": len(passages) - embedded}
     return Result(summary | counts, scratch=(UNFINISHED,))
 

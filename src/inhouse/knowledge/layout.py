@@ -5,7 +5,6 @@ All of it are ranges of numbers, small enough to be held in memory. Texts stay i
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,10 +38,9 @@ class Layout:
         self._firsts: Numbers = np.searchsorted(self._owners, numbers)
         self.sources = {source.path: source for source in self._find_sources(index)}
 
-    def readable(self, paths: Collection[str]) -> list[Source]:
-        """Return the sources of `paths` that have sections."""
-        found = (source for path, source in self.sources.items() if path in paths)
-        return [source for source in found if source.sections.start < source.sections.stop]
+    def filled(self) -> list[Source]:
+        """Return the sources that have sections."""
+        return [s for s in self.sources.values() if s.sections.start < s.sections.stop]
 
     def sections_of(self, passages: Numbers) -> Numbers:
         """Return the number of the section of each passage."""

@@ -5,8 +5,6 @@ Where candidates come from is the business of `search`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from inhouse.knowledge.bm25 import Scores
@@ -18,26 +16,29 @@ MEANING = 0.7
 TOKENS, AROUND = 0.65, 0.1
 
 
-@dataclass(frozen=True, slots=True)
 class FirstScore:
     """0.7 times the cosine of a section's best passage plus 0.3 times BM25 over the best BM25."""
 
-    layout: Layout
-    vectors: VectorStore
-    question: Vectors
-    matches: Scores
+    def __init__(
+        self, layout: Layout, vectors: VectorStore, question: Vectors, matches: Scores
+    ) -> None:
+        self._layout = layout
+        self._vectors = vectors
+        self._question = question
+        self._matches = matches
+        self._best_match: float = matches.max()
 
     def of(self, sections: Numbers) -> tuple[Scores, Numbers]:
         """Return the score of each section and the number of its best passage."""
-        passages, begins = self.layout.passages_of(sections)
-        cosines = np.vecdot(self.vectors.vectors(passages), self.question)
+        passages, begins = self._layout.passages_of(sections)
+        cosines = np.vecdot(self._vectors.vectors(passages), self._question)
         nearness = np.maximum.reduceat(cosines, begins)
         counts = np.diff(begins, append=len(passages))
         best = np.flatnonzero(cosines == np.repeat(nearness, counts))
         best = best[np.searchsorted(best, begins)]
         scores = MEANING * nearness.astype(np.float64)
-        if self.matches.any():
-            scores += (1 - MEANING) * self.matches[sections] / self.matches.max()
+        if self._best_match:
+            scores += (1 - MEANING) * self._matches[sections] / self._best_match
         return scores, passages[best]
 
     def around(self, sections: Numbers) -> Scores:
@@ -47,7 +48,7 @@ class FirstScore:
         """
         around = np.zeros(len(sections))
         for step in (-1, 1):
-            beside = self.layout.beside(sections, step)
+            beside = self._layout.beside(sections, step)
             if (there := beside >= 0).any():
                 around[there] += self.of(beside[there])[0]
         return around / 2

@@ -13,14 +13,15 @@ import numpy as np
 
 from inhouse.core.access import Actor, Decision
 from inhouse.core.artifact import Ref
-from inhouse.core.errors import BadInput
+from inhouse.core.errors import BadInput, UserError
 from inhouse.core.nouns import Found, Hit, Message, Section
 from inhouse.core.protocols import Embedder
 from inhouse.knowledge.bm25 import Postings, Scores
+from inhouse.knowledge.lance import FOLDER, LanceTables
 from inhouse.knowledge.layout import Layout, Numbers, Source
 from inhouse.knowledge.rank import FirstScore, second_score
 from inhouse.knowledge.schema import FORMAT, IndexFile
-from inhouse.knowledge.vectors import Matrix, Vectors, highest
+from inhouse.knowledge.vectors import Matrix, Vectors, VectorStore, highest
 from inhouse.knowledge.words import terms
 
 Decide = Callable[[Actor, str], Decision]
@@ -45,17 +46,18 @@ class KnowledgeBase:
 
         Raises:
             BadInput: the index has another format, or vectors of another width.
+            MissingExtra: its vectors lie in Lance, which is not installed.
         """
         self._embedder = embedder
         self._index = IndexFile(folder)
         try:
             self._check()
-        except BadInput:
+            self._layout = Layout(self._index)
+            self._vectors = self._open_vectors(folder)
+        except UserError:
             self.close()
             raise
-        self._layout = Layout(self._index)
         self._postings = Postings(self._index)
-        self._vectors = Matrix(self._index, embedder.width)
 
     @property
     def sources(self) -> Sequence[str]:
@@ -71,7 +73,7 @@ class KnowledgeBase:
 
         They come best first; equal ones in the order of source, document and place.
         """
-        sources = self._layout.readable(readable)
+        sources = [source for source in self._layout.filled() if source.path in readable]
         if not sources:
             return []
         # Half a surrogate pair can come in through JSON and is no text for anybody.
@@ -101,6 +103,11 @@ class KnowledgeBase:
                 f"the embedder gives {self._embedder.width}.",
                 "Open it with the embedder it was made with.",
             )
+
+    def _open_vectors(self, folder: Path) -> VectorStore:
+        if (folder / FOLDER).is_dir():
+            return LanceTables(folder, self._index, self._layout)
+        return Matrix(self._index)
 
     def _candidates(
         self, sources: Sequence[Source], vector: Vectors, matches: Scores, most: int

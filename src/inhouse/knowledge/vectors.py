@@ -13,6 +13,8 @@ import numpy.typing as npt
 from inhouse.knowledge.layout import Numbers, Source
 from inhouse.knowledge.schema import VECTOR, IndexFile
 
+BATCH = 4096
+
 Vectors = npt.NDArray[np.float32]
 
 
@@ -35,11 +37,13 @@ class VectorStore(Protocol):
 class Matrix:
     """All vectors in memory, compared one by one: nothing near is missed."""
 
-    def __init__(self, index: IndexFile, width: int) -> None:
-        rows = index.rows("SELECT vector FROM passages ORDER BY number")
-        self._vectors = np.empty((len(rows), width), np.float32)
-        for n, (vector,) in enumerate(rows):
-            self._vectors[n] = np.frombuffer(vector, VECTOR)
+    def __init__(self, index: IndexFile) -> None:
+        ((count,),) = index.rows("SELECT count(*) FROM passages")
+        ((width,),) = index.rows("SELECT value FROM meta WHERE name = 'width'")
+        self._vectors = np.empty((count, width), np.float32)
+        for start in range(0, count, BATCH):
+            numbers = np.arange(start, min(start + BATCH, count))
+            self._vectors[numbers] = read_vectors(index, numbers)
 
     def nearest(self, source: Source, vector: Vectors, most: int) -> Numbers:
         """Return the numbers of the `most` passages of a source nearest to a unit vector."""
@@ -52,6 +56,14 @@ class Matrix:
     def vectors(self, passages: Numbers) -> Vectors:
         """Return the vectors of passages, float32 of shape [passages, width]."""
         return self._vectors[passages]
+
+
+def read_vectors(index: IndexFile, passages: Numbers) -> npt.NDArray[np.float16]:
+    """Return the vectors of passages, of shape [passages, width]; numbers go up, each once."""
+    ((width,),) = index.rows("SELECT value FROM meta WHERE name = 'width'")
+    wanted = ", ".join(map(str, passages))
+    rows = index.rows(f"SELECT vector FROM passages WHERE number IN ({wanted}) ORDER BY number")
+    return np.frombuffer(b"".join(vector for (vector,) in rows), VECTOR).reshape(-1, width)
 
 
 def highest(scores: npt.NDArray[np.floating], most: int) -> Numbers:

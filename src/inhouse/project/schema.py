@@ -112,6 +112,10 @@ class Knowledge(Entry):
 
     sources: Texts = Field(alias="from", description="One or more data/NAME.")
     embed: Text = Field(description="The embedder: models/NAME.")
+    store: Literal["sqlite", "lance"] = Field(
+        default="sqlite",
+        description="What finds near vectors: sqlite in memory; lance on disk, for large sets.",
+    )
 
 
 class Model(Entry):

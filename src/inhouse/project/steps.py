@@ -20,6 +20,7 @@ from inhouse.data import collect, combine
 from inhouse.data.files import find, relative
 from inhouse.evaluate import suite
 from inhouse.knowledge import index
+from inhouse.knowledge.lance import require_lance
 from inhouse.models import build, pull
 from inhouse.models.builtin import BUILTINS, Kind
 from inhouse.models.sources import local_files
@@ -74,6 +75,7 @@ def steps(project: ProjectFile, source: Source, catalog: Catalog, root: Path) ->
 
     Raises:
         ProjectError: a pattern matches no file, or a model's source is not known.
+        MissingExtra: the project wants an optional part that is not installed.
     """
     return _Steps(project, source, catalog, root).all()
 
@@ -177,7 +179,10 @@ class _Steps:
             *(self._edge(ref, ref) for ref in entry.sources),
             self._edge("embedder", embedder),
         )
-        self._add(f"knowledge/{name}", index.STAGE, index.Index(), parents)
+        if entry.store == "lance":
+            require_lance()
+        spec = index.Index(store=entry.store)
+        self._add(f"knowledge/{name}", index.STAGE, spec, parents)
 
     def _suites(self, name: str) -> None:
         entry = self._project.suites[name]
