@@ -86,6 +86,12 @@ MISTAKES = {
         6,
         ["models.minilm.sha256"],
     ),
+    "unknown store": (
+        "embed: models/minilm}",
+        "embed: models/minilm, store: 'lance://'}",
+        8,
+        ["knowledge.desk.store", "'sqlite' or 'lance', not 'lance://'"],
+    ),
     "api without a name": (
         "model: models/minilm",
         "model: {api: 'https://x/v1'}",

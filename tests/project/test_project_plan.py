@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from small_project import edit, opened, small_project, tiny_encoder, write
 
-from inhouse.core.errors import BadInput, NotFound, ProjectError
+from inhouse.core.errors import BadInput, MissingExtra, NotFound, ProjectError
 from inhouse.data import collect
 from inhouse.project.plan import Plan
 
@@ -256,3 +257,13 @@ def test_weights_that_change_after_planning_are_refused(tmp_path: Path):
         tiny_encoder(weights, seed=1)
         with pytest.raises(Exception, match="not the pinned"):
             project.catalog.make(step.recipe, by="ana")
+
+
+def test_another_store_of_a_knowledge_base_needs_its_extra(file: Path):
+    old = "all: {from: [data/handbook, data/memos], embed: models/minilm}"
+    edit(file, old, old.replace("}", ", store: lance}"))
+    with (
+        patch("inhouse.knowledge.lance.find_spec", return_value=None),
+        pytest.raises(MissingExtra, match=r"pip install 'inhouse\[lance\]'"),
+    ):
+        planned(file)
