@@ -79,15 +79,16 @@ class LanceTables:
         self._tables = {s.number: database.open_table(_name(s)) for s in sources}
         self._index = index
 
-    def nearest(self, source: Source, vector: Vectors, most: int) -> Numbers:
-        """Return the numbers of the `most` passages of a source nearest to a unit vector.
+    def nearest(self, source: Source, vector: Vectors, most: int) -> tuple[Numbers, Vectors]:
+        """Return the `most` passages of a source nearest to a unit vector, and their cosines.
 
-        Of large sources a few of them may be missing.
+        Of large sources a few of them may be missing, and the cosines are rough.
         """
         near = self._tables[source.number].search(vector).distance_type("dot")
-        # Lance prints a warning when the distance is left out.
-        found = near.select(["passage", "_distance"]).limit(most).to_arrow()
-        return np.asarray(found["passage"], np.intp)
+        # Lance prints a warning when the distance is left out. Its distance is 1 - cosine.
+        found = near.select(["passage", "_distance"]).limit(most).to_arrow().sort_by("passage")
+        distances = np.asarray(found["_distance"], np.float32)
+        return np.asarray(found["passage"], np.intp), 1 - distances
 
     def vectors(self, passages: Numbers) -> Vectors:
         """Return the vectors of passages, float32 of shape [passages, width]."""

@@ -21,11 +21,12 @@ Vectors = npt.NDArray[np.float32]
 class VectorStore(Protocol):
     """Finds the passages of a source that are near, and knows the vector of every passage."""
 
-    def nearest(self, source: Source, vector: Vectors, most: int) -> Numbers:
+    def nearest(self, source: Source, vector: Vectors, most: int) -> tuple[Numbers, Vectors]:
         """Return the numbers of the `most` passages of a source nearest to a unit vector.
 
-        They come in any order, and may miss some. They depend on the passages of this source
-        alone: so what a reader gets to see does not depend on what they may not read.
+        Their cosines stand beside them; these may be rough, and some passages may be missing.
+        Both depend on the passages of this source alone: so what a reader gets to see does not
+        depend on what they may not read.
         """
         ...
 
@@ -45,13 +46,13 @@ class Matrix:
             numbers = np.arange(start, min(start + BATCH, count))
             self._vectors[numbers] = read_vectors(index, numbers)
 
-    def nearest(self, source: Source, vector: Vectors, most: int) -> Numbers:
-        """Return the numbers of the `most` passages of a source nearest to a unit vector."""
+    def nearest(self, source: Source, vector: Vectors, most: int) -> tuple[Numbers, Vectors]:
+        """Return the `most` passages of a source nearest to a unit vector, and their cosines."""
         # Dot products one by one: the last digits then depend on that row alone, and no threads
         # have to be woken for a millisecond of work.
         cosines = np.vecdot(self._vectors[source.passages], vector)
-        near: Numbers = highest(cosines, most) + source.passages.start
-        return near
+        near = highest(cosines, most)
+        return near + source.passages.start, cosines[near]
 
     def vectors(self, passages: Numbers) -> Vectors:
         """Return the vectors of passages, float32 of shape [passages, width]."""
