@@ -20,19 +20,18 @@ from inhouse.core.artifact import Ref
 from inhouse.core.errors import BadInput
 from inhouse.core.nouns import Found, Hit, Message, Section
 from inhouse.core.protocols import Embedder
+from inhouse.knowledge.rank import Scores, combined, met
 from inhouse.knowledge.schema import FORMAT, NUMBER, VECTOR, index_format, open_index
-from inhouse.knowledge.tokens import Vectors, meeting
+from inhouse.knowledge.tokens import Vectors
 from inhouse.knowledge.words import terms
 
 Decide = Callable[[Actor, str], Decision]
 """``decide(actor, path of a source)``: may they read it?"""
 
-Scores = npt.NDArray[np.float64]
 Numbers = npt.NDArray[np.int32]
 
 MEANING = 0.7
 CANDIDATES = 30
-TOKENS, AROUND = 0.65, 0.1
 SATURATION = 1.2
 LENGTH = 0.75
 
@@ -50,10 +49,10 @@ class KnowledgeBase:
 
     A first score is 0.7 times the cosine of the best passage plus 0.3 times BM25 over the best
     BM25 (Robertson and Zaragoza, doi:10.1561/1500000019; k1 1.2, b 0.75). The 30 best by it are
-    ordered anew: 0.65 times how well the question's tokens are met in the best passage, plus 0.25
-    times the first score, plus 0.1 times that of the sections before and behind it. Whatever it
-    counts, it counts in readable sources alone: a document frequency over all of them would tell
-    a reader about texts that are none of their business.
+    ordered anew as `rank` says, by how well they meet the question's tokens, by the first score and
+    by that of the sections before and behind them. Whatever it counts, it counts in readable
+    sources alone: a document frequency over all of them would tell a reader about texts that are
+    none of their business.
     """
 
     def __init__(self, folder: Path, embedder: Embedder) -> None:
@@ -110,8 +109,13 @@ class KnowledgeBase:
         numbers = np.concatenate([np.arange(r.sections.start, r.sections.stop) for r in ranges])
         best = np.argsort(-scores, kind="stable")[: max(top, CANDIDATES)]
         passages = [self._best_passage(int(numbers[i]), vector) for i in best]
-        final = (1 - TOKENS - AROUND) * scores[best] + AROUND * self._around(numbers, scores)[best]
-        final += TOKENS * np.array([meeting(tokens, self._tokens(p)) for p in passages])
+        firsts = self._firsts[numbers[best]]
+        meetings = [
+            met(tokens, self._tokens(int(first)), self._tokens(nearest))
+            for first, nearest in zip(firsts, passages, strict=True)
+        ]
+        around = self._around(numbers, scores)[best]
+        final = combined(scores[best], around, np.array(meetings))
         order = np.argsort(-final, kind="stable")[:top]
         return [self._hit(passages[i], float(final[i])) for i in order]
 
