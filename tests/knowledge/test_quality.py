@@ -79,5 +79,5 @@ def judge(folder: Path, embedder: Path, asked: sections.TestSet) -> None:
     ]
     base.close()
     pairs = list(zip(ranked, (q.relevant for q in asked.questions), strict=True))
-    assert fmean(hit(ids, relevant, 5) for ids, relevant in pairs) >= 0.725
-    assert fmean(reciprocal_rank(ids, relevant, 10) for ids, relevant in pairs) >= 0.545
+    assert fmean(hit(ids, relevant, 5) for ids, relevant in pairs) >= 0.75
+    assert fmean(reciprocal_rank(ids, relevant, 10) for ids, relevant in pairs) >= 0.555

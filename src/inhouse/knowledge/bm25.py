@@ -34,17 +34,29 @@ class Postings:
         self._lengths = np.frombuffer(lengths, NUMBER).astype(np.float64)
         self._index = index
 
-    def scores(self, sources: Sequence[Source], terms: Sequence[str]) -> Scores:
-        """Return BM25 of each section of the whole index; 0 for all outside `sources`."""
+    def scores(
+        self, sources: Sequence[Source], terms: Sequence[str]
+    ) -> tuple[Scores, dict[str, float]]:
+        """Return BM25 of each section of the whole index, 0 for all outside `sources`.
+
+        With it come the rarities of the terms.
+        """
         lengths = np.concatenate([self._lengths[source.sections] for source in sources])
         usual = max(lengths.mean(), 1.0)
         weights = SATURATION * (1 - LENGTH + LENGTH * self._lengths / usual)
         scores = np.zeros(len(self._lengths))
-        for sections, times in self._read(sources, terms):
-            rarity = math.log(1 + (len(lengths) - len(sections) + 0.5) / (len(sections) + 0.5))
+        rarities = {}
+        for term, (sections, times) in zip(terms, self._read(sources, terms), strict=True):
+            rarity = rarities[term] = _rarity(len(sections), len(lengths))
             gained = rarity * times * (SATURATION + 1) / (times + weights[sections])
             scores[sections] += gained
-        return scores
+        return scores, rarities
+
+    def rarity(self, sources: Sequence[Source], term: str) -> float:
+        """Return how much a term tells among the sections of `sources`; 0 if it is in none."""
+        ((sections, _),) = self._read(sources, [term])
+        every = sum(s.sections.stop - s.sections.start for s in sources)
+        return _rarity(len(sections), every) if len(sections) else 0.0
 
     def _read(
         self, sources: Sequence[Source], terms: Sequence[str]
@@ -63,3 +75,7 @@ class Postings:
                 )
             )
         return found
+
+
+def _rarity(holding: int, sections: int) -> float:
+    return math.log(1 + (sections - holding + 0.5) / (holding + 0.5))

@@ -46,6 +46,10 @@ class Layout:
         """Return the number of the section of each passage."""
         return self._owners[passages]
 
+    def first_passages(self, sections: Numbers) -> Numbers:
+        """Return the number of the first passage of each section."""
+        return self._firsts[sections]
+
     def passages_of(self, sections: Numbers) -> tuple[Numbers, Numbers]:
         """Return the numbers of all passages of some sections, and where those of each begin."""
         counts = self._firsts[sections + 1] - self._firsts[sections]

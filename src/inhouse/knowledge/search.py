@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +18,12 @@ from inhouse.core.errors import BadInput, UserError
 from inhouse.core.nouns import Found, Hit, Message, Section
 from inhouse.core.protocols import Embedder
 from inhouse.knowledge.bm25 import Postings, Scores
+from inhouse.knowledge.conversation import standalone
 from inhouse.knowledge.lance import FOLDER, LanceTables
 from inhouse.knowledge.layout import Layout, Numbers, Source
-from inhouse.knowledge.rank import FirstScore, second_score
+from inhouse.knowledge.rank import FirstScore, combined, met
 from inhouse.knowledge.schema import FORMAT, IndexFile
+from inhouse.knowledge.support import Signs, read_signs, support
 from inhouse.knowledge.vectors import Matrix, Vectors, VectorStore, highest
 from inhouse.knowledge.words import terms
 
@@ -34,11 +37,10 @@ CANDIDATES = 30
 class KnowledgeBase:
     """An index, opened for searching from any number of threads.
 
-    Looked at are the 200 readable passages that are nearest in meaning, and the 200 sections that
-    match the words best. A first score is 0.7 times the cosine of the best
-    passage plus 0.3 times BM25 over the best BM25. The 30 best by it are ordered anew: 0.65 times
-    how well the question's tokens are met in the best passage, plus 0.25 times the first score,
-    plus 0.1 times that of the sections before and behind it.
+    Looked at are the 200 passages of each readable source that are nearest in meaning, and the 200
+    readable sections that match the words best. The 30 best by a first score are ordered anew, as
+    `rank` says. Whatever is counted, it is counted in readable sources alone: a document frequency
+    over all of them would tell a reader about texts that are none of their business.
     """
 
     def __init__(self, folder: Path, embedder: Embedder) -> None:
@@ -73,22 +75,42 @@ class KnowledgeBase:
 
         They come best first; equal ones in the order of source, document and place.
         """
-        sources = [source for source in self._layout.filled() if source.path in readable]
-        if not sources:
-            return []
+        return self.look(query, readable=readable, top=top)[0]
+
+    def look(
+        self, query: str, *, readable: Collection[str], top: int
+    ) -> tuple[list[Hit], Signs | None]:
+        """Do as `search` does; return also the signs of an answer, None if nothing is found."""
+        sources = self._filled(readable)
+        if not sources or top < 1:
+            return [], None
         # Half a surrogate pair can come in through JSON and is no text for anybody.
         query = query.encode(errors="replace").decode()
         (vector,), (tokens,) = self._embedder.embed_tokens([query], starts=[0])
-        matches = self._postings.scores(sources, terms(query))
+        matches, rarities = self._postings.scores(sources, terms(query))
         score = FirstScore(self._layout, self._vectors, vector, matches)
         sections = self._candidates(sources, vector, matches, max(top, NEAREST))
         first, passages = score.of(sections)
         best = np.argsort(-first, kind="stable")[: max(top, CANDIDATES)]
-        final = second_score(
-            first[best], score.around(sections[best]), tokens, self._tokens(passages[best])
+        sections, first, passages = sections[best], first[best], passages[best]
+        openings = self._layout.first_passages(sections)
+        condensed = self._tokens(np.union1d(openings, passages))
+        meetings = np.array(
+            [
+                met(tokens, condensed[opening], condensed[nearest])
+                for opening, nearest in zip(openings.tolist(), passages.tolist(), strict=True)
+            ]
         )
-        order = np.argsort(-final, kind="stable")[:top]
-        return [self._hit(int(passages[best][i]), float(final[i])) for i in order]
+        final = combined(first, score.around(sections), meetings)
+        order = np.argsort(-final, kind="stable")
+        hits = [self._hit(int(passages[i]), float(final[i])) for i in order[:top]]
+        nearest = condensed[int(passages[order[0]])]
+        return hits, read_signs(vector, rarities, hits[0].passage, nearest, meetings[order])
+
+    def rarity(self, term: str, *, readable: Collection[str]) -> float:
+        """Return how much a term tells among the sections of `readable`; 0 if it is in none."""
+        sources = self._filled(readable)
+        return self._postings.rarity(sources, term) if sources else 0.0
 
     def _check(self) -> None:
         """Refuse an index that cannot be searched with this embedder."""
@@ -120,12 +142,14 @@ class KnowledgeBase:
         matching = matching[highest(matches[matching], most)]
         return np.union1d(near, matching)
 
-    def _tokens(self, passages: Numbers) -> list[bytes]:
-        """Return the condensed tokens of passages."""
+    def _tokens(self, passages: Numbers) -> dict[int, bytes]:
+        """Return the condensed tokens of passages by number."""
         wanted = ", ".join(map(str, passages))
-        rows = self._index.rows(f"SELECT passage, vectors FROM tokens WHERE passage IN ({wanted})")
-        found = dict(rows)
-        return [found[int(passage)] for passage in passages]
+        query = f"SELECT passage, vectors FROM tokens WHERE passage IN ({wanted})"
+        return dict(self._index.rows(query))
+
+    def _filled(self, readable: Collection[str]) -> list[Source]:
+        return [source for source in self._layout.filled() if source.path in readable]
 
     def _hit(self, passage: int, score: float) -> Hit:
         ((name, *source, path, position, headings, anchor, text, start, stop),) = self._index.rows(
@@ -151,7 +175,7 @@ class GuardedSearch:
     def search(
         self, query: str, actor: Actor, *, top: int, before: Sequence[Message] = ()
     ) -> Found:
-        """Return the best `top` sections of those the actor may read.
+        """Return the best `top` sections of those the actor may read; see `Retriever`.
 
         Raises:
             Refused: the actor may read no source of this knowledge base.
@@ -160,5 +184,6 @@ class GuardedSearch:
         readable = frozenset(path for path, decision in decisions.items() if decision.allowed)
         if decisions and not readable:
             next(iter(decisions.values())).require()
-        hits = self._base.search(query, readable=readable, top=top)
-        return Found(query, tuple(hits), float(bool(hits)))
+        query = standalone(query, before, partial(self._base.rarity, readable=readable))
+        hits, signs = self._base.look(query, readable=readable, top=top)
+        return Found(query, tuple(hits), support(signs) if signs else 0.0)

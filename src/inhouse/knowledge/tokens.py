@@ -1,7 +1,8 @@
 """Late interaction: how well the tokens of a question are met by those of a passage.
 
 After Khattab and Zaharia, arXiv 2004.12832; three neighbours share a vector, which costs little,
-after Clavié et al., arXiv 2409.14683. Which passages are looked at is the business of `search`.
+after Clavié et al., arXiv 2409.14683. What is made of the cosines is the business of
+`rank`.
 """
 
 from __future__ import annotations
@@ -28,15 +29,19 @@ def condense(tokens: Vectors) -> bytes:
     return steps.tobytes()
 
 
-def meeting(question: Vectors, condensed: bytes) -> float:
-    """Return the mean over a question's tokens of the best cosine with a passage's tokens.
-
-    It is 0 if either has no tokens.
-    """
-    if not len(question) or not condensed:
-        return 0.0
-    tokens = np.frombuffer(condensed, np.int8).reshape(-1, question.shape[1]).astype(np.float32)
+def spread(condensed: bytes, width: int) -> Vectors:
+    """Return the unit vectors that `condense` made small, float32 of shape [vectors, width]."""
+    tokens = np.frombuffer(condensed, np.int8).reshape(-1, width).astype(np.float32)
     lengths = np.sqrt(np.vecdot(tokens, tokens))
+    unit: Vectors = tokens / np.maximum(lengths, 1.0)[:, None]
+    return unit
+
+
+def cosines(question: Vectors, condensed: bytes) -> Vectors:
+    """Return the cosine of each of a question's tokens with each vector that `condense` kept.
+
+    Float32 of shape [tokens of the question, vectors].
+    """
     # Dot products one by one: a matrix product would wake threads for little work.
-    cosines = np.vecdot(question[:, None], tokens) / np.maximum(lengths, 1.0)
-    return float(cosines.max(axis=1).mean())
+    found: Vectors = np.vecdot(question[:, None], spread(condensed, question.shape[1]))
+    return found
