@@ -9,6 +9,7 @@ import json
 import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from threading import Lock
 
@@ -20,6 +21,7 @@ from inhouse.core.artifact import Ref
 from inhouse.core.errors import BadInput
 from inhouse.core.nouns import Found, Hit, Message, Section
 from inhouse.core.protocols import Embedder
+from inhouse.knowledge.conversation import standalone
 from inhouse.knowledge.schema import FORMAT, NUMBER, VECTOR, index_format, open_index
 from inhouse.knowledge.tokens import Vectors, meeting
 from inhouse.knowledge.words import terms
@@ -115,6 +117,13 @@ class KnowledgeBase:
         order = np.argsort(-final, kind="stable")[:top]
         return [self._hit(passages[i], float(final[i])) for i in order]
 
+    def rarity(self, term: str, *, readable: Collection[str]) -> float:
+        """Return how much a term tells among the sections of `readable`; 0 if it is in none."""
+        found = [r for path, r in self._ranges.items() if path in readable]
+        sections = sum(r.sections.stop - r.sections.start for r in found)
+        holding = len(self._postings(found, term)[0]) if sections else 0
+        return _rarity(holding, sections) if holding else 0.0
+
     def _check(self) -> None:
         """Refuse an index that cannot be searched with this embedder."""
         if (found := index_format(self._index)) != FORMAT:
@@ -160,7 +169,7 @@ class KnowledgeBase:
         weights = SATURATION * (1 - LENGTH + LENGTH * lengths / max(lengths.mean(), 1.0))
         for word in words:
             places, times = self._postings(ranges, word)
-            rarity = math.log(1 + (len(lengths) - len(places) + 0.5) / (len(places) + 0.5))
+            rarity = _rarity(len(places), len(lengths))
             scores[places] += rarity * times * (SATURATION + 1) / (times + weights[places])
         return scores
 
@@ -219,6 +228,10 @@ class KnowledgeBase:
         return Hit(section, text[start:stop], min(max(score, 0.0), 1.0))
 
 
+def _rarity(holding: int, sections: int) -> float:
+    return math.log(1 + (sections - holding + 0.5) / (holding + 0.5))
+
+
 class GuardedSearch:
     """A knowledge base that asks before it looks: what a `Retriever` is."""
 
@@ -229,7 +242,7 @@ class GuardedSearch:
     def search(
         self, query: str, actor: Actor, *, top: int, before: Sequence[Message] = ()
     ) -> Found:
-        """Return the best `top` sections of those the actor may read.
+        """Return the best `top` sections of those the actor may read; see `Retriever`.
 
         Raises:
             Refused: the actor may read no source of this knowledge base.
@@ -238,5 +251,6 @@ class GuardedSearch:
         readable = frozenset(path for path, decision in decisions.items() if decision.allowed)
         if decisions and not readable:
             next(iter(decisions.values())).require()
+        query = standalone(query, before, partial(self._base.rarity, readable=readable))
         hits = self._base.search(query, readable=readable, top=top)
         return Found(query, tuple(hits), float(bool(hits)))

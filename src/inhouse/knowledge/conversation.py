@@ -1,0 +1,78 @@
+"""Makes the last question of a conversation stand alone, by words of the questions before it.
+
+No model is asked. Searching with the result is the business of `search`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from inhouse.core.nouns import Message
+from inhouse.knowledge.words import postings
+
+Rarity = Callable[[str], float]
+"""How much a term tells, 0 where it stands in nothing that may be read."""
+
+CARRIED = 6
+FEW = 3
+MOST_TURNS = 20
+TURN_LETTERS = 2000
+
+WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
+OPENS = re.compile(r"\s*(?:and|but|so|or|then|(?:what|how) (?:about|of))\b", re.IGNORECASE)
+POINTS = frozenset(
+    WORD.findall(
+        "it its they them their theirs he him his she her hers this that these those there one ones "
+        "another other others such same else so both"
+    )
+)
+IDLE = POINTS | frozenset(
+    WORD.findall(
+        "a able about also am an and any are as at be been but by can can't could did didn't do does "
+        "doesn't don't ever for from get give had has have heard hello hi how i i'm if in into is "
+        "isn't it's just know like make many may me might more much my need no not now of oh ok okay "
+        "on or our out please really see should some sorry still tell than thank thanks that's the "
+        "then think to too up us very want was we were what what's when where which who whom whose "
+        "why will with would yeah yes you your"
+    )
+)
+
+
+def standalone(question: str, before: Sequence[Message], rarity: Rarity) -> str:
+    """Return a question with what it leans on of the user's earlier ones, if it leans on them.
+
+    A question leans on what was said if it points there (it, those), goes on (and, what about) or
+    has hardly a word of its own. Then the six terms that tell most are put behind it, in the order
+    in which they were said: those with the highest sum of `rarity` over the earlier questions. What
+    the assistant said is left out: it brought in more beside the point than to it.
+    """
+    asked = [m.content[:TURN_LETTERS] for m in before if m.role == "user"][-MOST_TURNS:]
+    if not asked or not _leans(question):
+        return question
+    told: Counter[str] = Counter()
+    spelled: dict[str, str] = {}
+    for turn in asked:
+        for term, word in _terms(turn).items():
+            told[term] += 1
+            spelled.setdefault(term, word)
+    for term in _terms(question):
+        told.pop(term, None)
+    weights = {term: times * rarity(term) for term, times in told.items()}
+    best = sorted((t for t in weights if weights[t] > 0), key=lambda t: -weights[t])[:CARRIED]
+    carried = [word for term, word in spelled.items() if term in best]
+    return " ".join([question, *carried])
+
+
+def _leans(question: str) -> bool:
+    said = {word.lower() for word in WORD.findall(question)}
+    return bool(said & POINTS or OPENS.match(question) or len(said - IDLE) <= FEW)
+
+
+def _terms(text: str) -> dict[str, str]:
+    """Return the terms of a text that are not idle, each with a word that it stands for."""
+    words = [word for word in WORD.findall(text) if word.lower() not in IDLE]
+    found = postings((number, "", word) for number, word in enumerate(words))
+    firsts = sorted((places[0][0], term) for term, places in found)
+    return {term: words[number] for number, term in firsts}
