@@ -65,7 +65,7 @@ def test_a_knowledge_base_is_searched_by_whoever_may_read_a_source(catalog: Cata
     assert decide(ANA, "search", closed).allowed
     refusal = decide(STRANGER, "search", closed)
     assert "data/memos carries hr" in refusal.reason
-    assert [e.action for e in catalog.audit(last=3)] == ["search"] * 3
+    assert [e.action for e in catalog.audit(last=2)] == ["search", "search"]
     label(catalog, "knowledge/desk", "it")
     assert "it carries it" in decide(ANA, "search", closed).reason
     label(catalog, "models/m", "open")

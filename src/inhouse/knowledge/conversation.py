@@ -24,18 +24,18 @@ WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 OPENS = re.compile(r"\s*(?:and|but|so|or|then|(?:what|how) (?:about|of))\b", re.IGNORECASE)
 POINTS = frozenset(
     WORD.findall(
-        "it its they them their theirs he him his she her hers this that these those there one ones "
-        "another other others such same else so both"
+        "it its they them their theirs he him his she her hers this that these those there one "
+        "ones another other others such same else so both"
     )
 )
 IDLE = POINTS | frozenset(
     WORD.findall(
-        "a able about also am an and any are as at be been but by can can't could did didn't do does "
-        "doesn't don't ever for from get give had has have heard hello hi how i i'm if in into is "
-        "isn't it's just know like make many may me might more much my need no not now of oh ok okay "
-        "on or our out please really see should some sorry still tell than thank thanks that's the "
-        "then think to too up us very want was we were what what's when where which who whom whose "
-        "why will with would yeah yes you your"
+        "a able about also am an and any are as at be been but by can can't could did didn't do "
+        "does doesn't don't ever for from get give had has have heard hello hi how i i'm if in "
+        "into is isn't it's just know like make many may me might more much my need no not now "
+        "of oh ok okay on or our out please really see should some sorry still tell than thank "
+        "thanks that's the then think to too up us very want was we were what what's when where "
+        "which who whom whose why will with would yeah yes you your"
     )
 )
 
