@@ -18,7 +18,7 @@ Mode = Literal["compose", "extract"]
 
 MODEL = "model"
 KNOWLEDGE = "knowledge"
-MAX_TOP = 50
+TOP, MAX_TOP = 5, 50
 SUPPORT = 0.5
 
 
@@ -37,7 +37,7 @@ class Serve:
     None means: if it is somebody's API.
     """
 
-    top: int = 5
+    top: int = TOP
     api: Mapping[str, str] = field(default_factory=dict)
     instructions: str = ""
     check: bool = True
