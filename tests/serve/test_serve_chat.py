@@ -60,7 +60,7 @@ def test_grounded_answer_cites_what_the_actor_may_read(world: World, client: Cli
     first = answer.inhouse["citations"][0]
     assert first == {
         "number": 1,
-        "source": str(world.handbook),
+        "source": f"data/handbook@{world.handbook.version}",
         "document": "leave.md",
         "heading": "Leave › Parental",
         "anchor": "parental",

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from inhouse.core.nouns import Hit, Section
+from inhouse.serve.house import full
 from inhouse.serve.support import Span
 
 
@@ -40,7 +41,7 @@ def _citation(number: int, hit: Hit, span: Span) -> Citation:
     section = hit.section
     return Citation(
         number=number,
-        source=str(section.source),
+        source=full(section.source),
         document=section.document,
         heading=" › ".join(section.headings),
         anchor=section.anchor,

@@ -210,7 +210,8 @@ def basis(said: frozenset[str], passage: str) -> Span:
 
 def _stripped(passage: str, start: int, end: int) -> Span:
     part = passage[start:end]
-    return start + len(part) - len(part.lstrip()), start + len(part.rstrip())
+    start += len(part) - len(part.lstrip())
+    return start, start + len(part.strip())
 
 
 def _parts(passage: str, start: int = 0, end: int | None = None) -> Iterator[Span]:
