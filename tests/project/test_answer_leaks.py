@@ -93,7 +93,7 @@ def told(desk: KnowledgeBase, rules: Rules, talk: list[Message], how: Serve) -> 
     return asyncio.run(once())
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(COMPANY, st.sets(st.sampled_from(NAMES), min_size=1), TALK, SETTINGS)
 def test_what_may_not_be_read_changes_nothing_in_an_answer(
     company: dict[str, dict[str, str]], readable: set[str], talk: list[Message], how: Serve
