@@ -181,15 +181,14 @@ def _type(field: Mapping[str, Any]) -> str:
         if choice in field:
             kinds = [_type(kind) for kind in field[choice] if kind.get("type") != "null"]
             return " or ".join(dict.fromkeys(kinds))
-    if "enum" in field:
-        return " or ".join(f"`{choice}`" for choice in field["enum"])
     if field["type"] == "array":
         return f"list of {_type(field['items'])}"
     if field["type"] == "object":
         return f"mapping of name to {_type(field['additionalProperties'])}"
     if field["type"] in ("integer", "number") and "maximum" in field:
         return f"{field['minimum']:g} to {field['maximum']:g}"
-    return {"string": "text", "integer": "number", "boolean": "true or false"}[field["type"]]
+    kind = {"string": "text", "integer": "number", "boolean": "true or false"}[field["type"]]
+    return " or ".join(f"`{choice}`" for choice in field.get("enum", ())) or kind
 
 
 def _order(schema: Mapping[str, Any], name: str) -> tuple[int, str]:

@@ -88,8 +88,13 @@ def test_the_bar_is_the_endpoints(world: World, settings: dict[str, object]) -> 
     assert len(world.double(world.base).seen) == 1
 
 
-def test_a_model_that_finds_no_answer_leads_to_a_refusal(world: World) -> None:
-    text, ending = ask(world, PARENTS, says=["The documents do not say anything about that."])
+def test_an_able_model_that_finds_no_answer_is_heard(world: World) -> None:
+    says = ["The documents do not say anything about that."]
+    text, ending = ask(world, PARENTS, says=says)
+    assert text.startswith(f"{QUOTED}Parents get ten weeks.")
+    assert not ending.refused
+    settle(world, rewrite=True)
+    text, ending = ask(world, PARENTS, says=says)
     assert text.startswith(REFUSAL)
     assert ending.refused
     assert ending.support == 1.0
@@ -180,10 +185,10 @@ def test_a_first_turn_is_not_rewritten(world: World) -> None:
 
 def test_who_rewrites(world: World) -> None:
     api = {"url": "https://x", "name": "m"}
-    assert Serve(api=api).rewrites
-    assert not Serve(api=api, rewrite=False).rewrites
-    assert not Serve().rewrites
-    assert Serve(rewrite=True).rewrites
+    assert Serve(api=api).able
+    assert not Serve(api=api, rewrite=False).able
+    assert not Serve().able
+    assert Serve(rewrite=True).able
 
 
 def test_settings_that_cannot_be(world: World) -> None:

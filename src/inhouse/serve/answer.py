@@ -112,7 +112,7 @@ async def _grounded(
                 lead = ""
             else:
                 ending = _ended(ending, part)
-    if gate.abstained and not gate.spans:
+    if settings.able and gate.abstained and not gate.spans:
         for last in _refusal(found, ending):
             yield last
         return
@@ -129,7 +129,7 @@ async def _looked(
     """Return what was found for the question, made to stand alone, and how to end so far."""
     asked, spent = messages, Usage(0, 0)
     question(messages)
-    if served.settings.rewrites:
+    if served.settings.able:
         alone, spent = await rewritten(served.model, messages)
         asked = [Message("user", alone)] if alone else messages
     found, label = await asyncio.to_thread(

@@ -33,8 +33,8 @@ class Serve:
     With `check`, only what its sections bear out is let through (see `inhouse.serve.support`),
     and a question that they support less than `support` is refused. The `mode` says whether the
     model composes an answer from the sections, or the best one is quoted and the model may only
-    sum it up. With `rewrite`, the model first makes the question of a later turn stand alone;
-    None means: if it is somebody's API.
+    sum it up. `rewrite` says that the model can be asked to make the question of a later turn stand
+    alone, and is heard if it finds no answer; None means: if it is somebody's API.
     """
 
     top: int = TOP
@@ -73,8 +73,11 @@ class Serve:
         return self.support if self.check else 0.0
 
     @property
-    def rewrites(self) -> bool:
-        """Whether the model is asked to make a question stand alone."""
+    def able(self) -> bool:
+        """Whether the model can rewrite a question, and tell when there is no answer.
+
+        SmolLM2-135M cannot: it finds no answer more often where there is one than where not.
+        """
         return bool(self.api) if self.rewrite is None else self.rewrite
 
 
