@@ -169,8 +169,8 @@ class Endpoint(Entry):
     )
     rewrite: bool | None = Field(
         default=None,
-        description="Let the model make the question of a later turn stand alone, and hear it if it "
-        "finds no answer; if nothing is said, this is so for models behind an API.",
+        description="Let the model make the question of a later turn stand alone, and hear it if "
+        "it finds no answer; if nothing is said, this is so for models behind an API.",
     )
     label: LabelText = LABEL
 

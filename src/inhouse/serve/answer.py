@@ -128,7 +128,7 @@ async def _looked(
 ) -> tuple[Found, Ending]:
     """Return what was found for the question, made to stand alone, and how to end so far."""
     asked, spent = messages, Usage(0, 0)
-    question(messages)
+    question(messages)  # before the model is asked
     if served.settings.able:
         alone, spent = await rewritten(served.model, messages)
         asked = [Message("user", alone)] if alone else messages

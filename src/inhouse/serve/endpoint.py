@@ -76,7 +76,8 @@ class Serve:
     def able(self) -> bool:
         """Whether the model can rewrite a question, and tell when there is no answer.
 
-        SmolLM2-135M cannot: it finds no answer more often where there is one than where not.
+        SmolLM2-135M cannot: it found none for 4 of 18 questions whose answer it was shown, and for
+        3 of the same 18 without it.
         """
         return bool(self.api) if self.rewrite is None else self.rewrite
 
