@@ -185,9 +185,10 @@ def _type(field: Mapping[str, Any]) -> str:
         return f"list of {_type(field['items'])}"
     if field["type"] == "object":
         return f"mapping of name to {_type(field['additionalProperties'])}"
-    if field["type"] == "integer" and "maximum" in field:
-        return f"{field['minimum']} to {field['maximum']}"
-    return {"string": "text", "integer": "number", "boolean": "true or false"}[field["type"]]
+    if field["type"] in ("integer", "number") and "maximum" in field:
+        return f"{field['minimum']:g} to {field['maximum']:g}"
+    kind = {"string": "text", "integer": "number", "boolean": "true or false"}[field["type"]]
+    return " or ".join(f"`{choice}`" for choice in field.get("enum", ())) or kind
 
 
 def _order(schema: Mapping[str, Any], name: str) -> tuple[int, str]:

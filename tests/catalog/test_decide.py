@@ -53,6 +53,26 @@ def test_refusals_and_uses_are_on_record(catalog: Catalog):
     assert {e.thing for e in catalog.audit()[before:]} == {str(ref)}
 
 
+def test_a_knowledge_base_is_searched_by_whoever_may_read_a_source(catalog: Catalog):
+    for name, text in (("data/memos", "hr"), ("data/wiki", "open"), ("knowledge/desk", "open")):
+        label(catalog, name, text)
+    memos, wiki = make(catalog, "data/memos", "m"), make(catalog, "data/wiki", "w")
+    decide = catalog.access.decide
+    both = make(catalog, "knowledge/desk", "both", memos, wiki)
+    assert decide(STRANGER, "search", both).allowed
+    assert not decide(STRANGER, "read", both).allowed
+    closed = make(catalog, "knowledge/desk", "closed", memos)
+    assert decide(ANA, "search", closed).allowed
+    refusal = decide(STRANGER, "search", closed)
+    assert "data/memos carries hr" in refusal.reason
+    assert [e.action for e in catalog.audit(last=2)] == ["search", "search"]
+    label(catalog, "knowledge/desk", "it")
+    assert "it carries it" in decide(ANA, "search", closed).reason
+    label(catalog, "models/m", "open")
+    model = make(catalog, "models/m", "m", memos, wiki)
+    assert not decide(STRANGER, "search", model).allowed, "only knowledge answers item by item"
+
+
 def test_changes_are_on_record_once(catalog: Catalog):
     groups = {"ana": frozenset({"hr"}), "cy": frozenset[str]()}
     for _ in range(2):

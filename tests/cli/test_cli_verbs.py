@@ -116,9 +116,14 @@ def test_looking_at_things(made: Path):
 
 
 def test_searching(made: Path):
-    hits = machine("search", "desk", "price", cwd=made.parent)["hits"]
-    assert {hit["source"].partition("@")[0] for hit in hits} == {"data/memos"}
-    assert "docs/memos/one.md#" in person("search", "desk", "price", cwd=made.parent)
+    found = machine("search", "desk", "price", cwd=made.parent)
+    assert {hit["source"].partition("@")[0] for hit in found["hits"]} == {"data/memos"}
+    assert found["query"] == "price"
+    assert 0 <= found["support"] <= 1
+    said = person("search", "desk", "price", cwd=made.parent)
+    assert "docs/memos/one.md#" in said
+    assert f"support {found['support']:.2f}" in said
+    assert ("would refuse" in said) == (found["support"] < 0.5)
     refused = machine("search", "desk", "price", "-a", "cy", cwd=made.parent, code=2)
     assert refused["error"]["code"] == "refused"
 

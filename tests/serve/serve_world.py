@@ -39,10 +39,14 @@ WRITE = Stage("test.write", 1, _write)
 
 @dataclass
 class Model:
-    """Says the last message back, word by word; 'wait' hangs, 'break' breaks midway."""
+    """Says the last message back, word by word; 'wait' hangs, 'break' breaks midway.
+
+    With `answers`, it says those first, one after the other.
+    """
 
     name: str = "echo"
     context_tokens: int | None = None
+    answers: list[str] = field(default_factory=list)
     seen: list[tuple[Sequence[Message], Sampling]] = field(default_factory=list)
     started: threading.Event = field(default_factory=threading.Event)
     aborted: threading.Event = field(default_factory=threading.Event)
@@ -55,10 +59,11 @@ class Model:
     async def chat(self, messages: Sequence[Message], sampling: Sampling) -> AsyncIterator[Piece]:
         self.seen.append((tuple(messages), sampling))
         question = messages[-1].content
+        answer = self.answers.pop(0) if self.answers else f"{self.name}: {question}"
         try:
             if question == "break at once":
                 raise RuntimeError("a secret of the engine")
-            for word in f"{self.name}: {question}".split(" "):
+            for word in answer.split(" "):
                 yield Piece(f"{word} ")
             self.started.set()
             if question == "break":
@@ -98,16 +103,19 @@ class Retriever:
 
     sections: Sequence[Section]
     closed_to: frozenset[str] = frozenset()
+    support: float = 1.0
+    asked: list[tuple[str, Sequence[Message]]] = field(default_factory=list)
 
     def search(
         self, query: str, actor: Actor, *, top: int, before: Sequence[Message] = ()
     ) -> Found:
         if actor.name in self.closed_to:
             raise Refused("You may read no source here.", "Ask for a group.")
+        self.asked.append((query, before))
         words = query.lower().split()
         found = [s for s in self.sections if any(w in s.text.lower() for w in words)]
         hits = tuple(Hit(s, s.text.split(". ")[0], 1.0) for s in found[:top])
-        return Found(query, hits, float(bool(hits)))
+        return Found(query, hits, self.support if hits else 0.0)
 
 
 @dataclass

@@ -10,7 +10,7 @@ import openai
 import pytest
 from serve_world import World
 
-from inhouse.serve.answer import NOTHING_FOUND
+from inhouse.serve.answer import REFUSAL
 
 Clients = Callable[[str], openai.OpenAI]
 
@@ -60,7 +60,7 @@ def test_grounded_answer_cites_what_the_actor_may_read(world: World, client: Cli
     first = answer.inhouse["citations"][0]
     assert first == {
         "number": 1,
-        "source": str(world.handbook),
+        "source": f"data/handbook@{world.handbook.version}",
         "document": "leave.md",
         "heading": "Leave › Parental",
         "anchor": "parental",
@@ -82,7 +82,9 @@ def test_label_of_an_answer_joins_its_sources(client: Clients) -> None:
 
 def test_nothing_found_is_said_without_the_model(world: World, client: Clients) -> None:
     answer = ask(client("cy"), "help", "bermuda")
-    assert answer.choices[0].message.content == NOTHING_FOUND
+    assert answer.choices[0].message.content == REFUSAL
+    assert answer.choices[0].finish_reason == "stop"
+    assert (answer.inhouse["refused"], answer.inhouse["support"]) == (True, 0.0)
     assert answer.inhouse["citations"] == []
     assert world.double(world.base).seen == []
 

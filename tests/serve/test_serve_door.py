@@ -55,11 +55,13 @@ def test_every_route_has_a_guard(world: World, url: str) -> None:
 
 
 def test_every_use_route_decides(world: World, url: str) -> None:
-    world.catalog.access.set_label(world.minilm, Label.parse("buy-side"), by="admin")
+    for thing in (world.minilm, world.handbook):
+        world.catalog.access.set_label(thing, Label.parse("buy-side"), by="admin")
     _, key = world.key("cy")
     bodies = {
         "/v1/chat/completions": chat(),
         "/v1/embeddings": b'{"model": "models/minilm", "input": "x"}',
+        "/v1/search": b'{"knowledge": "desk", "query": "x"}',
     }
     for route in create_app(world.house).routes:
         if isinstance(route, Door) and route.guard == "use":

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, insert, select
 
 from inhouse.catalog import audit
 from inhouse.catalog.database import Database, advance
-from inhouse.catalog.lineage import Lineage, Moment
+from inhouse.catalog.lineage import Demands, Lineage, Moment
 from inhouse.catalog.schema import members, names
 from inhouse.core.access import Action, Actor, Decision
 from inhouse.core.artifact import Ref
@@ -43,11 +43,11 @@ class Access:
     def decide(self, actor: Actor, action: Action, thing: Ref, *, record: bool = True) -> Decision:
         """Say whether an actor may do something with a thing, and why not.
 
-        A refusal is written to the audit log, and so is every `use`. With ``record=False``
-        nothing is: for filtering what somebody sees, where a "no" is not an event.
+        A refusal is written to the audit log, and so are every `use` and every `search`. With
+        ``record=False`` nothing is: for filtering what somebody sees, where a "no" is no event.
         """
         decision = self._judge(actor, action, thing, self._lineage.now())
-        if record and (action == "use" or not decision.allowed):
+        if record and (action != "read" or not decision.allowed):
             with self._database.write() as connection:
                 audit.write(
                     connection,
@@ -96,6 +96,9 @@ class Access:
             note = "it was deleted"
             return Decision(False, actor.name, action, pinned, Label.CLOSED, note=note)
         demands = now.demands(state.version)
+        if action == "search" and thing.section == "knowledge":
+            own = demands.own[thing.path]
+            demands = Demands({thing.path: own}, own, self._lineage.clauses.need(own))
         if self._lineage.clauses.admits(actor.groups, demands.need):
             return self._judge_sources(
                 Decision(True, actor.name, action, pinned, demands.label), actor, now
@@ -107,7 +110,8 @@ class Access:
 
     def _judge_sources(self, given: Decision, actor: Actor, now: Moment) -> Decision:
         """Uphold a yes, unless the thing answers from data of which the actor may read nothing."""
-        sources = now.sources(given.thing.version or "")
+        version = given.thing.version or ""
+        sources = now.items(version) if given.action == "search" else now.sources(version)
         found = [self._judge(actor, "read", source, now) for source in sources]
         if not found or any(decision.allowed for decision in found):
             return given

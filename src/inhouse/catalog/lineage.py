@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import CTE, Select, select
+from sqlalchemy import CTE, ColumnElement, Select, select
 
 from inhouse.catalog.database import Database
 from inhouse.catalog.schema import artifacts, edges, names
@@ -71,6 +71,7 @@ class Moment:
         self._demands: dict[str, Demands] = {}
         self._states: dict[Ref, State] = {}
         self._sources: dict[str, tuple[Ref, ...]] = {}
+        self._items: dict[str, tuple[Ref, ...]] = {}
 
     def state(self, ref: Ref) -> State | None:
         """Return the one version a reference means, or None if it means none or several."""
@@ -102,19 +103,26 @@ class Moment:
     def sources(self, version: str) -> tuple[Ref, ...]:
         """Return the data behind what a version asks item by item; each has its own label."""
         if version not in self._sources:
-            asked = edges.alias()
-            query = (
-                select(artifacts.c.path, artifacts.c.version)
-                .join(edges, edges.c.parent == artifacts.c.version)
-                .join(asked, asked.c.parent == edges.c.child)
-                .where(asked.c.child == version, asked.c.flow == "filter")
-                .where(artifacts.c.path.startswith("data/"))
-                .order_by(artifacts.c.path)
-            )
-            with self._database.read() as connection:
-                rows = connection.execute(query).all()
-            self._sources[version] = tuple(Ref.parse(r.path).at(r.version) for r in rows)
+            asked = select(edges.c.parent).where(edges.c.child == version, edges.c.flow == "filter")
+            self._sources[version] = self._data(edges.c.child.in_(asked))
         return self._sources[version]
+
+    def items(self, version: str) -> tuple[Ref, ...]:
+        """Return the data that a version itself was made of; each has its own label."""
+        if version not in self._items:
+            self._items[version] = self._data(edges.c.child == version)
+        return self._items[version]
+
+    def _data(self, of: ColumnElement[bool]) -> tuple[Ref, ...]:
+        query = (
+            select(artifacts.c.path, artifacts.c.version)
+            .join(edges, edges.c.parent == artifacts.c.version)
+            .where(of, artifacts.c.path.startswith("data/"))
+            .order_by(artifacts.c.path)
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(query).all()
+        return tuple(Ref.parse(r.path).at(r.version) for r in rows)
 
 
 def ancestry(version: str) -> CTE:

@@ -40,6 +40,9 @@ def ask(
         print_json(
             {
                 "answer": answered.text,
+                "query": answered.query,
+                "support": answered.support,
+                "refused": answered.refused,
                 "citations": [asdict(citation) for citation in answered.citations],
                 "endpoint": answered.endpoint,
                 "model": answered.model,

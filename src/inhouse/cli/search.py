@@ -22,23 +22,17 @@ def search(
     as_json: AsJson = False,
 ) -> None:
     """Find sections that the actor may read, by meaning and by words."""
+    from inhouse.serve.endpoint import SUPPORT
+    from inhouse.serve.search import shown
+
     with opened(project, actor) as house:
         found = house.search(knowledge, query, top=top)
     if as_json:
         print_json(
             {
-                "hits": [
-                    {
-                        "id": hit.section.id,
-                        "source": str(hit.section.source),
-                        "document": hit.section.document,
-                        "headings": hit.section.headings,
-                        "anchor": hit.section.anchor,
-                        "passage": hit.passage,
-                        "score": round(hit.score, 4),
-                    }
-                    for hit in found.hits
-                ]
+                "query": found.query,
+                "support": found.support,
+                "hits": [shown(hit) for hit in found.hits],
             }
         )
         return
@@ -51,3 +45,6 @@ def search(
         console.print(f"   {escape(words[:SHOWN])}{'…' if len(words) > SHOWN else ''}")
     if not found.hits:
         console.print("Nothing is in the documents that you may read.")
+        return
+    refused = "" if found.support >= SUPPORT else ": an endpoint would refuse to answer"
+    console.print(f"\n[dim]support {found.support:.2f}{refused}[/]")

@@ -9,8 +9,9 @@ from inhouse.core.artifact import Ref
 from inhouse.core.errors import Refused
 from inhouse.core.label import Label
 
-Action = Literal["read", "use"]
-"""``read``: see its bytes or sections. ``use``: get answers made with it."""
+Action = Literal["read", "use", "search"]
+"""``read``: see its bytes or sections. ``use``: get answers made with it. ``search``: find those
+sections in a knowledge base whose sources one may read, which needs one such source."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,17 @@ from inhouse.core.access import Actor
 from inhouse.core.label import Label
 from inhouse.core.nouns import Message
 from inhouse.core.protocols import Sampling, Usage
-from inhouse.serve.answer import Citation, Ending, answer
+from inhouse.serve.answer import Ending, answer
+from inhouse.serve.citation import Citation
 from inhouse.serve.house import House
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A whole answer with what it rests on; `model` and `endpoint` are pinned references."""
+    """A whole answer with what it rests on; `model` and `endpoint` are pinned references.
+
+    What `query`, `support` and `refused` are stands at `inhouse.serve.answer.Ending`.
+    """
 
     text: str
     citations: Sequence[Citation]
@@ -25,6 +29,9 @@ class Answered:
     digest: str
     label: Label
     usage: Usage
+    query: str | None
+    support: float | None
+    refused: bool
 
 
 async def ask(
@@ -56,6 +63,9 @@ async def ask(
                         served.digest,
                         event.label,
                         event.usage,
+                        event.query,
+                        event.support,
+                        event.refused,
                     )
                 text.append(event)
                 hear(event)

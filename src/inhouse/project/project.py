@@ -260,9 +260,7 @@ class Project:
         found = self.catalog.get(self._made("knowledge", knowledge))
         ref, access = found.ref, self.catalog.access
         asker = access.actor(actor or self.actor_name)
-        for edge in found.parents:
-            if edge.parent.section == "data":
-                access.decide(asker, "read", edge.parent)  # for the record; the search filters
+        access.decide(asker, "search", ref).require()
         return Loaders(self.catalog, {}).retriever(ref).search(query, asker, top=top)
 
     def evaluate(

@@ -163,6 +163,19 @@ class Endpoint(Entry):
         default=True,
         description="Let through only the sentences that the sections bear out, or quote one.",
     )
+    mode: Literal["compose", "extract"] = Field(
+        default="compose",
+        description="compose: write from the sections. extract: quote the best one, and sum it up.",
+    )
+    support: Annotated[float, Field(ge=0, le=1)] = Field(
+        default=0.5,
+        description="Refuse a question that the sections support less than this; 0 never refuses.",
+    )
+    rewrite: bool | None = Field(
+        default=None,
+        description="Let the model make the question of a later turn stand alone, and hear it if "
+        "it finds no answer; if nothing is said, this is so for models behind an API.",
+    )
     label: LabelText = LABEL
 
 

@@ -216,7 +216,18 @@ class _Steps:
         api = {}
         if isinstance(entry.model, Api):
             api = {"url": entry.model.api, "name": entry.model.name}
-        spec = serving.Serve(entry.top, api, entry.instructions, entry.check)
+        try:
+            spec = serving.Serve(
+                top=entry.top,
+                api=api,
+                instructions=entry.instructions,
+                check=entry.check,
+                mode=entry.mode,
+                support=entry.support,
+                rewrite=entry.rewrite,
+            )
+        except BadInput as error:
+            raise self._source.error(("endpoints", name), error.what, error.fix) from error
         own = Label.parse(entry.label)
         self._add(f"endpoints/{name}", serving.STAGE, spec, tuple(parents), own, sources=sources)
 

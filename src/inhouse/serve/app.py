@@ -24,11 +24,12 @@ from starlette.routing import Route
 from inhouse.core.access import Actor
 from inhouse.core.errors import InhouseError
 from inhouse.serve.auth import identify
-from inhouse.serve.bodies import ChatBody, EmbeddingBody, read_body
+from inhouse.serve.bodies import ChatBody, EmbeddingBody, SearchBody, read_body
 from inhouse.serve.chat import Completion
 from inhouse.serve.connection import CLIENT_GONE, EventStream, while_connected
 from inhouse.serve.failures import REQUEST_ID, Json, Outermost, on_error, on_http_error
 from inhouse.serve.house import House, full
+from inhouse.serve.search import find, shown
 
 Guard = Literal["public", "list", "use"]
 Handler = Callable[[Request, Actor], Awaitable[Response]]
@@ -60,6 +61,7 @@ def create_app(house: House, *, max_body: int = MAX_BODY) -> Starlette:
         ("GET", "/v1/models", "list", api.models),
         ("POST", "/v1/chat/completions", "use", api.chat),
         ("POST", "/v1/embeddings", "use", api.embeddings),
+        ("POST", "/v1/search", "use", api.search),
     ]
 
     @asynccontextmanager
@@ -114,6 +116,23 @@ class Api:
             return EventStream(completion.events())
         answered = await while_connected(request.receive, completion.whole())
         return answered or Response(status_code=CLIENT_GONE)
+
+    async def search(self, request: Request, actor: Actor) -> Response:
+        """Find sections that the caller may read."""
+        body = await read_body(request, SearchBody, limit=self._max_body)
+        asked, access = body.conversation(), self._house.catalog.access
+        async with self._house.knowledge(body.knowledge, actor) as opened:
+            found, label = await asyncio.to_thread(
+                find, opened.retriever, asked, actor, top=body.top, access=access
+            )
+        content = {
+            "object": "list",
+            "query": found.query,
+            "support": found.support,
+            "data": [{"object": "section", **shown(hit)} for hit in found.hits],
+            "inhouse": {"knowledge": full(opened.ref), "label": str(opened.label.join(label))},
+        }
+        return Json(content)
 
     async def embeddings(self, request: Request, actor: Actor) -> Response:
         """Turn texts into vectors."""

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from inhouse.core.errors import BadInput, nearest
 from inhouse.core.nouns import Message, Role
 from inhouse.core.protocols import Sampling
+from inhouse.serve.endpoint import MAX_TOP, TOP
 
 MAX_TOKENS = 1_000_000
 MAX_TEXTS = 2048
@@ -175,7 +176,28 @@ class EmbeddingBody(_Body):
     encoding_format: Literal["float", "base64"] = "float"
 
 
-Body = TypeVar("Body", ChatBody, EmbeddingBody)
+class SearchBody(_Body):
+    """The body of ``POST /v1/search``: a query, or the conversation that it is the end of."""
+
+    knowledge: Name
+    query: str | None = None
+    messages: Annotated[list[Turn], Field(min_length=1)] | None = None
+    top: Annotated[int, Field(ge=1, le=MAX_TOP)] = TOP
+
+    def conversation(self) -> list[Message]:
+        """Return the conversation that ends with the query.
+
+        Raises:
+            BadField: there are both, or neither.
+        """
+        if (self.query is None) == (self.messages is None):
+            raise BadField("query", "A search needs a query or messages.", "Send one of the two.")
+        if self.messages is None:
+            return [Message("user", self.query or "")]
+        return [turn.message() for turn in self.messages]
+
+
+Body = TypeVar("Body", ChatBody, EmbeddingBody, SearchBody)
 
 
 async def read_body(request: Request, kind: type[Body], *, limit: int) -> Body:

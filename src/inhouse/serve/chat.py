@@ -94,6 +94,9 @@ def _provenance(served: Served, ending: Ending) -> dict[str, Any]:
         "model": served.model_name,
         "digest": served.digest,
         "label": str(ending.label),
+        "query": ending.query,
+        "support": ending.support,
+        "refused": ending.refused,
         "citations": [asdict(citation) for citation in ending.citations],
     }
 

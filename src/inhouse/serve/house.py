@@ -20,7 +20,7 @@ from inhouse.core.errors import BadInput, NotFound
 from inhouse.core.label import Label
 from inhouse.core.nouns import Endpoint
 from inhouse.core.protocols import Embedder, LanguageModel, Retriever
-from inhouse.serve.endpoint import read_endpoint
+from inhouse.serve.endpoint import Serve, read_endpoint, settings
 from inhouse.serve.engines import Engines
 
 Kind = Literal["endpoint", "embedder"]
@@ -55,6 +55,7 @@ class Served:
     """
 
     endpoint: Endpoint
+    settings: Serve
     model: LanguageModel
     digest: str
     retriever: Retriever | None
@@ -65,6 +66,15 @@ class Served:
     def model_name(self) -> str:
         """The model's reference with its full version, or what an API calls it."""
         return full(self.endpoint.model) if self.endpoint.model else self.model.name
+
+
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """A knowledge base opened for somebody who may search it; `label` is its own."""
+
+    ref: Ref
+    retriever: Retriever
+    label: Label
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +146,26 @@ class House:
                     owner, _key(knowledge), lambda: self._loaders.retriever(knowledge)
                 )
                 retriever = await held.enter_async_context(found)
-            yield Served(endpoint, engine, digest, retriever, actor, decision.label)
+            settled = settings(endpoint)
+            yield Served(endpoint, settled, engine, digest, retriever, actor, decision.label)
+
+    @asynccontextmanager
+    async def knowledge(self, name: str, actor: Actor) -> AsyncIterator[Searched]:
+        """Open a knowledge base by its name or that of an endpoint, until the block ends.
+
+        A bare name is that of a knowledge base if there is one.
+
+        Raises:
+            NotFound: there is no such thing; only those that the actor may search are named.
+            Refused: the actor may read none of its sources, or not use the endpoint.
+            BadInput: the endpoint has no knowledge.
+        """
+        async with self._deciding:
+            owner, decision = await asyncio.to_thread(self._open_to, name, actor)
+        ref = decision.thing
+        lease = self._retrievers.lease(owner, _key(ref), lambda: self._loaders.retriever(ref))
+        async with lease as retriever:
+            yield Searched(ref, retriever, decision.label)
 
     @asynccontextmanager
     async def embedder(self, name: str, actor: Actor) -> AsyncIterator[Encoding]:
@@ -179,7 +208,7 @@ class House:
 
     def _admit(self, kind: Kind, name: str, actor: Actor) -> Decision:
         ref = self._reference(kind, name)
-        if ref is None or self._kind(ref) != kind or self.catalog.lineage.now().state(ref) is None:
+        if ref is None or self._kind(ref) != kind:
             known = [offer.name for offer in self._offers(actor) if offer.kind == kind]
             raise NotFound(kind, name, known)
         decision = self.catalog.access.decide(actor, "use", ref)
@@ -187,14 +216,46 @@ class House:
         return decision
 
     def _reference(self, kind: Kind, name: str) -> Ref | None:
-        """Read ``desk`` or ``endpoints/desk``; None for what names no current version."""
         if kind == "embedder":
-            return self._embedders_by_name.get(name.removeprefix("models/"))
+            ref = self._embedders_by_name.get(name.removeprefix("models/"))
+            return ref if ref and self._is_made(ref) else None
+        return self._named("endpoints", name)
+
+    def _named(self, section: str, name: str) -> Ref | None:
+        """Read ``desk`` or ``section/desk``; None for what names no current version."""
         try:
-            ref = Ref.parse(f"endpoints/{name.removeprefix('endpoints/')}")
+            ref = Ref.parse(f"{section}/{name.removeprefix(f'{section}/')}")
         except BadInput:
             return None
-        return None if ref.version else ref
+        return ref if ref.version is None and self._is_made(ref) else None
+
+    def _is_made(self, ref: Ref) -> bool:
+        return self.catalog.lineage.now().state(ref) is not None
+
+    def _open_to(self, name: str, actor: Actor) -> tuple[str, Decision]:
+        """Decide on a search; return whose engine it needs, and the decision."""
+        ref = self._named("knowledge", name)
+        if ref is None and self._named("endpoints", name):
+            _, endpoint, _ = self._plan(name, actor)
+            if endpoint.knowledge is None:
+                raise BadInput(f"{endpoint.ref.path} has no knowledge.", "Name one that has.")
+            owner, ref = endpoint.ref.path, endpoint.knowledge
+        elif ref is None:
+            raise NotFound("knowledge base", name, self._searchable(actor))
+        else:
+            owner = ref.path
+        decision = self.catalog.access.decide(actor, "search", ref)
+        decision.require()
+        return owner, decision
+
+    def _searchable(self, actor: Actor) -> Sequence[str]:
+        decide = self.catalog.access.decide
+        return [
+            artifact.ref.name
+            for artifact in self.catalog.list()
+            if artifact.ref.section == "knowledge"
+            and decide(actor, "search", artifact.ref, record=False).allowed
+        ]
 
     def _plan(self, name: str, actor: Actor) -> tuple[Decision, Endpoint, str]:
         decision = self._admit("endpoint", name, actor)

@@ -1,10 +1,11 @@
 """Lets through what of an answer stands in the sections, with the section's number behind it.
 
 A small model's answer reads well and is often made up. So each sentence is compared with the
-sections by the words they share; one that no section bears out is left out.
-Where nothing is left, the nearest section is quoted, word for word, and it is said that this is a
-quotation. A model that says the sections hold no answer is heard. It judges words, numbers and
-negations, not meaning: a sentence may use a section's words and still get it wrong.
+sections by the words they share; one that no section bears out is left out, and a model that says
+the sections hold no answer is heard. It judges words, numbers and negations, not meaning: a
+sentence may use a section's words and still get it wrong. What is let through or quoted rests on a
+span of a passage, so that it can be shown word for word. What to say where nothing is let through
+is decided in `inhouse.serve.answer`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ import re
 from collections.abc import Iterator, Sequence
 
 from inhouse.core.nouns import Hit
+
+Span = tuple[int, int]
+"""Where something begins and ends in a passage."""
 
 ENOUGH = 0.65
 """Share of a sentence's words that must stand in one section."""
@@ -37,10 +41,6 @@ NO_ANSWER = re.compile(
     r"\b(?:do(?:es)? not|don't|doesn't|did not|cannot|can't|no|nothing)\b.{0,40}"
     r"\b(?:say|mention|specify|state|contain|provide|include|information|answer|found|find|about)\b"
 )
-LEAD = {
-    "quoted": "The nearest section says:\n\n",
-    "none": "I found no answer in the documents that you may read. The nearest section says:\n\n",
-}
 BLOCK = re.compile(r"^(```|~~~).*?(^\1[^\n]*$|\Z)", re.MULTILINE | re.DOTALL)
 IDLE = frozenset(
     WORD.findall(
@@ -52,19 +52,24 @@ IDLE = frozenset(
 
 
 class Gate:
-    """Takes an answer piece by piece and gives back the sentences that the sections bear out."""
+    """Takes an answer piece by piece and gives back the sentences that the sections bear out.
+
+    `spans` says of each section that something rests on, by number from 1, where in its passage.
+    """
 
     def __init__(self, question: str, hits: Sequence[Hit]) -> None:
         self._hits = hits
         self._question = words(question)
-        fits = [_fits(self._question, hit) for hit in hits]
+        self._fits = [_fits(self._question, hit) for hit in hits]
         self._texts = [
-            f"{' '.join(hit.section.headings)} {hit.passage}" if fit >= CLOSE * max(fits) else ""
-            for hit, fit in zip(hits, fits, strict=True)
+            f"{' '.join(hit.section.headings)} {hit.passage}"
+            if fit >= CLOSE * max(self._fits)
+            else ""
+            for hit, fit in zip(hits, self._fits, strict=True)
         ]
         self._words = [words(text) for text in self._texts]
-        self._abstained = False
-        self.cited: set[int] = set()
+        self.spans: dict[int, Span] = {}
+        self.abstained = False
         self._said: list[frozenset[str]] = []
         self._rest = ""
         self._misses = 0
@@ -82,13 +87,18 @@ class Gate:
                 yield from self._judge(sentence)
 
     def finish(self) -> Iterator[str]:
-        """Yield what is still to be said: the last sentence, or else a quotation."""
+        """Yield the last sentence, if it is whole and stands in a section."""
         if not self.closed and END.search(f"{self._rest} "):
             yield from self._judge(self._rest)
-        if not self._said:
-            text, number = quotation(self._question, self._hits)
-            self.cited.add(number)
-            yield f"{LEAD['none' if self._abstained else 'quoted']}{text} [{number}]"
+
+    def quote(self) -> str:
+        """Return a part of the nearest section, word for word; it need not be said again."""
+        number = self._fits.index(max(self._fits)) + 1
+        passage = self._hits[number - 1].passage
+        start, end = quotation(self._question, passage)
+        self._rest_on(number, (start, end))
+        self._said += [words(passage[a:b]) for a, b in _parts(passage, start, end)]
+        return f"{passage[start:end]} [{number}]"
 
     def _judge(self, sentence: str) -> Iterator[str]:
         said = words(sentence)
@@ -104,11 +114,39 @@ class Gate:
         if new and tells and borne_out:
             self._misses = 0
             self._said.append(said)
-            self.cited.add(best + 1)
+            self._rest_on(best + 1, basis(said, self._hits[best].passage))
             yield f"{sentence.strip()} [{best + 1}] "
         else:
             self._misses += 1
-            self._abstained |= bool(NO_ANSWER.search(sentence.lower()))
+            self.abstained |= bool(NO_ANSWER.search(sentence.lower()))
+
+    def _rest_on(self, number: int, span: Span) -> None:
+        start, end = self.spans.get(number, span)
+        self.spans[number] = min(start, span[0]), max(end, span[1])
+
+
+class Trust(Gate):
+    """Lets everything through; all sections may have been used."""
+
+    def __init__(self, question: str, hits: Sequence[Hit]) -> None:
+        super().__init__(question, hits)
+        self.spans = spans(question, hits)
+
+    def push(self, text: str) -> Iterator[str]:
+        """Yield the piece as it is."""
+        yield text
+
+
+def spans(question: str, hits: Sequence[Hit]) -> dict[int, Span]:
+    """Return for each section, by number from 1, the part that is nearest to a question."""
+    asked = words(question)
+    return {number: quotation(asked, hit.passage) for number, hit in enumerate(hits, 1)}
+
+
+def best(question: str, hits: Sequence[Hit]) -> Hit:
+    """Return the section that fits a question best."""
+    asked = words(question)
+    return max(hits, key=lambda hit: _fits(asked, hit))
 
 
 def words(text: str) -> frozenset[str]:
@@ -129,43 +167,64 @@ def contradicts(sentence: str, text: str) -> bool:
     return bool(invented) or bool(NEGATION.search(low)) != bool(NEGATION.search(nearest))
 
 
-def quotation(question: frozenset[str], hits: Sequence[Hit]) -> tuple[str, int]:
-    """Return a part of the best section, word for word, and the section's number.
+def quotation(question: frozenset[str], passage: str) -> Span:
+    """Return where the part of a passage stands that shares most with a question.
 
-    It is the part that shares most with the question. It begins with a sentence or a whole
-    block of code and ends with a paragraph, if that is not long, but never with a colon.
+    It begins with a sentence or a whole block of code and ends with a paragraph, if that is not
+    long, but never with a colon.
     """
-    number, hit = max(enumerate(hits, 1), key=lambda pair: _fits(question, pair[1]))
-    parts = list(_parts(hit.passage)) or [(0, len(hit.passage))]
+    parts = list(_parts(passage)) or [(0, len(passage))]
     # An example uses the words of a question more often than it answers it.
     shared = [
-        len(question & words(hit.passage[a:b])) / (2 if hit.passage[a] in "`~" else 1)
+        len(question & words(passage[a:b])) / (2 if passage[a : a + 1] in "`~" else 1)
         for a, b in parts
     ]
     first = shared.index(max(shared))
     start, end = parts[first]
     for _, next_end in parts[first + 1 :]:
-        gap = hit.passage[end:next_end].lstrip(" ")
-        so_far = len(hit.passage[start:end].split())
-        open_ended = hit.passage[start:end].rstrip("*_` ").endswith(":")
+        gap = passage[end:next_end].lstrip(" ")
+        so_far = len(passage[start:end].split())
+        open_ended = passage[start:end].rstrip("*_` ").endswith(":")
         ended = gap.startswith("\n\n") and so_far > 12 and not open_ended
         if ended or so_far + len(gap.split()) > QUOTED_WORDS * (1 + open_ended):
             break
         end = next_end
-    return hit.passage[start:end].strip(), number
+    return _stripped(passage, start, end)
 
 
-def _parts(passage: str) -> Iterator[tuple[int, int]]:
+def basis(said: frozenset[str], passage: str) -> Span:
+    """Return where the parts of a passage stand that hold the words of a sentence.
+
+    The parts that hold most of them are taken until enough are held, with all between them.
+    """
+    wanted = said & words(passage)
+    missing, chosen = wanted, []
+    parts = [(span, words(passage[slice(*span)])) for span in _parts(passage)]
+    for span, held in sorted(parts, key=lambda part: -len(wanted & part[1])):
+        if len(missing) > (1 - ENOUGH) * len(wanted) and held & missing:
+            chosen.append(span)
+            missing -= held
+    chosen = chosen or [(0, len(passage))]
+    return _stripped(passage, min(a for a, _ in chosen), max(b for _, b in chosen))
+
+
+def _stripped(passage: str, start: int, end: int) -> Span:
+    part = passage[start:end]
+    start += len(part) - len(part.lstrip())
+    return start, start + len(part.strip())
+
+
+def _parts(passage: str, start: int = 0, end: int | None = None) -> Iterator[Span]:
     """Yield where the sentences and the blocks of code of a passage begin and end."""
-    at = 0
-    for block in BLOCK.finditer(passage):
-        yield from _sentences(passage, at, block.start())
+    end = len(passage) if end is None else end
+    for block in BLOCK.finditer(passage, start, end):
+        yield from _sentences(passage, start, block.start())
         yield block.span()
-        at = block.end()
-    yield from _sentences(passage, at, len(passage))
+        start = block.end()
+    yield from _sentences(passage, start, end)
 
 
-def _sentences(passage: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+def _sentences(passage: str, start: int, end: int) -> Iterator[Span]:
     for gap in END.finditer(passage, start, end):
         if words(passage[start : gap.start()]):
             yield start, gap.start()

@@ -1,0 +1,68 @@
+"""Citations: the sections that an answer rests on, with the words that bear it out.
+
+Which words those are is decided in `inhouse.serve.support`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from inhouse.core.nouns import Hit, Section
+from inhouse.serve.house import full
+from inhouse.serve.support import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A section that an answer cites as [number].
+
+    `quote` is what the answer rests on; it stands word for word in the section `id` of the
+    `document`, in the pinned version of the `source`.
+    """
+
+    number: int
+    source: str
+    document: str
+    heading: str
+    anchor: str
+    id: str
+    quote: str
+    link: str
+
+
+def cite(hits: Sequence[Hit], spans: Mapping[int, Span]) -> tuple[Citation, ...]:
+    """Return the citations of the sections that have a span, by number from 1."""
+    return tuple(_citation(n, hit, spans[n]) for n, hit in enumerate(hits, 1) if n in spans)
+
+
+def _citation(number: int, hit: Hit, span: Span) -> Citation:
+    section = hit.section
+    return Citation(
+        number=number,
+        source=full(section.source),
+        document=section.document,
+        heading=" › ".join(section.headings),
+        anchor=section.anchor,
+        id=section.id,
+        quote=hit.passage[slice(*span)],
+        link=link(section),
+    )
+
+
+def link(section: Section) -> str:
+    """Return what opens a document at a section; PDF viewers know pages by ``#page=3``."""
+    document, anchor = section.document, section.anchor
+    page = re.fullmatch(r"page-(\d+)(-\d+)?", anchor)
+    if page and document.lower().endswith(".pdf"):
+        return f"{document}#page={page[1]}"
+    return f"{document}#{anchor}" if anchor else document
+
+
+def listing(citations: Sequence[Citation]) -> str:
+    """Return one line for each citation, for clients that show nothing but the text."""
+    return "\n".join(
+        f"[{c.number}] {c.document} › {c.heading}" if c.heading else f"[{c.number}] {c.document}"
+        for c in citations
+    )
