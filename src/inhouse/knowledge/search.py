@@ -21,6 +21,7 @@ from inhouse.core.errors import BadInput
 from inhouse.core.nouns import Found, Hit, Message, Section
 from inhouse.core.protocols import Embedder
 from inhouse.knowledge.schema import FORMAT, NUMBER, VECTOR, index_format, open_index
+from inhouse.knowledge.support import Signs, read_signs, support
 from inhouse.knowledge.tokens import Vectors, meeting
 from inhouse.knowledge.words import terms
 
@@ -96,24 +97,34 @@ class KnowledgeBase:
 
         They come best first; equal ones in the order of source, document and place.
         """
+        return self.look(query, readable=readable, top=top)[0]
+
+    def look(
+        self, query: str, *, readable: Collection[str], top: int
+    ) -> tuple[list[Hit], Signs | None]:
+        """Do as `search` does; return also the signs of an answer, None if nothing is found."""
         found = [r for path, r in self._ranges.items() if path in readable]
         ranges = [r for r in found if r.sections.start < r.sections.stop]
-        if not ranges:
-            return []
+        if not ranges or top < 1:
+            return [], None
         # Half a surrogate pair can come in through JSON and is no text for anybody.
         query = query.encode(errors="replace").decode()
         (vector,), (tokens,) = self._embedder.embed_tokens([query], starts=[0])
         scores = MEANING * np.concatenate([self._nearness(r, vector) for r in ranges])
-        matches = self._matches(ranges, terms(query))
+        matches, rarities = self._matches(ranges, terms(query))
         if matches.any():
             scores += (1 - MEANING) * matches / matches.max()
         numbers = np.concatenate([np.arange(r.sections.start, r.sections.stop) for r in ranges])
         best = np.argsort(-scores, kind="stable")[: max(top, CANDIDATES)]
         passages = [self._best_passage(int(numbers[i]), vector) for i in best]
         final = (1 - TOKENS - AROUND) * scores[best] + AROUND * self._around(numbers, scores)[best]
-        final += TOKENS * np.array([meeting(tokens, self._tokens(p)) for p in passages])
-        order = np.argsort(-final, kind="stable")[:top]
-        return [self._hit(passages[i], float(final[i])) for i in order]
+        condensed = [self._tokens(passage) for passage in passages]
+        met = np.array([meeting(tokens, each) for each in condensed])
+        final += TOKENS * met
+        order = np.argsort(-final, kind="stable")
+        hits = [self._hit(passages[i], float(final[i])) for i in order[:top]]
+        signs = read_signs(vector, rarities, hits[0].passage, condensed[order[0]], met[order])
+        return hits, signs
 
     def _check(self) -> None:
         """Refuse an index that cannot be searched with this embedder."""
@@ -153,16 +164,23 @@ class KnowledgeBase:
         firsts = self._firsts[part.sections] - part.passages.start
         return np.maximum.reduceat(cosines, firsts).astype(np.float64)
 
-    def _matches(self, ranges: Sequence[_Range], words: Sequence[str]) -> Scores:
-        """Return BM25 of each section in `ranges`, float64 of shape [sections]."""
+    def _matches(
+        self, ranges: Sequence[_Range], words: Sequence[str]
+    ) -> tuple[Scores, dict[str, float]]:
+        """Return BM25 of each section in `ranges`, float64 of shape [sections].
+
+        With it come the rarities of the words among them.
+        """
         lengths = np.concatenate([self._lengths[r.sections] for r in ranges])
         scores = np.zeros(len(lengths))
+        rarities = {}
         weights = SATURATION * (1 - LENGTH + LENGTH * lengths / max(lengths.mean(), 1.0))
         for word in words:
             places, times = self._postings(ranges, word)
             rarity = math.log(1 + (len(lengths) - len(places) + 0.5) / (len(places) + 0.5))
             scores[places] += rarity * times * (SATURATION + 1) / (times + weights[places])
-        return scores
+            rarities[word] = rarity
+        return scores, rarities
 
     def _postings(self, ranges: Sequence[_Range], word: str) -> tuple[Numbers, Numbers]:
         """Return where in `ranges`, counted through, a term stands, and how often there."""
@@ -238,5 +256,5 @@ class GuardedSearch:
         readable = frozenset(path for path, decision in decisions.items() if decision.allowed)
         if decisions and not readable:
             next(iter(decisions.values())).require()
-        hits = self._base.search(query, readable=readable, top=top)
-        return Found(query, tuple(hits), float(bool(hits)))
+        hits, signs = self._base.look(query, readable=readable, top=top)
+        return Found(query, tuple(hits), support(signs) if signs else 0.0)

@@ -28,6 +28,14 @@ def condense(tokens: Vectors) -> bytes:
     return steps.tobytes()
 
 
+def spread(condensed: bytes, width: int) -> Vectors:
+    """Return the unit vectors that `condense` made small, float32 of shape [vectors, width]."""
+    tokens = np.frombuffer(condensed, np.int8).reshape(-1, width).astype(np.float32)
+    lengths = np.sqrt(np.vecdot(tokens, tokens))
+    unit: Vectors = tokens / np.maximum(lengths, 1.0)[:, None]
+    return unit
+
+
 def meeting(question: Vectors, condensed: bytes) -> float:
     """Return the mean over a question's tokens of the best cosine with a passage's tokens.
 
@@ -35,8 +43,6 @@ def meeting(question: Vectors, condensed: bytes) -> float:
     """
     if not len(question) or not condensed:
         return 0.0
-    tokens = np.frombuffer(condensed, np.int8).reshape(-1, question.shape[1]).astype(np.float32)
-    lengths = np.sqrt(np.vecdot(tokens, tokens))
+    tokens = spread(condensed, question.shape[1])
     # Dot products one by one: a matrix product would wake threads for little work.
-    cosines = np.vecdot(question[:, None], tokens) / np.maximum(lengths, 1.0)
-    return float(cosines.max(axis=1).mean())
+    return float(np.vecdot(question[:, None], tokens).max(axis=1).mean())
