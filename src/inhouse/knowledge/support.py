@@ -18,8 +18,8 @@ from inhouse.knowledge.words import postings
 
 COMPARED = 10
 
-BIAS = -5.3
-NEAREST, WORDS, AHEAD = 6.0, 2.0, 5.0
+BIAS = -4.60
+NEAREST, WORDS, AHEAD = 7.69, 1.31, 4.93
 
 
 @dataclass(frozen=True, slots=True)
