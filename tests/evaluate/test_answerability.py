@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -62,6 +64,17 @@ def test_questions_are_read_with_the_turns_before(tmp_path: Path) -> None:
             "underspecified",
         ),
     ]
+
+
+@pytest.mark.data
+@pytest.mark.skipif("INHOUSE_DATA" not in os.environ, reason="INHOUSE_DATA names no folder")
+def test_a_published_set_is_read_as_it_is(tmp_path: Path) -> None:
+    published = Path(os.environ["INHOUSE_DATA"], "mtrag-clapnq", "answerability.jsonl")
+    (tmp_path / FILE).write_bytes(published.read_bytes())
+    counts = Counter(each.answerability for each in read_asked(tmp_path))
+    assert counts == {
+        "ANSWERABLE": 65, "UNDERSPECIFIED": 37, "UNANSWERABLE": 22, "PARTIAL": 18,
+    }  # fmt: skip
 
 
 USER = {"role": "user", "content": "Why?"}
