@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, takewhile
 from pathlib import Path
@@ -40,10 +40,11 @@ class TestSet:
         return self.ids[section.document][section.position]
 
 
-def read_set(folder: Path) -> TestSet:
-    """Read the test set in `folder`."""
+def read_set(folder: Path, *, without: Collection[str] = ()) -> TestSet:
+    """Read the test set in `folder`, without the sections that have these ids."""
     documents, ids = [], {}
-    together = groupby(_rows(folder / "sections.jsonl"), key=_document)
+    there = (row for row in _rows(folder / "sections.jsonl") if row["id"] not in without)
+    together = groupby(there, key=_document)
     for number, ((title, _), group) in enumerate(together):
         rows = list(group)
         path = f"{number:05}.md"

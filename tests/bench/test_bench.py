@@ -124,3 +124,21 @@ def test_a_peer_that_cannot_be_installed_is_unavailable(monkeypatch, tmp_path):
     assert not missing.ready()
     with peer.worker(missing, "cedar_decide", "kept") as rounds:
         assert rounds is None
+
+
+def test_fitted_weights_refuse_a_tenth_of_the_answerable_of_every_set_alike():
+    support = import_module("bench.harness.support")
+    cases = [
+        support.Case(name, "made up", f"{name} {n}", kind, (n / size + shift, 0.5 + n % 2), 0.0)
+        for name, size in (("large", 200), ("small", 20))
+        for kind, shift in (("ANSWERABLE", 1.0), ("UNANSWERABLE", 0.5))
+        for n in range(size)
+    ]
+    fitted = support.fit(cases)
+    assert fitted.weights[0] > 10 * abs(fitted.weights[1])
+    for name in ("large", "small"):
+        mine = [c for c in cases if c.set == name and c.answerability == "ANSWERABLE"]
+        assert (fitted.weigh(mine) < 0).mean() == pytest.approx(0.1, abs=0.06)
+    weighed = support.out_of_fold(cases, 0)
+    assert weighed.shape == (len(cases),)
+    assert (weighed == support.out_of_fold(cases, 0)).all()

@@ -46,6 +46,20 @@ Stay.
 """
 
 
+@pytest.mark.parametrize(
+    ("text", "heading"),
+    [
+        ("Wembley Stadium\nIt stands in London.", "Wembley Stadium"),
+        ("  Wembley   Stadium \n\nIt stands.", "Wembley Stadium"),
+        ("It stands in London.", "w1"),
+        (" ".join(["word"] * 13) + "\nIt stands.", "w1"),
+    ],
+)
+def test_a_record_without_a_heading_stands_under_its_first_line(text: str, heading: str) -> None:
+    ([document], _) = read(json.dumps({"id": "w1", "text": text}), "a.jsonl")
+    assert document.text.startswith(f"# {heading} {{#w1}}\n\n")
+
+
 def test_records_become_sections_of_one_document() -> None:
     lines = "\n".join(map(json.dumps, RECORDS)) + "\n"
     ([document], left_out) = read(lines, "hr/travel-rules.jsonl")
@@ -85,7 +99,7 @@ def test_bad_lines_are_named_and_the_rest_goes_on() -> None:
 def test_bad_rows_are_named_and_the_rest_goes_on() -> None:
     table = 'id,text\na,"One\nmore"\nb\nc,Two\n'
     ([document], [left_out]) = read(table, "a.csv")
-    assert document.text == "# a {#a}\n\nOne\nmore\n\n# c {#c}\n\nTwo\n\n"
+    assert document.text == "# One {#a}\n\nOne\nmore\n\n# c {#c}\n\nTwo\n\n"
     assert left_out.place == ":4"
     assert "1 columns" in left_out.reason
 

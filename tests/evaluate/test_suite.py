@@ -9,8 +9,9 @@ from small_project import edit, opened, write
 
 from inhouse.core.artifact import Ref
 from inhouse.core.errors import BadInput, NotFound, ProjectError, Refused
+from inhouse.evaluate.rows import FILE
 from inhouse.evaluate.search import report_of
-from inhouse.evaluate.suite import FILE, Question, read_questions
+from inhouse.evaluate.suite import Question, read_questions
 
 QUESTIONS = """\
 {"query": "What is the price?", "relevant": ["docs/memos/one.md#price"], "kind": "faq"}
@@ -35,11 +36,13 @@ def test_questions_are_read(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("", "q.jsonl holds no question"),
-        ("\n{", "q.jsonl:2: 'query' is missing"),
+        ("\n{", "q.jsonl:2: this is not JSON"),
+        ("\xff", "q.jsonl:1: this is not JSON"),
+        ('{"relevant": ["a"]}', "q.jsonl:1: 'query' is missing"),
         ('{"query": " ", "relevant": ["a"]}', "q.jsonl:1: 'query'"),
         ('{"query": "a", "relevant": []}', "q.jsonl:1: 'relevant'"),
         ('{"query": "a", "relevant": "b"}', "q.jsonl:1: 'relevant'"),
-        ("[1]", "q.jsonl:1: 'query'"),
+        ("[1]", "q.jsonl:1: this is no JSON object"),
     ],
 )
 def test_a_bad_line_is_named(tmp_path: Path, text: str, said: str) -> None:

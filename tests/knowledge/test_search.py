@@ -192,7 +192,8 @@ def test_what_may_not_be_read_has_no_influence(
         ]
         whole = base(folder / "whole", inputs, store)
         mine = base(folder / "mine", [i for i in inputs if i.artifact.ref.path in readable], store)
-        assert whole.search(query, readable=readable, top=top) == mine.search(
+        # The sections found, their scores, and the signs that support is made of.
+        assert whole.look(query, readable=readable, top=top) == mine.look(
             query, readable=readable, top=top
         )
         whole.close()

@@ -14,6 +14,8 @@ from inhouse.cli.terminal import console, print_json, print_table
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+BAR = 20
+
 
 def evaluate(
     knowledge: Annotated[str, typer.Argument(help="knowledge/NAME.")],
@@ -31,8 +33,15 @@ def evaluate(
     if as_json:
         print_json({"ref": ref, "digest": made.artifact.digest, "made": made.fresh, **report})
         return
-    columns = ("questions", *report["metrics"])
-    print_table(columns, _rows(report))
+    if report["kind"] == "retrieval":
+        _print_retrieval(report)
+    else:
+        _print_answerability(report)
+    console.print(f"\n[dim]kept as {ref}[/]")
+
+
+def _print_retrieval(report: Mapping[str, Any]) -> None:
+    print_table(("questions", *report["metrics"]), _rows(report))
     if report["worst"]:
         console.print("\nwent worst")
     for missed in report["worst"]:
@@ -40,10 +49,51 @@ def evaluate(
         console.print(
             f"  {escape(missed['query'])}  [dim]{place}; first: {escape(missed['first'])}[/]"
         )
-    console.print(f"\n[dim]kept as {ref}[/]")
 
 
 def _rows(report: Mapping[str, Any]) -> Iterator[list[str]]:
     for kind, figures in {"all": report["metrics"], **report["kinds"]}.items():
-        cells = (f"{f['value']:.3f} ({f['low']:.3f}-{f['high']:.3f})" for f in figures.values())
-        yield [kind or "other", *cells]
+        yield [kind or "other", *(_span(figure) for figure in figures.values())]
+
+
+def _print_answerability(report: Mapping[str, Any]) -> None:
+    figures = report["metrics"]
+    console.print(f"AUROC {_span(figures['auroc'])}")
+    console.print(
+        f"at support 0.5: {_share(figures['refused'])} of the unanswerable refused, "
+        f"{_share(figures['false'])} of the answerable\n"
+    )
+    kinds = report["kinds"].items()
+    print_table(
+        ("questions", "number", "mean support", "refused"),
+        [
+            [kind, str(it["questions"]), f"{it['support']:.2f}", _share(it["refused"])]
+            for kind, it in kinds
+        ],
+    )
+    console.print()
+    print_table(
+        ("false refusals", "below support", "unanswerable refused", ""),
+        [
+            [
+                f"≤ {point['allowed']:.0%}",
+                f"{point['threshold']:.2f}",
+                _share(point["refused"]),
+                "█" * round(BAR * point["refused"]["value"]),
+            ]
+            for point in report["curve"]
+        ],
+    )
+    if report["worst"]:
+        console.print("\nwent worst")
+    for wrong in report["worst"]:
+        about = f"{wrong['answerability'].lower()}; support {wrong['support']:.2f}"
+        console.print(f"  {escape(wrong['query'])}  [dim]{about}[/]")
+
+
+def _span(figure: Mapping[str, float]) -> str:
+    return f"{figure['value']:.3f} ({figure['low']:.3f}-{figure['high']:.3f})"
+
+
+def _share(figure: Mapping[str, float]) -> str:
+    return f"{figure['value']:.0%} ({figure['low']:.0%}-{figure['high']:.0%})"

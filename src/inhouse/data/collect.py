@@ -69,7 +69,7 @@ def run(spec: Collect, inputs: Inputs, ctx: Context) -> Result:
     return Result({"documents": documents, "skipped": len(left_out), "characters": characters})
 
 
-STAGE = Stage("data.collect", 2, run)
+STAGE = Stage("data.collect", 3, run)
 
 
 def _verified(file: Path, digest: str) -> bytes:

@@ -1,7 +1,7 @@
 """Sections as records, a JSON object or a row of a table each: ``id``, ``heading`` and ``text``.
 
 The records of a file are one document. A heading "Travel > Flights" stands below "Travel", and the
-id is the anchor that a citation leads to.
+id is the anchor that a citation leads to. A record without a heading stands under its first line.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ FIX = "Write 'id', 'heading' and 'text' into each record."
 RISKY = re.compile(r"^ {0,3}(?:#|=|-|```|~~~|<)", re.MULTILINE)
 OPENING = re.compile(r"^( {0,3})(?=```|~~~|<)", re.MULTILINE)
 LONGEST = 2**31 - 1
+LONGEST_TITLE = 12
 
 Fields = Mapping[str, object]
 Record = tuple[str, tuple[str, ...], str]
@@ -137,8 +138,15 @@ def _record(fields: Fields, number: int) -> Record | str:
     if len(path) > DEEPEST:
         path[DEEPEST - 1 :] = [SEPARATOR.join(path[DEEPEST - 1 :])]
     name = "" if anchor is None else str(anchor)
-    path = path or [name or f"Record {number}"]
+    path = path or [_title(text) or name or f"Record {number}"]
     return re.sub(r"[\s{}]+", "-", name), tuple(path), text.strip()
+
+
+def _title(text: str) -> str:
+    """Return the first line of a text that has more, if it is short enough for a heading."""
+    first, _, rest = text.strip().partition("\n")
+    words = first.split()
+    return " ".join(words) if rest and len(words) <= LONGEST_TITLE else ""
 
 
 def _headings(path: tuple[str, ...], above: tuple[str, ...], anchor: str) -> Iterator[str]:

@@ -64,7 +64,7 @@ def stage(retriever: Retriever) -> Stage:
         (ctx.work / REPORT).write_text(text, encoding="utf-8")
         return Result({"questions": len(questions), "metrics": report["metrics"]})
 
-    return Stage("evaluate.search", 1, run)
+    return Stage("evaluate.search", 2, run)
 
 
 def report_of(questions: Sequence[Question], ranked: Sequence[Sequence[str]]) -> dict[str, object]:
@@ -81,6 +81,7 @@ def report_of(questions: Sequence[Question], ranked: Sequence[Sequence[str]]) ->
         key=lambda missed: (-(missed.place or len(pairs) + TOP), missed.query),
     )
     return {
+        "kind": "retrieval",
         "metrics": _figures(pairs),
         "kinds": {
             kind: _figures([pair for pair in pairs if pair[0].kind == kind])

@@ -6,17 +6,17 @@ It says what to measure, never what is good enough. Measuring is done in the mod
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from inhouse.core.errors import BadInput, UserError
 from inhouse.core.stage import Context, Inputs, Result, Stage
+from inhouse.evaluate.conversations import Asked, read_asked
+from inhouse.evaluate.rows import FILE, rows
 
-FILE = "questions.jsonl"
-Kind = Literal["retrieval"]
+Kind = Literal["retrieval", "answerability"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,11 @@ def run(spec: Suite, inputs: Inputs, ctx: Context) -> Result:
     if hashlib.sha256(data).hexdigest() != spec.sha256:
         raise UserError(f"{path} changed while it was read.", "Run it again.")
     (ctx.work / FILE).write_bytes(data)
-    questions = read_questions(ctx.work, name=str(path))
+    questions: list[Question] | list[Asked] = (
+        read_questions(ctx.work, name=str(path))
+        if spec.kind == "retrieval"
+        else read_asked(ctx.work, name=str(path))
+    )
     kinds = sorted({question.kind for question in questions} - {""})
     return Result({"kind": spec.kind, "questions": len(questions), "kinds": kinds})
 
@@ -58,40 +62,22 @@ def run(spec: Suite, inputs: Inputs, ctx: Context) -> Result:
 STAGE = Stage("evaluate.suite", 1, run)
 
 
-def read_questions(folder: Path, *, name: str = FILE) -> list[Question]:
+def read_questions(folder: Path, *, name: str = "") -> list[Question]:
     """Read the questions of a suite; `name` is what to call the file in errors.
 
     Raises:
         BadInput: a line is not ``{"query": …, "relevant": […]}``, or there is none.
     """
-    with (folder / FILE).open("rb") as lines:
-        questions = list(_questions(enumerate(lines, 1), name))
-    if not questions:
-        raise BadInput(f"{name} holds no question.", 'Write {"query": …, "relevant": […]} in it.')
-    return questions
+    return [_question(row, place) for place, row in rows(folder, name)]
 
 
-def _questions(lines: Iterator[tuple[int, bytes]], name: str) -> Iterator[Question]:
-    for number, line in lines:
-        if not line.strip():
-            continue
-        row = _row(line)
-        query, relevant, kind = row.get("query"), row.get("relevant"), row.get("kind", "")
-        if not isinstance(query, str) or not query.strip():
-            raise BadInput(
-                f"{name}:{number}: 'query' is missing or no text.", "Write the question."
-            )
-        if not isinstance(relevant, list) or not relevant:
-            raise BadInput(
-                f"{name}:{number}: 'relevant' is missing or no list.",
-                "List the ids of the sections that answer the question.",
-            )
-        yield Question(query, frozenset(map(str, relevant)), str(kind))
-
-
-def _row(line: bytes) -> dict[str, Any]:
-    try:
-        value = json.loads(line)
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
+def _question(row: Mapping[str, Any], place: str) -> Question:
+    query, relevant, kind = row.get("query"), row.get("relevant"), row.get("kind", "")
+    if not isinstance(query, str) or not query.strip():
+        raise BadInput(f"{place}: 'query' is missing or no text.", "Write the question.")
+    if not isinstance(relevant, list) or not relevant:
+        raise BadInput(
+            f"{place}: 'relevant' is missing or no list.",
+            "List the ids of the sections that answer the question.",
+        )
+    return Question(query, frozenset(map(str, relevant)), str(kind))

@@ -274,17 +274,21 @@ class Project:
             NotFound: one of them is not in the project or has not been made.
             Refused: whoever acts may not read the whole of both.
         """
-        from inhouse.evaluate import search
+        from inhouse.evaluate import answerability, search
         from inhouse.project.loaders import Loaders
 
+        questions = self.catalog.get(self._made("suites", suite))
         parents = {
             "knowledge": self.catalog.get(self._made("knowledge", knowledge)).ref,
-            "suite": self.catalog.get(self._made("suites", suite)).ref,
+            "suite": questions.ref,
         }
         access = self.catalog.access
         for ref in parents.values():
             access.decide(access.actor(self.actor_name), "read", ref).require()
-        stage = search.stage(Loaders(self.catalog, {}).retriever(parents["knowledge"]))
+        kinds = {"retrieval": search.stage, "answerability": answerability.stage}
+        stage = kinds[questions.summary["kind"]](
+            Loaders(self.catalog, {}).retriever(parents["knowledge"])
+        )
         name = f"{parents['knowledge'].name}.{parents['suite'].name}"
         edges = tuple(Edge(role, ref) for role, ref in parents.items())
         recipe = Recipe(Ref("reports", name), stage, search.Measuring(), edges)

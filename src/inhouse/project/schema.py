@@ -182,12 +182,14 @@ class Endpoint(Entry):
 class Suite(Entry):
     """Questions with what is known of their answers: what to measure."""
 
-    kind: Literal["retrieval"] = Field(
-        description="retrieval: does a knowledge base find the right sections?"
+    kind: Literal["retrieval", "answerability"] = Field(
+        description="retrieval: does a knowledge base find the right sections? "
+        "answerability: does it know when they hold no answer?"
     )
     source: Text = Field(
         alias="from",
-        description='A file of {"query", "relevant": [ids of sections], "kind"}, one a line.',
+        description='A file of {"query", "relevant": [ids of sections], "kind"}, or of '
+        '{"query" or "messages", "answerable", "kind"}, one a line.',
     )
     label: LabelText = LABEL
 
