@@ -76,6 +76,7 @@ def test_the_plan_says_who_will_be_able_to_use_it(file: Path):
     learnt = ("models/house", "models/house/openvino-f16", "knowledge/desk", "endpoints/desk")
     assert {planned[path].audience for path in learnt} == {("ana",)}
     assert planned["models/minilm"].audience is None
+    assert planned["endpoints/desk"].step.demand == "hr; by source: open"
 
 
 def test_it_is_made_not_pulled(file: Path):

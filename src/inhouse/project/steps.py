@@ -57,7 +57,9 @@ class Step:
         """What a reader must hold, in words."""
         if not self.sources:
             return str(self.label)
-        return "by source: " + "; ".join(sorted({str(label) for label in self.sources.values()}))
+        by_source = "; ".join(sorted({str(label) for label in self.sources.values()}))
+        own = "" if self.label == Label.OPEN else f"{self.label}; "
+        return f"{own}by source: {by_source}"
 
     def admits(self, groups: frozenset[str]) -> bool:
         """Say whether somebody in `groups` will be able to use the result."""

@@ -7,7 +7,6 @@ in the same bytes. What it writes is laid out like a pulled model, for `inhouse.
 from __future__ import annotations
 
 import shutil
-import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,6 +36,7 @@ class Embed:
 
     Args:
         epochs: how often a pair is drawn from each section.
+        steps: the most batches that are learnt from, so that it takes minutes and not days.
         batch: pairs that are told apart at once.
         tokens: the most tokens of a text that are read.
         rate: the highest learning rate; it rises over the first tenth and falls to 0.
@@ -45,6 +45,7 @@ class Embed:
     """
 
     epochs: int = 1
+    steps: int = 500
     batch: int = 32
     tokens: int = 96
     rate: float = 2e-5
@@ -66,23 +67,22 @@ def stage(cut: Cut) -> Stage:
         # By role, so that no chance of order comes in.
         folders = [source.folder for role, source in sorted(inputs.items()) if role != BASE]
         plan = _plan(spec, folders, cut, ctx.seed)
-        started = time.perf_counter()
         losses = _learn(spec, base.folder, plan, ctx)
         _copy(base.folder, ctx.work)
         config = read_json(base.folder / "config.json")
         about = base.artifact.summary
         edge = max(len(losses) // 10, 1)
+        kinds = Counter(pair.kind for batch in plan for pair in batch)
         summary = {
             "kind": "embedder",
             "architecture": config["model_type"],
             "parameters": about.get("parameters", 0),
             "licence": about.get("licence", ""),
             "context_tokens": context_tokens(base.folder, config),
-            "pairs": dict(sorted(Counter(pair.kind for batch in plan for pair in batch).items())),
+            **{f"{kind}_pairs": times for kind, times in sorted(kinds.items())},
             "steps": len(plan),
             "first_loss": round(fmean(losses[:edge]), 4),
             "last_loss": round(fmean(losses[-edge:]), 4),
-            "training_seconds": round(time.perf_counter() - started, 1),
         }
         return Result(summary, scratch=(CHECKPOINT,))
 
@@ -110,7 +110,7 @@ def _plan(spec: Embed, folders: Sequence[Path], cut: Cut, seed: int) -> list[lis
             "The documents have too little text to learn from.",
             "Name data sets with some pages under 'on', or use the base as it is.",
         )
-    return found
+    return found[: spec.steps]
 
 
 def _learn(
