@@ -40,7 +40,7 @@ class Embed:
         batch: pairs that are told apart at once.
         tokens: the most tokens of a text that are read.
         rate: the highest learning rate; it rises over the first tenth and falls to 0.
-        temperature: what cosines are divided by; the lower, the harder near misses are pushed.
+        temperature: what scores are divided by; the lower, the harder near misses are pushed.
         share: how far the result lies from the base (0) towards what was learnt (1).
     """
 
@@ -124,10 +124,8 @@ def _learn(
     checkpoint = ctx.work / CHECKPOINT
     losses = learner.resume(checkpoint) if checkpoint.is_file() else []
     for number in range(len(losses), len(plan)):
-        questions = [pair.question for pair in plan[number]]
-        answers = [f"{pair.path}\n{pair.text}" for pair in plan[number]]
         rate = spec.rate * _slope(number + 1, len(plan))
-        losses.append(learner.step(questions, answers, rate=rate))
+        losses.append(learner.step(plan[number], rate=rate))
         ctx.progress(number + 1, len(plan), "steps")
         if (number + 1) % KEEP_EVERY == 0:
             learner.save(checkpoint, losses)

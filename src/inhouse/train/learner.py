@@ -9,18 +9,29 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from inhouse.models.chat_format import load_tokenizer
 from inhouse.models.weight_files import read_json
 from inhouse.models.weights import open_weights
+from inhouse.train.pairs import Pair
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 DECAY = 0.01
 LONGEST_STEP = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """Unit vectors of texts [texts, width] and tokens [texts, tokens, width], and which count."""
+
+    vectors: Tensor
+    tokens: Tensor
+    own: Tensor
 
 
 class Learner:
@@ -42,18 +53,26 @@ class Learner:
         self._base = {n: t.clone() for n, t in self._model.state_dict().items()}
         self._optimizer = torch.optim.AdamW(self._model.parameters(), weight_decay=DECAY)
 
-    def step(self, questions: Sequence[str], answers: Sequence[str], *, rate: float) -> float:
-        """Learn that each question belongs to its answer and to no other; return the loss.
+    def step(self, pairs: Sequence[Pair], *, rate: float) -> float:
+        """Learn that each question belongs to its own answer and to no other; return the loss.
 
-        The loss is the cross entropy of cosines over temperature among the answers of the batch
+        The loss is the cross entropy of a score over temperature among the answers of the batch
         (InfoNCE, van den Oord et al., arXiv 1807.03748; with the other answers as the wrong ones,
-        Henderson et al., arXiv 1705.00652).
+        Henderson et al., arXiv 1705.00652). A search scores twice and so is the loss a mean of two:
+        of the cosine, and of how well a question's tokens are met by those of the text (late
+        interaction, Khattab and Zaharia, arXiv 2004.12832).
         """
         import torch
 
-        cosines = self._vectors(questions) @ self._vectors(answers).T
-        right = torch.arange(len(questions))
-        loss = torch.nn.functional.cross_entropy(cosines / self._temperature, right)
+        asked = self._read([pair.question for pair in pairs], [0] * len(pairs))
+        answers = [f"{pair.path}\n{pair.text}" for pair in pairs]
+        found = self._read(answers, [len(pair.path) + 1 for pair in pairs])
+        right = torch.arange(len(pairs))
+        losses = [
+            torch.nn.functional.cross_entropy(scores / self._temperature, right)
+            for scores in (asked.vectors @ found.vectors.T, _meeting(asked, found))
+        ]
+        loss = sum(losses) / len(losses)
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         self._optimizer.zero_grad()
@@ -107,18 +126,40 @@ class Learner:
         mixed = {n: old + share * (learnt[n] - old) for n, old in self._base.items()}
         save_file(mixed, path, {"format": "pt"})
 
-    def _vectors(self, texts: Sequence[str]) -> Tensor:
-        """Return unit vectors, of shape [texts, width]."""
+    def _read(self, texts: Sequence[str], starts: Sequence[int]) -> _Read:
+        """Read texts, of which the tokens from the characters `starts` on count one by one."""
         import torch
+        from torch.nn.functional import normalize
         from torch.nn.utils.rnn import pad_sequence
 
-        read = [torch.tensor(e.ids) for e in self._tokenizer.encode_batch_fast(list(texts))]
-        ids = pad_sequence(read, batch_first=True, padding_value=self._padding)
-        lengths = torch.tensor([len(each) for each in read])
-        mask = (torch.arange(ids.shape[1]) < lengths[:, None]).long()
+        encodings = self._tokenizer.encode_batch(list(texts))
+        ids, mask, own = (
+            pad_sequence([torch.tensor(row) for row in rows], batch_first=True, padding_value=fill)
+            for rows, fill in (
+                ([e.ids for e in encodings], self._padding),
+                ([e.attention_mask for e in encodings], 0),
+                ([_own(e, start) for e, start in zip(encodings, starts, strict=True)], 0),
+            )
+        )
         states = self._model(input_ids=ids, attention_mask=mask).last_hidden_state
         total = (states * mask[..., None]).sum(1)
-        return torch.nn.functional.normalize(total, dim=-1)
+        return _Read(normalize(total, dim=-1), normalize(states, dim=-1), own.bool())
+
+
+def _own(encoding: Any, start: int) -> list[int]:  # noqa: ANN401 - of tokenizers, untyped
+    """Return 1 for each of the text's own tokens from character `start` on, 0 for the others."""
+    places = zip(encoding.offsets, encoding.special_tokens_mask, strict=True)
+    return [int(first >= start and not added) for (first, _), added in places]
+
+
+def _meeting(asked: _Read, found: _Read) -> Tensor:
+    """Return the mean over a question's tokens of the best cosine with a text's, for all pairs."""
+    import torch
+
+    cosines = torch.einsum("qid,fjd->qfij", asked.tokens, found.tokens)
+    best = cosines.masked_fill(~found.own[None, :, None], -1.0).amax(-1)
+    counted = asked.own[:, None]
+    return (best * counted).sum(-1) / counted.sum(-1).clamp(min=1)
 
 
 def _load(folder: Path) -> Any:  # noqa: ANN401
