@@ -76,7 +76,7 @@ def stop_after(steps: int) -> Callable[[int, int, str], None]:
 def test_it_learns_and_says_what_from(inputs: dict[str, Input], tmp_path: Path):
     told = run(inputs, tmp_path / "work").summary
     assert told["steps"] == 24
-    assert told["heading_pairs"] + told["sentence_pairs"] == 24 * 4
+    assert told["pairs"] == 24 * 4
     assert told["last_loss"] < told["first_loss"]
     assert (told["kind"], told["licence"]) == ("embedder", "MIT")
 
@@ -133,7 +133,7 @@ def test_no_share_of_what_was_learnt_is_the_base(inputs: dict[str, Input], tmp_p
 def test_too_little_text_is_refused(inputs: dict[str, Input], tmp_path: Path):
     folder = inputs["data/handbook"].folder
     write_documents(folder, [Document("one.md", "One", "# One\n\nWord.\n", "0" * 64)])
-    with pytest.raises(BadInput, match="too little text to learn from"):
+    with pytest.raises(BadInput, match="too few headings with text under them"):
         run(inputs, tmp_path / "work")
 
 

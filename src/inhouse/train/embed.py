@@ -7,7 +7,6 @@ in the same bytes. What it writes is laid out like a pulled model, for `inhouse.
 from __future__ import annotations
 
 import shutil
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -21,7 +20,7 @@ from inhouse.core.errors import BadInput, MissingExtra
 from inhouse.core.stage import Context, Inputs, Result, Stage
 from inhouse.models.pull import context_tokens, kind_of
 from inhouse.models.weight_files import is_weights, read_json
-from inhouse.train.pairs import Cut, Pair, batches, parts
+from inhouse.train.pairs import Cut, Pair, batches, titled
 
 BASE = "base"
 WEIGHTS = "model.safetensors"
@@ -72,14 +71,13 @@ def stage(cut: Cut) -> Stage:
         config = read_json(base.folder / "config.json")
         about = base.artifact.summary
         edge = max(len(losses) // 10, 1)
-        kinds = Counter(pair.kind for batch in plan for pair in batch)
         summary = {
             "kind": "embedder",
             "architecture": config["model_type"],
             "parameters": about.get("parameters", 0),
             "licence": about.get("licence", ""),
             "context_tokens": context_tokens(base.folder, config),
-            **{f"{kind}_pairs": times for kind, times in sorted(kinds.items())},
+            "pairs": sum(map(len, plan)),
             "steps": len(plan),
             "first_loss": round(fmean(losses[:edge]), 4),
             "last_loss": round(fmean(losses[-edge:]), 4),
@@ -102,13 +100,13 @@ def _check_base(base: Input) -> None:
 def _plan(spec: Embed, folders: Sequence[Path], cut: Cut, seed: int) -> list[list[Pair]]:
     """Return the batches of all steps: a pure function of its arguments."""
     documents = (document for folder in folders for document in read_documents(folder))
-    sections = parts(documents, cut)
+    sections = titled(documents, cut)
     chance = Random(seed)
     found = [b for _ in range(spec.epochs) for b in batches(sections, spec.batch, chance)]
     if any(len(batch) < 2 for batch in found):
         raise BadInput(
-            "The documents have too little text to learn from.",
-            "Name data sets with some pages under 'on', or use the base as it is.",
+            "The documents have too few headings with text under them to learn from.",
+            "Name data sets with more pages under 'on', or use the base as it is.",
         )
     return found[: spec.steps]
 

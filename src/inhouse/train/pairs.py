@@ -1,68 +1,67 @@
-"""Pairs to learn from, found in documents alone: what might be asked, and the text that answers.
+"""Pairs to learn from, found in documents alone: a heading, and the text that stands under it.
 
-Nobody labels anything: a heading asks for the text under it, and a sentence for the passage it was
-taken out of (the inverse cloze task; Lee et al., arXiv 1906.00300). Learning from the pairs is the
-business of `embed`.
+Nobody labels anything: whoever wrote the heading has said what the text answers. Learning from the
+pairs is the business of `embed`.
 """
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Literal
 
 from inhouse.core.nouns import Document
 
-Kind = Literal["heading", "sentence"]
 Cut = Callable[[Document], Iterable[tuple[tuple[str, ...], Sequence[str]]]]
 """``cut(document)``: of each section its headings, from the title on, and its passages."""
 
-SENTENCE = re.compile(r"[^\n.!?。！？]+[.!?。！？]*")
-SHORTEST, LONGEST = 20, 300
-KEPT = 0.1
 TOGETHER = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """A section to draw pairs from; `document` counts documents, `alone` if its heading is one."""
+class Titled:
+    """A section of the document of that number: what its heading asks, what stands above and below.
+
+    `path` are the headings above its own, as an index puts them before a passage.
+    """
 
     document: int
-    headings: tuple[str, ...]
+    question: str
+    path: str
     passages: Sequence[str]
-    alone: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
     """What might be asked, and what answers it: `text` under the headings `path`."""
 
-    kind: Kind
-    document: int
     question: str
     path: str
     text: str
 
 
-def parts(documents: Iterable[Document], cut: Cut) -> list[Part]:
-    """Return the sections of all documents, in order."""
+def titled(documents: Iterable[Document], cut: Cut) -> list[Titled]:
+    """Return the sections of all documents that have a heading below the title, in order.
+
+    A heading that stands in several places asks for nothing alone, so it has the title in front.
+    """
     found = [
         (number, headings, passages)
         for number, document in enumerate(documents)
         for headings, passages in cut(document)
+        if len(headings) > 1
     ]
     times = Counter(headings[-1].lower() for _, headings, _ in found)
-    return [
-        Part(number, headings, passages, times[headings[-1].lower()] == 1)
-        for number, headings, passages in found
-    ]
+    sections = []
+    for number, (*above, own), passages in found:
+        question = own if times[own.lower()] == 1 else f"{above[0]} {own}"
+        sections.append(Titled(number, question, " > ".join(above), passages))
+    return sections
 
 
-def batches(sections: Sequence[Part], size: int, rng: Random) -> list[list[Pair]]:
-    """Draw at most one pair from each section and deal them out in batches, in chance order.
+def batches(sections: Sequence[Titled], size: int, rng: Random) -> list[list[Pair]]:
+    """Draw a pair from each section and deal them out in batches, in chance order.
 
     In a batch the pairs answer each other's questions wrongly, so there a section stands once.
     Up to eight of one document stand together, since what is hard is to tell those apart. Only a
@@ -70,8 +69,8 @@ def batches(sections: Sequence[Part], size: int, rng: Random) -> list[list[Pair]
     """
     drawn: dict[int, list[Pair]] = {}
     for section in sections:
-        for pair in _draw(section, rng):
-            drawn.setdefault(pair.document, []).append(pair)
+        pair = Pair(section.question, section.path, rng.choice(section.passages))
+        drawn.setdefault(section.document, []).append(pair)
     groups = []
     for pairs in drawn.values():
         rng.shuffle(pairs)
@@ -82,23 +81,3 @@ def batches(sections: Sequence[Part], size: int, rng: Random) -> list[list[Pair]
     found = [dealt[i : i + size] for i in range(0, last + 1, size)]
     rng.shuffle(found)
     return found
-
-
-def _draw(section: Part, rng: Random) -> Iterator[Pair]:
-    """Yield a pair of one of the kinds that the section has, if it has any."""
-    *above, own = section.headings
-    passage = rng.choice(section.passages)
-    found: list[Pair] = []
-    if above:
-        # A heading that stands elsewhere too asks for nothing without the title.
-        question = own if section.alone else f"{above[0]} {own}"
-        found.append(Pair("heading", section.document, question, " > ".join(above), passage))
-    sentences = [s.strip() for s in SENTENCE.findall(passage)]
-    fitting = [s for s in sentences if SHORTEST <= len(s) <= LONGEST]
-    if fitting and len(sentences) > 1:
-        question = rng.choice(fitting)
-        rest = passage if rng.random() < KEPT else passage.replace(question, " ", 1)
-        path = " > ".join(section.headings)
-        found.append(Pair("sentence", section.document, question, path, rest.strip()))
-    if found:
-        yield rng.choice(found)
