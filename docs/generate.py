@@ -195,7 +195,7 @@ def _order(schema: Mapping[str, Any], name: str) -> tuple[int, str]:
     """Return where an entry stands: in the order of the sections, what is inside them last."""
     sections = list(schema["properties"].values())
     for place, field in enumerate(sections):
-        if field.get("additionalProperties", {}).get("$ref", "").endswith(f"/{name}"):
+        if f"/{name}'" in str(field.get("additionalProperties")):
             return place, name
     return len(sections), name
 

@@ -107,7 +107,9 @@ def test_looking_at_things(made: Path):
     assert shown["metrics"]["sections"] == {"value": 2, "low": 2, "high": 2}
     assert "made from" in person("show", "knowledge/desk", cwd=folder)
     lineage = machine("lineage", "endpoints/desk", cwd=folder)
-    assert lineage["made_from"][0]["parents"][0]["ref"].startswith("data/memos@")
+    embedder, knowledge = lineage["made_from"]
+    assert embedder["ref"].startswith("models/minilm/openvino-f16@")
+    assert knowledge["parents"][0]["ref"].startswith("data/memos@")
     assert "asked item by item" in person("lineage", "endpoints/desk", cwd=folder)
     models = machine("models", cwd=folder)
     assert {m["kind"] for m in models["models"]} == {"embedder"}

@@ -13,6 +13,7 @@ from typer.main import get_command
 from inhouse.cli.app import app
 from inhouse.project.read import read
 from inhouse.project.schema import ProjectFile
+from inhouse.project.source import parse
 
 WHOLE = 'title="inhouse.yaml"'
 
@@ -26,11 +27,10 @@ def test_whole_project_files_are_read(block, tmp_path):
 
 
 @pytest.mark.parametrize("block", [b for b in blocks("yaml") if WHOLE not in b.extra], ids=str)
-def test_parts_of_project_files_have_known_keys(block):
-    import yaml
-
-    part = yaml.safe_load(block.text) or {}
-    ProjectFile.model_validate({"project": "part", **part})
+def test_parts_of_project_files_have_known_keys(block, tmp_path):
+    file = tmp_path / "inhouse.yaml"
+    file.write_text(f"project: part\n{block.text}", encoding="utf-8")
+    ProjectFile.model_validate(parse(file).plain())
 
 
 def commands():

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from inhouse.core.artifact import Input
+from inhouse.core.artifact import Input, Ref
 from inhouse.core.documents import read_documents
 from inhouse.core.errors import InhouseError
+from inhouse.core.nouns import Document
 from inhouse.core.protocols import Embedder
 from inhouse.core.stage import Context, Inputs, Result, Stage
 from inhouse.knowledge.lance import FOLDER, require_lance, write_tables
@@ -111,6 +112,15 @@ def build(
         write_tables(ctx.work, embedder.width)
     counts = {"passages": len(passages), "embedded": embedded, "reused": len(passages) - embedded}
     return Result(summary | counts, scratch=(UNFINISHED,))
+
+
+def sections_of(document: Document) -> Iterator[tuple[tuple[str, ...], list[str]]]:
+    """Yield the headings of each section of a document, and the passages an index cuts it into."""
+    from inhouse.knowledge.sections import split
+
+    for section in split(document, Ref("data", "any")):
+        spans = cut(section.text, Index().chunk_words)
+        yield section.headings, [section.text[start:stop] for start, stop in spans]
 
 
 def _write_sections(index: sqlite3.Connection, sources: Sequence[Input]) -> dict[str, int]:

@@ -61,7 +61,12 @@ class Loaders:
         base = KnowledgeBase(opened.folder, self.embedder(embedder))
 
         def decide(actor: Actor, source: str) -> Decision:
-            return self._catalog.access.decide(actor, "read", indexed[source], record=False)
+            # What finds a section tells of all that it learnt, so that must be readable too.
+            access = self._catalog.access
+            learnt = access.decide(actor, "use", embedder, record=False)
+            if not learnt.allowed:
+                return learnt
+            return access.decide(actor, "read", indexed[source], record=False)
 
         return GuardedSearch(base, decide)
 

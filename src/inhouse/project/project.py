@@ -21,7 +21,7 @@ from inhouse.data.collect import LEDGER
 from inhouse.models import pull
 from inhouse.project.plan import Plan, Planned, plan
 from inhouse.project.read import read
-from inhouse.project.schema import Api
+from inhouse.project.schema import Adapted, Api
 from inhouse.project.steps import EMBEDDER, Step, local_pin, steps
 
 if TYPE_CHECKING:
@@ -175,9 +175,15 @@ class Project:
 
         Raises:
             NotFound: nothing has that name.
-            BadInput: a URL needs a name, or is of no known form, or the name is the project's.
+            BadInput: a URL needs a name, or is of no known form, or the name is the project's, or
+                that of a model that is not pulled.
         """
         bare = model.removeprefix("models/")
+        if name is None and isinstance(self.config.models.get(bare), Adapted):
+            raise BadInput(
+                f"models/{bare} is made from documents, not pulled.",
+                f"Make it with: inhouse run models/{bare}",
+            )
         if name is None and bare in self.config.models:
             recipe = self.steps(f"models/{bare}")[-1].recipe
         else:

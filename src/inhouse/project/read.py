@@ -13,11 +13,11 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Tag, ValidationError
 
 from inhouse.core.errors import ProjectError, nearest
 from inhouse.core.label import Label
-from inhouse.project.schema import ProjectFile
+from inhouse.project.schema import Adapted, Model, ProjectFile
 from inhouse.project.source import Source, parse
 
 Place = tuple[str | int, ...]
@@ -52,8 +52,8 @@ def references(project: ProjectFile) -> dict[str, list[tuple[Place, str]]]:
             *(((*place, "from", i), ref) for i, ref in enumerate(base.sources)),
             ((*place, "embed"), base.embed),
         ]
-    for name in project.models:
-        found[f"models/{name}"] = []
+    for name, model in project.models.items():
+        found[f"models/{name}"] = _behind(model, ("models", name))
     for name in project.suites:
         found[f"suites/{name}"] = []
     for name, endpoint in project.endpoints.items():
@@ -67,13 +67,20 @@ def references(project: ProjectFile) -> dict[str, list[tuple[Place, str]]]:
     return found
 
 
+def _behind(model: Model | Adapted, place: Place) -> list[tuple[Place, str]]:
+    if isinstance(model, Model):
+        return []
+    learnt = [((*place, "on", i), ref) for i, ref in enumerate(model.sources)]
+    return [((*place, "base"), model.base), *learnt]
+
+
 def _explain(source: Source, error: ValidationError) -> ProjectError:
     # An unknown key is often why another one is missing.
     first = max(error.errors(), key=lambda e: e["type"] == "extra_forbidden")
     place = tuple(step for step in first["loc"] if not _is_tag(step))
     key = ".".join(str(step) for step in place)
     if first["type"] == "extra_forbidden":
-        known = _keys_at(place[:-1])
+        known = _keys_at(first["loc"][:-1])
         near = nearest(str(place[-1]), known)
         fix = f"Did you mean {near!r}?" if near else f"Known here: {', '.join(known)}."
         return source.error(place, f"unknown key {key!r}.", fix)
@@ -85,7 +92,7 @@ def _explain(source: Source, error: ValidationError) -> ProjectError:
         return source.error(place, f"{subject}: {what}", fix)
     message = first["msg"][0].lower() + first["msg"][1:].rstrip(".")
     if first["type"] == "model_type":  # would name one of our classes
-        message = f"keys with values should stand here: {', '.join(_keys_at(place))}"
+        message = f"keys with values should stand here: {', '.join(_keys_at(first['loc']))}"
     if first["type"] == "dict_type":
         message = "names with a value each should stand here"
     simple = isinstance(first["input"], str | int | float | None)
@@ -99,7 +106,7 @@ def _is_tag(step: str | int) -> bool:
 
 
 def _keys_at(place: Sequence[str | int]) -> list[str]:
-    """Return the keys that may stand at a place."""
+    """Return the keys that may stand at a place; the tag of a branch may be among its steps."""
     kinds: list[Any] = [ProjectFile]
     for step in place:
         kinds = [inner for kind in kinds for inner in _inside(kind, step)]
@@ -110,8 +117,17 @@ def _inside(kind: Any, step: str | int) -> list[Any]:  # noqa: ANN401
     """Return the types of what stands under a key or at an index of a value of some type."""
     if typing.get_origin(kind) in (dict, list):
         return [typing.get_args(kind)[-1]]
+    if _is_tag(step):
+        return _tagged(kind, str(step))
     fields = [_fields(model) for model in _models(kind)]
     return [found[str(step)] for found in fields if step in found]
+
+
+def _tagged(kind: Any, tag: str) -> list[Any]:  # noqa: ANN401
+    """Return the branch of a union that has a tag."""
+    if Tag(tag) in getattr(kind, "__metadata__", ()):
+        return [kind]
+    return [branch for part in typing.get_args(kind) for branch in _tagged(part, tag)]
 
 
 def _models(kind: Any) -> list[type[BaseModel]]:  # noqa: ANN401
@@ -152,7 +168,14 @@ def _known_group(group: str, place: Place, project: ProjectFile, source: Source)
         raise source.error(place, f"there is no group {group!r}.", fix)
 
 
-WANTED = {"embed": "models", "model": "models", "knowledge": "knowledge", "from": "data"}
+WANTED = {
+    "base": "models",
+    "embed": "models",
+    "from": "data",
+    "knowledge": "knowledge",
+    "model": "models",
+    "on": "data",
+}
 
 
 def _check_references(project: ProjectFile, source: Source) -> None:

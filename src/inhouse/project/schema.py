@@ -132,6 +132,25 @@ class Model(Entry):
     label: LabelText = LABEL
 
 
+class Adapted(Entry):
+    """An embedder that has learnt from your documents, without anybody's labels."""
+
+    method: Literal["embed"] = Field(description="embed: learn to find sections of documents.")
+    base: Text = Field(description="The embedder to start from: models/NAME.")
+    sources: Texts = Field(alias="on", description="One or more data/NAME to learn from.")
+    label: LabelText = LABEL
+
+
+def _kind_of_entry(value: object) -> str:
+    if isinstance(value, dict):
+        adapted = "method" in value or (
+            "from" not in value and not {"base", "on"}.isdisjoint(value)
+        )
+    else:
+        adapted = isinstance(value, Adapted)
+    return "<adapted>" if adapted else "<pulled>"
+
+
 class Api(Entry):
     """A model behind somebody's OpenAI-compatible API."""
 
@@ -194,6 +213,12 @@ class Suite(Entry):
     label: LabelText = LABEL
 
 
+AnyModel = Annotated[
+    Annotated[Model, Tag("<pulled>")] | Annotated[Adapted, Tag("<adapted>")],
+    Discriminator(_kind_of_entry),
+]
+
+
 class ProjectFile(Entry):
     """The whole of inhouse.yaml."""
 
@@ -207,7 +232,7 @@ class ProjectFile(Entry):
     )
     data: dict[Name, Data] = Field(default={}, description="Data sets.")
     knowledge: dict[Name, Knowledge] = Field(default={}, description="Knowledge bases.")
-    models: dict[Name, Model] = Field(default={}, description="Models.")
+    models: dict[Name, AnyModel] = Field(default={}, description="Models.")
     suites: dict[Name, Suite] = Field(default={}, description="Questions to measure with.")
     endpoints: dict[Name, Endpoint] = Field(default={}, description="Endpoints.")
 

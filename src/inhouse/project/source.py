@@ -46,6 +46,8 @@ class Source:
                     what = f"the key {key.value!r} stands here twice."
                     raise self._misplaced(key, what, "Remove or rename one of them.")
                 seen.add(key.value)
+                if key.tag == "tag:yaml.org,2002:bool":
+                    key.tag = "tag:yaml.org,2002:str"  # the key `on` is a word, not a truth
         constructor = yaml.SafeLoader("")
         try:
             return constructor.construct_document(self.tree)

@@ -25,12 +25,14 @@ from inhouse.models import build, pull
 from inhouse.models.builtin import BUILTINS, Kind
 from inhouse.models.sources import local_files
 from inhouse.project.read import Place, references
-from inhouse.project.schema import Api, Data, Model, ProjectFile
+from inhouse.project.schema import Adapted, Api, Data, Model, ProjectFile
 from inhouse.project.source import Source
 from inhouse.serve import endpoint as serving
+from inhouse.train import embed
 
 LANGUAGE = "openvino-int8"
 EMBEDDER = "openvino-f16"
+ADAPT = embed.stage(index.sections_of)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,9 @@ class Step:
         """What a reader must hold, in words."""
         if not self.sources:
             return str(self.label)
-        return "by source: " + "; ".join(sorted({str(label) for label in self.sources.values()}))
+        by_source = "; ".join(sorted({str(label) for label in self.sources.values()}))
+        own = "" if self.label == Label.OPEN else f"{self.label}; "
+        return f"{own}by source: {by_source}"
 
     def admits(self, groups: frozenset[str]) -> bool:
         """Say whether somebody in `groups` will be able to use the result."""
@@ -153,8 +157,14 @@ class _Steps:
 
     def _models(self, name: str) -> None:
         entry = self._project.models[name]
-        spec = self._pull(entry, ("models", name, "from"))
-        self._add(f"models/{name}", pull.STAGE, spec, (), Label.parse(entry.label))
+        own = Label.parse(entry.label)
+        if isinstance(entry, Adapted):
+            learnt = (self._edge(ref, ref) for ref in entry.sources)
+            parents = (self._edge("base", entry.base), *learnt)
+            self._add(f"models/{name}", ADAPT, embed.Embed(), parents, own)
+        else:
+            spec = self._pull(entry, ("models", name, "from"))
+            self._add(f"models/{name}", pull.STAGE, spec, (), own)
 
     def _pull(self, entry: Model, place: Place) -> pull.Pull:
         known = BUILTINS.get(entry.source)
@@ -213,6 +223,9 @@ class _Steps:
                 for edge in self._steps[path].recipe.parents
                 if edge.role != "embedder"
             }
+            # Sections are asked one by one, but each is found by all that the embedder learnt.
+            (embedder,) = (e for e in self._steps[path].recipe.parents if e.role == "embedder")
+            parents.append(embedder)
         api = {}
         if isinstance(entry.model, Api):
             api = {"url": entry.model.api, "name": entry.model.name}

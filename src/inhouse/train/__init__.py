@@ -1,0 +1,1 @@
+"""Models made better by a company's own documents."""

@@ -1,0 +1,146 @@
+"""The stage that adapts an embedder to documents, without anybody's labels.
+
+Its unfinished work is a checkpoint, so that a run which was cut off goes on where it stood and ends
+in the same bytes. What it writes is laid out like a pulled model, for `inhouse.models.build`.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from random import Random
+from statistics import fmean
+
+from inhouse.core.artifact import Input
+from inhouse.core.documents import read_documents
+from inhouse.core.errors import BadInput, MissingExtra
+from inhouse.core.stage import Context, Inputs, Result, Stage
+from inhouse.models.pull import context_tokens, kind_of
+from inhouse.models.weight_files import is_weights, read_json
+from inhouse.train.pairs import Cut, Pair, batches, titled
+
+BASE = "base"
+WEIGHTS = "model.safetensors"
+CHECKPOINT = "checkpoint.safetensors"
+KEEP_EVERY = 20
+WARMING = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Embed:
+    """How to learn.
+
+    Args:
+        epochs: how often a pair is drawn from each section.
+        steps: the most batches that are learnt from, so that it takes minutes and not days.
+        batch: pairs that are told apart at once.
+        tokens: the most tokens of a text that are read.
+        rate: the highest learning rate; it rises over the first tenth and falls to 0.
+        temperature: what scores are divided by; the lower, the harder near misses are pushed.
+        share: how far the result lies from the base (0) towards what was learnt (1).
+    """
+
+    epochs: int = 1
+    steps: int = 500
+    batch: int = 32
+    tokens: int = 96
+    rate: float = 2e-5
+    temperature: float = 0.05
+    share: float = 0.5
+
+
+def stage(cut: Cut) -> Stage:
+    """Return the stage; `cut` makes passages of a document, as the search will see them.
+
+    Its input ``base`` is the embedder to start from, all others are documents to learn from.
+    """
+
+    def run(spec: Embed, inputs: Inputs, ctx: Context) -> Result:
+        if not (find_spec("torch") and find_spec("transformers")):
+            raise MissingExtra("Adapting an embedder", "train")
+        base = inputs[BASE]
+        _check_base(base)
+        # By role, so that no chance of order comes in.
+        folders = [source.folder for role, source in sorted(inputs.items()) if role != BASE]
+        plan = _plan(spec, folders, cut, ctx.seed)
+        losses = _learn(spec, base.folder, plan, ctx)
+        _copy(base.folder, ctx.work)
+        config = read_json(base.folder / "config.json")
+        about = base.artifact.summary
+        edge = max(len(losses) // 10, 1)
+        summary = {
+            "kind": "embedder",
+            "architecture": config["model_type"],
+            "parameters": about.get("parameters", 0),
+            "licence": about.get("licence", ""),
+            "context_tokens": context_tokens(base.folder, config),
+            "pairs": sum(map(len, plan)),
+            "steps": len(plan),
+            "first_loss": round(fmean(losses[:edge]), 4),
+            "last_loss": round(fmean(losses[-edge:]), 4),
+        }
+        return Result(summary, scratch=(CHECKPOINT,))
+
+    return Stage("train.embed", 1, run)
+
+
+def _check_base(base: Input) -> None:
+    config = read_json(base.folder / "config.json")
+    ref = base.artifact.ref.path
+    if kind_of(config) != "embedder":
+        raise BadInput(
+            f"{ref} is no embedder, so it cannot learn to find.",
+            "Name an embedder under 'base', such as one from minilm-l6.",
+        )
+
+
+def _plan(spec: Embed, folders: Sequence[Path], cut: Cut, seed: int) -> list[list[Pair]]:
+    """Return the batches of all steps: a pure function of its arguments."""
+    documents = (document for folder in folders for document in read_documents(folder))
+    sections = titled(documents, cut)
+    chance = Random(seed)
+    found = [b for _ in range(spec.epochs) for b in batches(sections, spec.batch, chance)]
+    if any(len(batch) < 2 for batch in found):
+        raise BadInput(
+            "The documents have too few headings with text under them to learn from.",
+            "Name data sets with more pages under 'on', or use the base as it is.",
+        )
+    return found[: spec.steps]
+
+
+def _learn(
+    spec: Embed, base: Path, plan: Sequence[Sequence[Pair]], ctx: Context
+) -> Sequence[float]:
+    """Take all steps, going on from a checkpoint, and write the weights; return the losses."""
+    from inhouse.train.learner import Learner
+
+    tokens = min(spec.tokens, context_tokens(base, read_json(base / "config.json")))
+    learner = Learner(base, tokens=tokens, temperature=spec.temperature)
+    checkpoint = ctx.work / CHECKPOINT
+    losses = learner.resume(checkpoint) if checkpoint.is_file() else []
+    for number in range(len(losses), len(plan)):
+        rate = spec.rate * _slope(number + 1, len(plan))
+        losses.append(learner.step(plan[number], rate=rate))
+        ctx.progress(number + 1, len(plan), "steps")
+        if (number + 1) % KEEP_EVERY == 0:
+            learner.save(checkpoint, losses)
+    learner.write(ctx.work / WEIGHTS, share=spec.share)
+    return losses
+
+
+def _slope(step: int, steps: int) -> float:
+    """Return the share of the highest rate at a step, counted from 1."""
+    warm = max(WARMING * steps, 1)
+    return min(step / warm, (steps - step + 1) / max(steps - warm + 1, 1))
+
+
+def _copy(base: Path, work: Path) -> None:
+    """Take over what lies beside the weights: tokenizer, settings, licence."""
+    for path in sorted(base.rglob("*")):
+        if path.is_file() and not is_weights(path.name):
+            target = work / path.relative_to(base)
+            target.parent.mkdir(exist_ok=True)
+            shutil.copyfile(path, target)

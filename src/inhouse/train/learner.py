@@ -1,0 +1,178 @@
+"""A sentence encoder while it learns: its loss on a batch, its steps, its checkpoint.
+
+Torch is imported inside, for it belongs to the extra ``train``. What it learns from is the business
+of `pairs`, and for how long that of `embed`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from inhouse.models.chat_format import load_tokenizer
+from inhouse.models.weight_files import read_json
+from inhouse.models.weights import open_weights
+from inhouse.train.pairs import Pair
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+DECAY = 0.01
+LONGEST_STEP = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """Unit vectors of texts [texts, width] and tokens [texts, tokens, width], and which count."""
+
+    vectors: Tensor
+    tokens: Tensor
+    own: Tensor
+
+
+class Learner:
+    """Adapts an encoder with the mean of its tokens, scaled to length 1, as its vector.
+
+    Dropout stays off, so a step depends on weights, optimiser and batch alone.
+    """
+
+    def __init__(self, folder: Path, *, tokens: int, temperature: float) -> None:
+        """Load the encoder in `folder`; of each text it reads the first `tokens`."""
+        import torch
+
+        self._tokenizer = load_tokenizer(folder)
+        self._tokenizer.enable_truncation(tokens)
+        self._tokenizer.encode_special_tokens = True  # "[SEP]" in a text is text
+        self._padding: int = read_json(folder / "config.json").get("pad_token_id") or 0
+        self._temperature = temperature
+        self._model = _load(folder)
+        self._base = {n: t.clone() for n, t in self._model.state_dict().items()}
+        self._optimizer = torch.optim.AdamW(self._model.parameters(), weight_decay=DECAY)
+
+    def step(self, pairs: Sequence[Pair], *, rate: float) -> float:
+        """Learn that each question belongs to its own answer and to no other; return the loss.
+
+        The loss is the cross entropy of a score over temperature among the answers of the batch
+        (InfoNCE, van den Oord et al., arXiv 1807.03748; with the other answers as the wrong ones,
+        Henderson et al., arXiv 1705.00652). A search scores twice and so is the loss a mean of two:
+        of the cosine, and of how well a question's tokens are met by those of the text (late
+        interaction, Khattab and Zaharia, arXiv 2004.12832).
+        """
+        import torch
+
+        asked = self._read([pair.question for pair in pairs], [0] * len(pairs))
+        answers = [f"{pair.path}\n{pair.text}" for pair in pairs]
+        found = self._read(answers, [len(pair.path) + 1 for pair in pairs])
+        right = torch.arange(len(pairs))
+        losses = [
+            torch.nn.functional.cross_entropy(scores / self._temperature, right)
+            for scores in (asked.vectors @ found.vectors.T, _meeting(asked, found))
+        ]
+        loss = sum(losses) / len(losses)
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        self._optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self._model.parameters(), LONGEST_STEP)
+        self._optimizer.step()
+        return float(loss.detach())
+
+    def save(self, path: Path, losses: Sequence[float]) -> None:
+        """Write what `resume` needs, whole or not at all."""
+        from safetensors.torch import save_file
+
+        tensors = {f"model.{name}": tensor for name, tensor in self._model.state_dict().items()}
+        for number, state in self._optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{number}.{key}": value for key, value in state.items()}
+        aside = path.with_suffix(".part")
+        save_file(tensors, aside, {"losses": json.dumps(list(losses))})
+        with aside.open("rb") as file:
+            os.fsync(file.fileno())
+        aside.replace(path)
+
+    def resume(self, path: Path) -> list[float]:
+        """Go on from where `save` was called; return the losses of the steps so far."""
+        from safetensors import safe_open
+
+        model: dict[str, Any] = {}
+        optimizer: dict[int, dict[str, Any]] = {}
+        with safe_open(path, "pt") as file:
+            losses: list[float] = json.loads(file.metadata()["losses"])
+            for name in file.keys():  # noqa: SIM118 - no mapping
+                kind, _, rest = name.partition(".")
+                if kind == "model":
+                    model[rest] = file.get_tensor(name)
+                else:
+                    number, _, key = rest.partition(".")
+                    optimizer.setdefault(int(number), {})[key] = file.get_tensor(name)
+        self._model.load_state_dict(model)
+        groups = self._optimizer.state_dict()["param_groups"]
+        self._optimizer.load_state_dict({"state": optimizer, "param_groups": groups})
+        return losses
+
+    def write(self, path: Path, *, share: float) -> None:
+        """Write weights between those of the base (`share` 0) and those learnt (1).
+
+        Halfway, what was learnt stays and little of what was known before is lost (WiSE-FT,
+        Wortsman et al., arXiv 2109.01903).
+        """
+        from safetensors.torch import save_file
+
+        learnt: Mapping[str, Tensor] = self._model.state_dict()
+        mixed = {n: old + share * (learnt[n] - old) for n, old in self._base.items()}
+        save_file(mixed, path, {"format": "pt"})
+
+    def _read(self, texts: Sequence[str], starts: Sequence[int]) -> _Read:
+        """Read texts, of which the tokens from the characters `starts` on count one by one."""
+        import torch
+        from torch.nn.functional import normalize
+        from torch.nn.utils.rnn import pad_sequence
+
+        encodings = self._tokenizer.encode_batch(list(texts))
+        ids, mask, own = (
+            pad_sequence([torch.tensor(row) for row in rows], batch_first=True, padding_value=fill)
+            for rows, fill in (
+                ([e.ids for e in encodings], self._padding),
+                ([e.attention_mask for e in encodings], 0),
+                ([_own(e, start) for e, start in zip(encodings, starts, strict=True)], 0),
+            )
+        )
+        states = self._model(input_ids=ids, attention_mask=mask).last_hidden_state
+        total = (states * mask[..., None]).sum(1)
+        return _Read(normalize(total, dim=-1), normalize(states, dim=-1), own.bool())
+
+
+def _own(encoding: Any, start: int) -> list[int]:  # noqa: ANN401 - of tokenizers, untyped
+    """Return 1 for each of the text's own tokens from character `start` on, 0 for the others."""
+    places = zip(encoding.offsets, encoding.special_tokens_mask, strict=True)
+    return [int(first >= start and not added) for (first, _), added in places]
+
+
+def _meeting(asked: _Read, found: _Read) -> Tensor:
+    """Return the mean over a question's tokens of the best cosine with a text's, for all pairs."""
+    import torch
+
+    cosines = torch.einsum("qid,fjd->qfij", asked.tokens, found.tokens)
+    best = cosines.masked_fill(~found.own[None, :, None], -1.0).amax(-1)
+    counted = asked.own[:, None]
+    return (best * counted).sum(-1) / counted.sum(-1).clamp(min=1)
+
+
+def _load(folder: Path) -> Any:  # noqa: ANN401
+    """Return the encoder in `folder` with the weights as our own reader gives them, in float32."""
+    import torch
+    from transformers import AutoConfig, AutoModel
+
+    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    model = AutoModel.from_config(config, dtype=torch.float32, add_pooling_layer=False)
+    weights = open_weights(folder)
+    prefix = "" if "embeddings.word_embeddings.weight" in weights else "bert."
+    shapes = {name: tensor.shape for name, tensor in model.state_dict().items()}
+    model.load_state_dict(
+        {n: torch.tensor(weights.take(f"{prefix}{n}", *shape)) for n, shape in shapes.items()}
+    )
+    return model.eval()
