@@ -104,6 +104,9 @@ class _Observer:
         self.retired.append(ref.path)
         self._display.say(f"out of service: {ref.path}")
 
+    def wait(self, path: str) -> None:
+        self._display.say(f"waits: another run is making {path}")
+
 
 def _line(made: Made) -> str:
     artifact = made.artifact

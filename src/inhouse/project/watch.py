@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from inhouse.core.errors import BadInput, StoreError
 from inhouse.data.files import base, find
-from inhouse.project.read import references
+from inhouse.project.read import needed
 
 if TYPE_CHECKING:
     from inhouse.project.project import Project
@@ -106,17 +106,14 @@ class Following:
 def following(project: Project, target: str | None = None) -> Following:
     """Return what the data and the suites of a target (section/name), or all, are made of."""
     config = project.config
-    graph = {path: [ref for _, ref in wanted] for path, wanted in references(config).items()}
-    needed = set(graph) if target is None else {"/".join(target.split("/")[:2])}
-    while more := {ref for path in needed for ref in graph.get(path, ())} - needed:
-        needed |= more
+    wanted = needed(config, target)
     patterns = [
         source
         for name, data in config.data.items()
         for source in data.sources
-        if f"data/{name}" in needed and not source.startswith("data/")
+        if f"data/{name}" in wanted and not source.startswith("data/")
     ]
-    suites = [suite.source for name, suite in config.suites.items() if f"suites/{name}" in needed]
+    suites = [suite.source for name, suite in config.suites.items() if f"suites/{name}" in wanted]
     store = project.catalog.root.absolute()
     return Following(project.file.absolute(), project.root, store, (*patterns, *suites))
 
