@@ -37,19 +37,7 @@ knowledge: {desk: {from: data/pages, embed: models/minilm}}
 DATA, DESK = Ref("data", "pages"), Ref("knowledge", "desk")
 PARTS = 6
 STANDS = re.compile(r"Page (\d+) stands at revision (\d+)\.")
-WORDS = ("leave", "travel", "price", "weight", "support", "contract", "garden", "weather", "budget")
-    "leave",
-    "travel",
-    "price",
-    "weight",
-    "hiring",
-    "support",
-    "contract",
-    "garden",
-    "weather",
-    "budget",
-    "review",
-]
+WORDS = ("leave", "travel", "price", "weight", "support", "contract", "garden", "budget")
 
 State = Mapping[int, int]
 """Page -> revision."""
