@@ -3,64 +3,17 @@
 from __future__ import annotations
 
 import json
-import queue
 import signal
-import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from small_project import PROGRAM, edit, environment, inhouse, opened, small_project, write
+from project_processes import started
+from small_project import edit, inhouse, opened, small_project, write
 
 from inhouse.project.watch import changed, following
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="ends with signals")
-
-
-class Running:
-    """A program and the lines that it says."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self.process = process
-        self.lines: queue.Queue[str] = queue.Queue()
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self) -> None:
-        assert self.process.stdout
-        for line in self.process.stdout:
-            self.lines.put(line.rstrip("\n"))
-
-    def until(self, words: str) -> str:
-        """Return the next line that has these words."""
-        heard: list[str] = []
-        while not heard or words not in heard[-1]:
-            try:
-                heard.append(self.lines.get(timeout=60))
-            except queue.Empty:
-                raise AssertionError(f"{words!r} is not in {heard}") from None
-        return heard[-1]
-
-    def sync(self) -> dict:
-        """Return the next object, for a program that was started with --json."""
-        return json.loads(self.lines.get(timeout=60))
-
-
-@contextmanager
-def started(*words: str, cwd: Path, **more: str) -> Iterator[Running]:
-    process = subprocess.Popen(
-        [*PROGRAM, *words], cwd=cwd, env=environment(PYTHONUNBUFFERED="1", **more),
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8",
-    )  # fmt: skip
-    try:
-        yield Running(process)
-    finally:
-        process.kill()
-        process.wait()
-        assert process.stdout
-        process.stdout.close()
 
 
 def documents(folder: Path, query: str, base: str = "all") -> list[str]:

@@ -91,6 +91,8 @@ class _Observer:
             return
         if not self._brief:
             self._display.say(f"made {_line(made)}")
+        if made.artifact.ref.section != "data":
+            return
         left_out = [f"{f['path']}: {f['reason']}" for f in self._house.left_out(made.artifact)]
         news = [line for line in left_out if line not in self._known]
         self._known.update(news)

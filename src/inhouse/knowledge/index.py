@@ -28,7 +28,7 @@ from inhouse.knowledge.tokens import condense
 from inhouse.knowledge.words import postings
 
 UNFINISHED = "vectors.sqlite"
-BATCH = 64
+BATCH = 32
 
 
 @dataclass(frozen=True, slots=True)

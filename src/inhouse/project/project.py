@@ -308,12 +308,17 @@ class Project:
         return made, json.loads(report.read_text(encoding="utf-8"))
 
     def left_out(self, artifact: Artifact) -> Sequence[Mapping[str, str]]:
-        """Return what a data set left out: ``{path, reason}`` of each file.
+        """Return what a data set, or the data sets of a knowledge base, left out.
+
+        That is ``{path, reason}`` of each file.
 
         Raises:
             Corrupt: its bytes have changed.
         """
-        if not artifact.summary.get("skipped") or LEDGER not in artifact.files:
+        if LEDGER not in artifact.files:
+            parents = [e.parent for e in artifact.parents if e.parent.section == "data"]
+            return [line for ref in parents for line in self.left_out(self.catalog.get(ref))]
+        if not artifact.summary.get("skipped"):
             return []
         ledger = self.catalog.load(artifact.ref).folder / LEDGER
         with ledger.open(encoding="utf-8") as lines:
