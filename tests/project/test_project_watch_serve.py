@@ -53,7 +53,9 @@ def echoing(made: Path) -> Iterator[Path]:
 
 def test_the_next_answer_is_from_the_new_revision(echoing: Path):
     folder = echoing.parent
-    key = json.loads(inhouse("keys", "create", "--json", cwd=folder).stdout)["key"]
+    key = json.loads(inhouse("keys", "create", "--actor", "ana", "--json", cwd=folder).stdout)[
+        "key"
+    ]
     with started("run", "--watch", cwd=folder) as watch:
         watch.until("following")
         with started("serve", "--port", "0", "--json", cwd=folder, SMALL_KEY="k") as server:
