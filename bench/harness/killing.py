@@ -78,10 +78,8 @@ class Killing:
         self._revision = 0
         self._copy(folder)
         self._write(folder)
-        started = time.monotonic()
-        self._begin().wait()
+        self._seconds = self._uninterrupted()
         self._good = dict(self._state)
-        self._seconds = time.monotonic() - started
 
     def kill(self, times: int) -> Tally:
         """Kill that many runs before they end; return what was seen."""
@@ -95,7 +93,7 @@ class Killing:
         self._edit()
         run = self._begin()
         try:
-            run.wait(self._rng.uniform(0, self._seconds))
+            run.wait(self._rng.uniform(0, 1.2 * self._seconds))
             self.tally.too_late += 1
             self._good = dict(self._state)
             return
@@ -136,6 +134,13 @@ class Killing:
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
 
+    def _uninterrupted(self) -> float:
+        """Run to the end; return the seconds it took."""
+        started = time.monotonic()
+        if self._begin().wait():
+            self.tally.lost.append(f"kill {self.tally.kills}: the next run fails")
+        return time.monotonic() - started
+
     def _look(self) -> int:
         """Check the store as the kill left it; return how many passages the run owed."""
         number = self.tally.kills
@@ -173,11 +178,13 @@ class Killing:
 
     def _go_on(self, owed: int) -> None:
         """Let the next run end, and compare with a run from nothing in another store."""
-        ours = _made(self._folder)
+        # Other work on the machine makes runs longer: the next moment is drawn from this length.
+        self._seconds = self._uninterrupted()
+        ours = _made(self._folder, fresh=False)
         other = self._folder.with_name("from-nothing")
         self._copy(other)
         self._write(other)
-        theirs = _made(other)
+        theirs = _made(other, fresh=True)
         shutil.rmtree(other)
         for mine, fresh in zip(ours, theirs, strict=True):
             if (mine.ref, mine.digest) != (fresh.ref, fresh.digest):
@@ -213,10 +220,11 @@ def read(catalog: Catalog) -> tuple[dict[int, int], int]:
     return state, passages
 
 
-def _made(folder: Path) -> list[Artifact]:
+def _made(folder: Path, *, fresh: bool) -> list[Artifact]:
     project = Project(folder / "inhouse.yaml", actor="bench")
     try:
-        project.run(str(DESK))
+        if any(step.made.fresh for step in project.run(str(DESK))) != fresh:
+            raise RuntimeError(f"{folder} was made {'before' if fresh else 'again'}")
         return [project.catalog.load(ref).artifact for ref in (DATA, DESK)]
     finally:
         project.close()
