@@ -158,3 +158,25 @@ def test_collecting_while_others_make_loses_nothing(root: Path):
     assert_sound(root)
     with opened(root) as catalog:
         assert len(catalog.list()) == 8
+
+
+def test_unfinished_work_that_nobody_wants_goes(root: Path):
+    with opened(root) as catalog:
+        make(catalog, "data/a", "text")
+        for version in ("a" * 64, "b" * 64):
+            (catalog.blobs.work(version) / "half.bin").write_bytes(b"x" * 1000)
+        catalog.collect(by="owner")
+        assert len(catalog.blobs.unfinished_versions()) == 2
+        foreseen = catalog.collect(by="owner", dry=True, wanted={"a" * 64})
+        assert len(catalog.blobs.unfinished_versions()) == 2
+        assert catalog.collect(by="owner", wanted={"a" * 64}) == foreseen
+        assert foreseen.bytes == 1000
+        assert catalog.blobs.unfinished_versions() == ["a" * 64]
+        assert [file.name for file in (root / "locks").iterdir()] == ["commit.lock"]
+
+
+def test_a_lock_that_is_held_stays(root: Path):
+    with opened(root) as catalog, catalog.alone(["data/a"], lambda name: None):
+        catalog.collect(by="owner")
+        names = {file.name for file in (root / "locks").iterdir()}
+        assert names == {"commit.lock", "name.data.a.lock"}

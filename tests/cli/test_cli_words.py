@@ -36,7 +36,7 @@ WORDS: dict[str, tuple[list[str], set[str]]] = {
     "models": ([], SHARED),
     "plan": (["target"], SHARED),
     "pull": (["model"], SHARED | ACTOR | {"--name"}),
-    "run": (["target"], SHARED | ACTOR | {"--loosen"}),
+    "run": (["target"], SHARED | ACTOR | {"--loosen", "--watch"}),
     "search": (["knowledge", "query"], SHARED | ACTOR | {"--top"}),
     "serve": ([], SHARED | {"--host", "--port"}),
     "show": (["ref"], SHARED),

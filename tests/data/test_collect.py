@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from inhouse.core.access import Actor
-from inhouse.core.artifact import identity
-from inhouse.core.documents import read_documents
+from inhouse.core.artifact import Artifact, Input, Ref, identity
+from inhouse.core.documents import FILE, read_documents
 from inhouse.core.errors import BadInput, UserError
-from inhouse.core.stage import Context
-from inhouse.data import collect
+from inhouse.core.label import Label
+from inhouse.core.stage import Context, Stage
+from inhouse.data import collect, parse
 from inhouse.data.collect import LEDGER, STAGE, Collect
 
 
@@ -28,7 +31,7 @@ def root(tmp_path: Path) -> Path:
 
 def work(tmp_path: Path) -> Context:
     folder = tmp_path / "work"
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     return Context(folder, Actor("ana"))
 
 
@@ -88,3 +91,43 @@ def test_a_file_that_is_too_large_is_left_out(root: Path, tmp_path: Path, monkey
 def test_scanning_nothing_is_an_error(root: Path) -> None:
     with pytest.raises(BadInput, match="Nothing matches"):
         Collect.scan(["*.pdf"], root)
+
+
+def test_what_is_the_same_as_before_is_not_read_again(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / "f.jsonl").write_text('{"text": "A record."}\n', encoding="utf-8")
+    first = work(tmp_path / "first")
+    STAGE.run(Collect.scan(["."], root), {}, first)
+    (root / "a.md").write_text("# Travel\n\nStay.\n", encoding="utf-8")
+    (root / "moved.html").write_bytes((root / "b.html").read_bytes())
+    (root / "e.md").unlink()
+    spec = Collect.scan(["."], root)
+    fresh, again = work(tmp_path / "fresh"), work(tmp_path / "again")
+    result = STAGE.run(spec, {}, fresh)
+
+    parsed: list[str] = []
+    whole = parse.documents
+
+    def noting(path: str, data: bytes, digest: str):
+        parsed.append(path)
+        return whole(path, data, digest)
+
+    monkeypatch.setattr(parse, "documents", noting)
+    before = Input(_made(STAGE), first.work)
+    assert STAGE.run(spec, {}, replace(again, previous=before)) == result
+    assert parsed == ["a.md", "c.txt", "d.png", "f.jsonl", "moved.html"]
+    for name in (FILE, LEDGER):
+        assert (again.work / name).read_bytes() == (fresh.work / name).read_bytes()
+    parsed.clear()
+    older = Input(_made(replace(STAGE, code=STAGE.code - 1)), first.work)
+    STAGE.run(spec, {}, replace(again, previous=older))
+    assert "b.html" in parsed
+
+
+def _made(stage: Stage) -> Artifact:
+    return Artifact(
+        ref=Ref("data", "docs"), recipe=stage.recipe, code=stage.code, params={}, parents=(),
+        digest="", files={}, label=Label.OPEN, created=datetime.now(UTC), actor="ana",
+        seconds=0.0, summary={},
+    )  # fmt: skip

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import sqlite3
 import subprocess
@@ -139,3 +140,53 @@ def test_after_kill_9_only_the_rest_is_embedded(tmp_path: Path, store: Store) ->
     assert result.summary["embedded"] == 2 * BATCH
     index(tmp_path / "whole", given, CountingEmbedder())
     assert (work / FILE).read_bytes() == (tmp_path / "whole" / FILE).read_bytes()
+
+
+def test_many_edits_end_in_the_bytes_of_a_run_from_nothing(tmp_path: Path) -> None:
+    """Edited, moved, new, gone and renamed documents, and a source that comes before the others."""
+    rng = random.Random(5)
+    words = ["leave", "travel", "price", "weight", "日本語", "straße", "garden", "weather"]
+    texts = {f"{n:02}.md": _text(rng, words) for n in range(20)}
+    before = None
+    for turn in range(6):
+        for name in rng.sample(sorted(texts), 4):
+            texts[name] = _text(rng, words)
+        texts[f"{rng.randrange(99):02}.md"] = texts.pop(rng.choice(sorted(texts)))
+        texts[f"new{turn}.md"] = "# Only a heading\n" if turn % 2 else _text(rng, words)
+        names = ["b", "a"][: 1 + turn % 2]
+        given = [source(tmp_path / f"in{turn}{n}", f"data/{n}", dict(texts)) for n in names]
+        taken, fresh = tmp_path / f"taken{turn}", tmp_path / f"fresh{turn}"
+        embedder = CountingEmbedder()
+        result = index(taken, given, embedder, previous=before)
+        assert index(fresh, given, CountingEmbedder()).summary["embedded"] >= len(embedder.texts)
+        assert (taken / FILE).read_bytes() == (fresh / FILE).read_bytes()
+        if before:
+            assert result.summary["reused"] > result.summary["embedded"]
+        before = taken
+
+
+def _text(rng: random.Random, words: list[str]) -> str:
+    parts = (f"## {rng.choice(words)}\n\n{' '.join(rng.choices(words, k=30))}.\n" for _ in range(4))
+    return f"# {rng.choice(words)}\n\n{''.join(parts)}"
+
+
+def test_unchanged_documents_are_not_cut_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from inhouse.knowledge import sections
+
+    given = [source(tmp_path / "in", "data/handbook", TEXTS)]
+    index(tmp_path / "one", given, CountingEmbedder())
+    cut: list[str] = []
+    split = sections.split
+
+    def noting(document, ref):
+        cut.append(document.path)
+        return split(document, ref)
+
+    monkeypatch.setattr(sections, "split", noting)
+    edited = [source(tmp_path / "in", "data/handbook", TEXTS | {"leave.md": "# Other\n\nText.\n"})]
+    index(tmp_path / "two", edited, CountingEmbedder(), previous=tmp_path / "one")
+    assert cut == ["leave.md"]
+    index(tmp_path / "three", edited, CountingEmbedder(16), previous=tmp_path / "two", identity="x")
+    assert cut[1:] == list(TEXTS)

@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from inhouse.core.artifact import File, digest_of
 from inhouse.core.errors import Corrupt, StoreError
@@ -144,9 +144,13 @@ class Blobs:
             "Run `inhouse run` to make it again.",
         )
 
-    def discard(self, version: str) -> None:
-        """Remove the folder in which a version was made."""
-        shutil.rmtree(self.root / "work" / version, ignore_errors=True)
+    def discard(self, version: str, *, dry: bool = False) -> int:
+        """Remove the folder in which a version was made; return the bytes freed."""
+        folder = self.root / "work" / version
+        files = [path.stat() for path in folder.rglob("*") if path.is_file()]
+        if not dry:
+            shutil.rmtree(folder, ignore_errors=True)
+        return sum(stat.st_size for stat in files if stat.st_nlink == 1)
 
     def sweep(self, needed: Collection[str], shown: Collection[str], *, dry: bool) -> int:
         """Remove blobs not in `needed` and folders not in `shown`; return the bytes freed."""
@@ -161,6 +165,13 @@ class Blobs:
                 if folder.name not in shown:
                     shutil.rmtree(folder, ignore_errors=True)
         return freed
+
+    def sweep_locks(self, *, but: str) -> None:
+        """Remove the files of locks that nobody holds; whoever waits for one tries it anew."""
+        for file in (self.root / "locks").glob("*.lock"):
+            if file.stem != but:
+                with contextlib.suppress(Timeout, OSError), FileLock(file, timeout=0):
+                    file.unlink()
 
     def _shows(self, folder: Path, files: Mapping[str, File]) -> bool:
         """Say whether a folder shows the blobs themselves, or equal copies, and nothing else."""

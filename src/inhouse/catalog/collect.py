@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from filelock import Timeout
@@ -23,8 +24,12 @@ class Collected:
     bytes: int
 
 
-def collect(database: Database, blobs: Blobs, *, by: str, dry: bool) -> Collected:
+def collect(
+    database: Database, blobs: Blobs, *, by: str, dry: bool, wanted: Collection[str] | None
+) -> Collected:
     """Remove the bytes of versions that no name points to and nothing current was made from.
+
+    Unfinished work goes as well, but for that on versions that are `wanted`; None keeps it all.
 
     Raises:
         BadInput: something is being made at this moment.
@@ -51,13 +56,15 @@ def collect(database: Database, blobs: Blobs, *, by: str, dry: bool) -> Collecte
                 advance(connection)
                 note = ", ".join(str(ref) for ref in dropped)
                 audit.write(connection, by, "collect", "store", note=note)
+        # Done is what was cut off between its transaction and tidying up.
+        done = {row.version for row in rows} | {ref.version for ref in dropped}
+        freed = 0
+        for version in blobs.unfinished_versions():
+            if version in done or (wanted is not None and version not in wanted):
+                freed += blobs.discard(version, dry=dry)
+        freed += blobs.sweep(keep_blobs, {row.digest for row in rows}, dry=dry)
         if not dry:
-            # Cut off between its transaction and tidying up.
-            done = {row.version for row in rows} | {ref.version for ref in dropped}
-            for version in blobs.unfinished_versions():
-                if version in done:
-                    blobs.discard(version)
-        freed = blobs.sweep(keep_blobs, {row.digest for row in rows}, dry=dry)
+            blobs.sweep_locks(but="commit")
     return Collected(dropped, freed)
 
 

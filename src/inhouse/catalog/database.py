@@ -5,6 +5,7 @@ It knows no table but the counter of migrations and the epoch.
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -70,6 +71,8 @@ class Database:
         self._engine.dispose()
 
     def _migrate(self) -> None:
+        if self._migrated() == len(schema.MIGRATIONS):
+            return  # so that readers need not wait for whoever writes
         # Turning on WAL fails at once, without waiting, if two do it at the same time.
         with FileLock(self.file.with_suffix(".lock")), self.write() as connection:
             connection.execute(text("CREATE TABLE IF NOT EXISTS migrations (number INTEGER)"))
@@ -82,6 +85,15 @@ class Database:
             for number in range(done, len(schema.MIGRATIONS)):
                 schema.MIGRATIONS[number](connection)
                 connection.execute(text("INSERT INTO migrations VALUES (:n)"), {"n": number + 1})
+
+    def _migrated(self) -> int:
+        """Return how many migrations the database has seen, 0 if it cannot say."""
+        # Not through the engine, which would turn on WAL outside of the lock.
+        with contextlib.suppress(sqlite3.Error):
+            address = self.file.absolute().as_uri() + "?mode=ro"
+            with contextlib.closing(sqlite3.connect(address, uri=True)) as connection:
+                return int(connection.execute("SELECT count(*) FROM migrations").fetchone()[0])
+        return 0
 
 
 def advance(connection: Connection) -> None:

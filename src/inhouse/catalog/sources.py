@@ -12,6 +12,7 @@ from sqlalchemy.dialects.sqlite import insert
 from inhouse.catalog.blobs import sha256
 from inhouse.catalog.database import Database
 from inhouse.catalog.schema import sources
+from inhouse.core.errors import BadInput
 
 SETTLED_SECONDS = 2.0
 
@@ -22,22 +23,26 @@ def fingerprint(database: Database, paths: Sequence[Path]) -> list[str]:
     A file changed within the last two seconds is read every time, since a second change could
     leave both size and time as they were. Its time is that of its bytes or of its entry, whichever
     is later: copying with times preserved sets the first back, never the second.
+
+    Raises:
+        BadInput: a file is gone by now, or cannot be read.
     """
     with database.read() as connection:
         known = {row.path: row for row in connection.execute(select(sources))}
     digests, fresh = [], []
     for path in paths:
-        stat, name = path.stat(), str(path.resolve())
-        changed = max(stat.st_mtime_ns, stat.st_ctime_ns)
-        row = known.get(name)
-        if row and row.size == stat.st_size and row.modified == changed:
-            digests.append(row.digest)
-            continue
-        digest = sha256(path)
+        try:
+            name, size, changed = _look(path)
+            row = known.get(name)
+            same = row is not None and (row.size, row.modified) == (size, changed)
+            digest = row.digest if row and same else sha256(path)
+        except OSError as error:
+            raise BadInput(
+                f"{path} cannot be read: {error.strerror}.", "Make it readable, or leave it out."
+            ) from error
         digests.append(digest)
-        if time.time() - changed / 1e9 > SETTLED_SECONDS:
-            values = {"size": stat.st_size, "modified": changed, "digest": digest}
-            fresh.append({"path": name, **values})
+        if not same and time.time() - changed / 1e9 > SETTLED_SECONDS:
+            fresh.append({"path": name, "size": size, "modified": changed, "digest": digest})
     if fresh:
         change = insert(sources)
         update = {name: change.excluded[name] for name in ("size", "modified", "digest")}
@@ -46,3 +51,9 @@ def fingerprint(database: Database, paths: Sequence[Path]) -> list[str]:
                 change.on_conflict_do_update(index_elements=["path"], set_=update), fresh
             )
     return digests
+
+
+def _look(path: Path) -> tuple[str, int, int]:
+    """Return where a file lies, its size, and when it changed."""
+    stat = path.stat()
+    return str(path.resolve()), stat.st_size, max(stat.st_mtime_ns, stat.st_ctime_ns)

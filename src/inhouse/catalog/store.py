@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import Timeout
 from sqlalchemy import Connection, select, update
 
 from inhouse.catalog import audit, records
@@ -142,6 +143,25 @@ class Catalog:
                     self._make(recipe, by, progress)
         return Made(self.get(pinned), fresh)
 
+    @contextlib.contextmanager
+    def alone(self, names: Iterable[str], waiting: Callable[[str], None]) -> Iterator[bool]:
+        """Keep other processes that ask for one of these names waiting until the block ends.
+
+        Yields whether it had to wait itself; `waiting` hears for which name.
+        """
+        waited = False
+        with contextlib.ExitStack() as held:
+            for name in sorted(names):  # all in the same order, so that nobody waits in a circle
+                lock = self.blobs.lock(f"name.{name.replace('/', '.')}")
+                try:
+                    lock.acquire(timeout=0)
+                except Timeout:
+                    waited = True
+                    waiting(name)
+                    lock.acquire()
+                held.callback(lock.release)
+            yield waited
+
     def delete(self, ref: Ref, *, by: str) -> Artifact:
         """Delete a version, leaving a tombstone that keeps its label and place in lineage.
 
@@ -170,9 +190,11 @@ class Catalog:
             advance(connection)
             audit.write(connection, by, "retire", ref.path, note=f"was {before}")
 
-    def collect(self, *, by: str, dry: bool = False) -> Collected:
+    def collect(
+        self, *, by: str, dry: bool = False, wanted: Collection[str] | None = None
+    ) -> Collected:
         """Remove the bytes that nothing current needs; see `inhouse.catalog.collect`."""
-        return collect(self.database, self.blobs, by=by, dry=dry)
+        return collect(self.database, self.blobs, by=by, dry=dry, wanted=wanted)
 
     def fingerprint(self, paths: Sequence[Path]) -> Sequence[str]:
         """Return the sha256 of files outside the store; see `inhouse.catalog.sources`."""

@@ -17,11 +17,12 @@ def gc(
 ) -> None:
     """Remove the bytes that nothing current needs.
 
-    Kept is what a name points to, and everything that was made from. Versions and lineage
-    stay on record.
+    Kept is what a name points to, all it was made from, and unfinished work that the next run
+    goes on with. Versions and lineage stay on record.
     """
     with opened(project) as house:
-        gone = house.catalog.collect(by=house.actor_name, dry=dry_run)
+        wanted = {step.recipe.version for step in house.steps()}
+        gone = house.catalog.collect(by=house.actor_name, dry=dry_run, wanted=wanted)
     if as_json:
         print_json(
             {"artifacts": [str(r) for r in gone.artifacts], "bytes": gone.bytes, "dry_run": dry_run}

@@ -31,12 +31,15 @@ class Shown(Protocol):
 
 
 @contextmanager
-def shown(*, quiet: bool) -> Iterator[Shown]:
-    """Show progress on standard error in the way that fits it; not at all if `quiet`."""
+def shown(*, quiet: bool, brief: bool = False) -> Iterator[Shown]:
+    """Show progress on standard error in the way that fits it; not at all if `quiet`.
+
+    A log that is `brief` has no lines about work that begins.
+    """
     if quiet:
         yield _Quiet()
     elif not sys.stderr.isatty():
-        yield _Lines()
+        yield _Lines(brief)
     else:
         bars = _Bars()
         with bars.display:
@@ -52,8 +55,12 @@ class _Quiet:
 
 
 class _Lines:
+    def __init__(self, brief: bool) -> None:
+        self._brief = brief
+
     def task(self, text: str) -> Progress:
-        stderr.print(escape(text))
+        if not self._brief:
+            stderr.print(escape(text))
         last = time.monotonic()
 
         def progress(done: int, total: int, unit: str) -> None:

@@ -35,10 +35,20 @@ def print_json(value: Mapping[str, Any]) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False, default=str))
 
 
+def print_line(value: Mapping[str, Any]) -> None:
+    """Print one of several objects, as one line and at once."""
+    print(json.dumps(value, ensure_ascii=False, default=str), flush=True)
+
+
+def error_as_plain(error: InhouseError) -> dict[str, Any]:
+    """Return an error as an object for machines."""
+    return {"error": {"code": error.code, "what": error.what, "fix": error.fix}}
+
+
 def print_error(error: InhouseError, *, as_json: bool) -> None:
     """Print what was wrong and how to mend it."""
     if as_json:
-        print_json({"error": {"code": error.code, "what": error.what, "fix": error.fix}})
+        print_json(error_as_plain(error))
         return
     stderr.print(f"[red]error:[/] {escape(error.what)}")
     stderr.print(f"  [dim]{escape(error.fix)}[/]")

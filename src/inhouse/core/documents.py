@@ -25,5 +25,9 @@ def write_documents(folder: Path, documents: Iterable[Document]) -> None:
 def read_documents(folder: Path) -> Iterator[Document]:
     """Yield the documents in `folder`, one at a time."""
     with (folder / FILE).open(encoding="utf-8", newline="\n") as lines:
-        for line in lines:
-            yield Document(**json.loads(line))
+        yield from map(document_of, lines)
+
+
+def document_of(line: str | bytes) -> Document:
+    """Return the document that a line of the file is."""
+    return Document(**json.loads(line))

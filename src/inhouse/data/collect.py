@@ -12,6 +12,7 @@ from inhouse.core.documents import write_documents
 from inhouse.core.errors import BadInput, UserError
 from inhouse.core.nouns import Document
 from inhouse.core.stage import Context, Inputs, Result, Stage
+from inhouse.data.earlier import Earlier, earlier
 from inhouse.data.files import find, relative
 from inhouse.data.parts import LeftOut
 
@@ -40,19 +41,19 @@ class Collect:
 def run(spec: Collect, inputs: Inputs, ctx: Context) -> Result:
     """Write the documents in ``documents.jsonl`` and what was left out in ``ledger.jsonl``.
 
+    A file that was one document in ``ctx.previous``, and is the same, is not read again.
+
     Raises:
         UserError: a file is not the one in `spec` any more.
     """
-    from inhouse.data.parse import documents as read
-
     left_out: list[dict[str, str]] = []
     documents = characters = 0
 
-    def parsed() -> Iterator[Document]:
+    def parsed(before: Earlier) -> Iterator[Document]:
         nonlocal documents, characters
         for done, (path, digest) in enumerate(spec.files, 1):
             try:
-                for found in read(path, _verified(Path(spec.root, path), digest), digest):
+                for found in _read(Path(spec.root), path, digest, before):
                     if isinstance(found, LeftOut):
                         left_out.append({"path": path + found.place, "reason": found.reason})
                         continue
@@ -63,13 +64,24 @@ def run(spec: Collect, inputs: Inputs, ctx: Context) -> Result:
                 left_out.append({"path": path, "reason": str(unfit)})
             ctx.progress(done, len(spec.files), "files")
 
-    write_documents(ctx.work, parsed())
+    with earlier(ctx.previous, STAGE) as before:
+        write_documents(ctx.work, parsed(before))
     with (ctx.work / LEDGER).open("w", encoding="utf-8", newline="\n") as ledger:
         ledger.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in left_out)
     return Result({"documents": documents, "skipped": len(left_out), "characters": characters})
 
 
 STAGE = Stage("data.collect", 3, run)
+
+
+def _read(root: Path, path: str, digest: str, before: Earlier) -> Iterator[Document | LeftOut]:
+    from inhouse.data.parse import CONTAINERS, documents
+
+    known = before.document(path, digest)
+    if known and Path(path).suffix.lower() not in CONTAINERS:
+        yield known
+    else:
+        yield from documents(path, _verified(root / path, digest), digest)
 
 
 def _verified(file: Path, digest: str) -> bytes:

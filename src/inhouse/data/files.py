@@ -66,15 +66,25 @@ def relative(path: Path, root: Path) -> str:
     return name
 
 
-def _matches(pattern: str, root: Path) -> Iterator[Path]:
+def base(pattern: str, root: Path) -> Path:
+    """Return the file or folder that the pattern spells out, absolute; all matches lie in it."""
+    return _parts(pattern, root.absolute())[0]
+
+
+def _parts(pattern: str, root: Path) -> tuple[Path, tuple[str, ...]]:
+    """Return what a pattern spells out, and the parts behind it."""
     parts = Path(os.path.expanduser(pattern)).parts
     fixed = next((i for i, part in enumerate(parts) if WILD.search(part)), len(parts))
-    base = Path(os.path.normpath(root.joinpath(*parts[:fixed])))
-    if base.is_file() and fixed == len(parts):
-        yield base
-    elif base.is_dir():
-        homes = (base.resolve(), root.resolve())
-        for path in _walk(base, parts[fixed:] or ("**",), Ignored().below(base)):
+    return Path(os.path.normpath(root.joinpath(*parts[:fixed]))), parts[fixed:]
+
+
+def _matches(pattern: str, root: Path) -> Iterator[Path]:
+    start, wild = _parts(pattern, root)
+    if start.is_file() and not wild:
+        yield start
+    elif start.is_dir():
+        homes = (start.resolve(), root.resolve())
+        for path in _walk(start, wild or ("**",), Ignored().below(start)):
             target = path.resolve()
             if target.is_file() and any(target.is_relative_to(home) for home in homes):
                 yield path

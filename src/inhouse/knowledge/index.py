@@ -1,7 +1,8 @@
 """The stage that makes a knowledge base of documents, embedding only what is new.
 
-Its unfinished work is a file of vectors that grows batch by batch, so that a run which was cut
-off goes on where it stood. Searching is the business of `search`.
+What the version before holds is taken over by keys, and the bytes that come out are those of a
+run from nothing. Its unfinished work is a file of vectors that grows batch by batch, so that a
+run which was cut off goes on where it stood. Searching is the business of `search`.
 """
 
 from __future__ import annotations
@@ -10,10 +11,9 @@ import hashlib
 import json
 import shutil
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from inhouse.core.artifact import Input, Ref
@@ -22,14 +22,16 @@ from inhouse.core.errors import InhouseError
 from inhouse.core.nouns import Document
 from inhouse.core.protocols import Embedder
 from inhouse.core.stage import Context, Inputs, Result, Stage
+from inhouse.knowledge.earlier import Earlier, SectionRow, earlier
 from inhouse.knowledge.lance import FOLDER, require_lance, write_tables
-from inhouse.knowledge.passages import cut
-from inhouse.knowledge.schema import FILE, FORMAT, NUMBER, SCHEMA, VECTOR, index_format, open_index
+from inhouse.knowledge.passages import Passage, cut
+from inhouse.knowledge.schema import FILE, FORMAT, NUMBER, SCHEMA, VECTOR
+from inhouse.knowledge.terms import Posting, write_terms
 from inhouse.knowledge.tokens import condense
 from inhouse.knowledge.words import postings
 
 UNFINISHED = "vectors.sqlite"
-BATCH = 64
+BATCH = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +46,6 @@ class Index:
     store: Literal["sqlite", "lance"] = "sqlite"
 
 
-@dataclass(frozen=True, slots=True)
-class _Passage:
-    """A piece of a section, by places in its text; `key` stands for what is embedded of it."""
-
-    section: int
-    start: int
-    stop: int
-    key: bytes
-
-
 def run(spec: Index, inputs: Inputs, ctx: Context) -> Result:
     """Index the documents of all inputs but ``embedder``, which is what embeds them."""
     from inhouse.models.load import load_embedder
@@ -63,7 +55,7 @@ def run(spec: Index, inputs: Inputs, ctx: Context) -> Result:
     return build(spec, sources, ctx, load_embedder(model.folder), identity=model.artifact.digest)
 
 
-STAGE = Stage("knowledge.index", 2, run)
+STAGE = Stage("knowledge.index", 3, run)
 
 
 def build(
@@ -71,8 +63,8 @@ def build(
 ) -> Result:
     """Write the index of `sources` into ``ctx.work``.
 
-    Vectors are taken from the unfinished work there and from ``ctx.previous`` where the embedder
-    and the text are the same.
+    Sections are taken over from ``ctx.previous`` where the document is the same, and vectors
+    from there and from the unfinished work where the embedder and the text are.
 
     Args:
         spec: how to index.
@@ -93,25 +85,29 @@ def build(
     with (
         closing(sqlite3.connect(file)) as index,
         closing(sqlite3.connect(ctx.work / UNFINISHED)) as vectors,
+        earlier(ctx.previous.folder if ctx.previous else None) as before,
     ):
         # The file is begun anew by every run, so there is nothing to roll back to.
         index.execute("PRAGMA journal_mode = OFF")
         index.executescript(SCHEMA)
-        summary = _write_sections(index, sources)
-        passages = list(_passages(index, spec.chunk_words, identity))
         vectors.execute(
             "CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB, tokens BLOB)"
         )
-        embedded = _find_vectors(vectors, passages, index, ctx, embedder)
-        _write_passages(index, passages, vectors)
-        _write_terms(index)
+        sections = _Sections(index, before, spec, identity)
+        for number, source in enumerate(sorted(sources, key=lambda s: s.artifact.ref)):
+            sections.write(number, source)
+        missing = _missing(vectors, sections.passages, before)
+        _embed(vectors, missing, index, ctx, embedder)
+        _write_passages(index, sections.passages, vectors, before)
+        write_terms(index, before.terms(sections.taken), _new_terms(index, sections.taken))
         meta = {"format": FORMAT, "width": embedder.width, "chunk_words": spec.chunk_words}
         index.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
         index.commit()
     if spec.store == "lance":
         write_tables(ctx.work, embedder.width)
-    counts = {"passages": len(passages), "embedded": embedded, "reused": len(passages) - embedded}
-    return Result(summary | counts, scratch=(UNFINISHED,))
+    total, new = len(sections.passages), len(missing)
+    counts = {"passages": total, "embedded": new, "reused": total - new}
+    return Result(sections.counts() | counts, scratch=(UNFINISHED,))
 
 
 def sections_of(document: Document) -> Iterator[tuple[tuple[str, ...], list[str]]]:
@@ -123,41 +119,76 @@ def sections_of(document: Document) -> Iterator[tuple[tuple[str, ...], list[str]
         yield section.headings, [section.text[start:stop] for start, stop in spans]
 
 
-def _write_sections(index: sqlite3.Connection, sources: Sequence[Input]) -> dict[str, int]:
-    from inhouse.knowledge.sections import split
+class _Sections:
+    """Writes documents and sections, and gathers their passages.
 
-    documents = sections = skipped = 0
-    for number, source in enumerate(sorted(sources, key=lambda s: s.artifact.ref)):
+    `taken` are the sections that came from the index before: their numbers there and here.
+    """
+
+    def __init__(
+        self, index: sqlite3.Connection, before: Earlier, spec: Index, identity: str
+    ) -> None:
+        self.passages: list[Passage] = []
+        self.taken: list[tuple[int, int]] = []
+        self._index = index
+        self._before = before
+        self._words = spec.chunk_words
+        self._identity = identity
+        self._documents = self._sections = self._skipped = 0
+
+    def counts(self) -> dict[str, int]:
+        """Return how many documents and sections there are, and documents without any."""
+        documents, sections = self._documents, self._sections
+        return {"documents": documents, "sections": sections, "skipped": self._skipped}
+
+    def write(self, number: int, source: Input) -> None:
+        """Write a source, which comes after those that were written before."""
         ref = source.artifact.ref
-        index.execute(
+        self._index.execute(
             "INSERT INTO sources VALUES (?, ?, ?, ?)", (number, ref.section, ref.name, ref.version)
         )
         for document in read_documents(source.folder):
-            about = (document.path, document.title, document.modified, document.digest)
-            index.execute(
-                "INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?)", (documents, number, *about)
+            key = self._key(document, ref)
+            about = (document.path, document.title, document.modified, document.digest, key)
+            self._index.execute(
+                "INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (self._documents, number, *about),
             )
-            found = split(document, ref)
-            index.executemany(
+            rows = self._before.sections(key)
+            found = self._split(document, ref) if rows is None else self._take(key, rows)
+            self._index.executemany(
                 "INSERT INTO sections VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (
-                    (n, s.id, documents, s.position, json.dumps(s.headings), s.anchor, s.text)
-                    for n, s in enumerate(found, sections)
-                ),
+                ((n, id, self._documents, *rest) for n, id, *rest in found),
             )
-            documents += 1
-            sections += len(found)
-            skipped += not found
-    return {"documents": documents, "sections": sections, "skipped": skipped}
+            self._documents += 1
+            self._sections += len(found)
+            self._skipped += not found
 
+    def _key(self, document: Document, ref: Ref) -> bytes:
+        how = (STAGE.code, self._words, self._identity, ref.path)
+        what = (document.path, document.title, document.text)
+        return hashlib.sha256(json.dumps((how, what)).encode()).digest()
 
-def _passages(index: sqlite3.Connection, words: int, identity: str) -> Iterator[_Passage]:
-    rows = index.execute("SELECT number, headings, text FROM sections ORDER BY number")
-    for number, headings, text in rows:
-        for start, stop in cut(text, words):
-            embedded, own = _embedded_text(headings, text[start:stop])
-            whole = f"{identity}\n{own}\n{embedded}"
-            yield _Passage(number, start, stop, hashlib.sha256(whole.encode()).digest())
+    def _split(self, document: Document, ref: Ref) -> list[SectionRow]:
+        from inhouse.knowledge.sections import split
+
+        rows: list[SectionRow] = []
+        for n, s in enumerate(split(document, ref), self._sections):
+            rows.append((n, s.id, s.position, json.dumps(s.headings), s.anchor, s.text))
+            for start, stop in cut(s.text, self._words):
+                embedded, own = _embedded_text(rows[-1][3], s.text[start:stop])
+                whole = f"{self._identity}\n{own}\n{embedded}"
+                key = hashlib.sha256(whole.encode()).digest()
+                self.passages.append(Passage(n, start, stop, key))
+        return rows
+
+    def _take(self, key: bytes, rows: Sequence[SectionRow]) -> list[SectionRow]:
+        """Return the rows under their new numbers; keep their passages."""
+        shift = self._sections - rows[0][0] if rows else 0
+        moved = [replace(p, section=p.section + shift) for p in self._before.passages(key)]
+        self.passages += moved
+        self.taken += ((n, n + shift) for n, *_ in rows)
+        return [(row[0] + shift, *row[1:]) for row in rows]
 
 
 def _embedded_text(headings: str, passage: str) -> tuple[str, int]:
@@ -171,28 +202,30 @@ def _embedded_text(headings: str, passage: str) -> tuple[str, int]:
     return f"{path}{own}\n{passage}", len(path)
 
 
-def _find_vectors(
+def _missing(
+    vectors: sqlite3.Connection, passages: Sequence[Passage], before: Earlier
+) -> list[Passage]:
+    """Return the passages whose vectors nobody has, each text once."""
+    wanted = {passage.key: passage for passage in passages if not before.holds(passage.key)}
+    for (key,) in vectors.execute("SELECT key FROM vectors"):
+        wanted.pop(key, None)
+    return list(wanted.values())
+
+
+def _embed(
     vectors: sqlite3.Connection,
-    passages: Sequence[_Passage],
+    missing: Sequence[Passage],
     index: sqlite3.Connection,
     ctx: Context,
     embedder: Embedder,
-) -> int:
-    """Bring the vectors of all passages into `vectors`; return how many were embedded for it."""
+) -> None:
+    """Bring the vectors of passages into `vectors`, batch by batch."""
     import numpy as np
 
-    wanted = {passage.key: passage for passage in passages}
-    if ctx.previous is not None:
-        taken = _vectors_of(ctx.previous.folder, wanted)
-        vectors.executemany("INSERT OR IGNORE INTO vectors VALUES (?, ?, ?)", taken)
-        vectors.commit()
-    for (key,) in vectors.execute("SELECT key FROM vectors"):
-        wanted.pop(key, None)
-
     # Passages of about the same length waste the least when they are embedded together.
-    missing = sorted(wanted.values(), key=lambda p: p.stop - p.start)
-    for first in range(0, len(missing), BATCH):
-        batch = missing[first : first + BATCH]
+    ordered = sorted(missing, key=lambda p: p.stop - p.start)
+    for first in range(0, len(ordered), BATCH):
+        batch = ordered[first : first + BATCH]
         texts, starts = zip(*(_text_of(index, passage) for passage in batch), strict=True)
         found, tokens = embedder.embed_tokens(texts, starts=starts)
         if not np.isfinite(found).all():
@@ -203,25 +236,10 @@ def _find_vectors(
         rows = zip((p.key for p in batch), kept, map(condense, tokens), strict=True)
         vectors.executemany("INSERT INTO vectors VALUES (?, ?, ?)", rows)
         vectors.commit()
-        ctx.progress(first + len(batch), len(missing), "passages")
-    return len(missing)
+        ctx.progress(first + len(batch), len(ordered), "passages")
 
 
-def _vectors_of(
-    folder: Path, wanted: Mapping[bytes, object]
-) -> Iterator[tuple[bytes, bytes, bytes]]:
-    """Yield the keys and vectors, of passage and tokens, in `folder` that are wanted."""
-    if not (folder / FILE).exists():
-        return
-    with closing(open_index(folder)) as previous:
-        if index_format(previous) == FORMAT:
-            for number, key, vector in previous.execute("SELECT number, key, vector FROM passages"):
-                if key in wanted:
-                    find = "SELECT vectors FROM tokens WHERE passage = ?"
-                    yield key, vector, *previous.execute(find, (number,)).fetchone()
-
-
-def _text_of(index: sqlite3.Connection, passage: _Passage) -> tuple[str, int]:
+def _text_of(index: sqlite3.Connection, passage: Passage) -> tuple[str, int]:
     headings, text = index.execute(
         "SELECT headings, text FROM sections WHERE number = ?", (passage.section,)
     ).fetchone()
@@ -229,35 +247,37 @@ def _text_of(index: sqlite3.Connection, passage: _Passage) -> tuple[str, int]:
 
 
 def _write_passages(
-    index: sqlite3.Connection, passages: Sequence[_Passage], vectors: sqlite3.Connection
+    index: sqlite3.Connection,
+    passages: Sequence[Passage],
+    vectors: sqlite3.Connection,
+    before: Earlier,
 ) -> None:
-    find = "SELECT vector FROM vectors WHERE key = ?"
+    def new(what: str, key: bytes) -> bytes:
+        (blob,) = vectors.execute(f"SELECT {what} FROM vectors WHERE key = ?", (key,)).fetchone()
+        return bytes(blob)
+
+    def vector(key: bytes) -> bytes:
+        return before.vector(key) if before.holds(key) else new("vector", key)
+
+    def tokens(key: bytes) -> bytes:
+        return before.tokens(key) if before.holds(key) else new("tokens", key)
+
     index.executemany(
         "INSERT INTO passages VALUES (?, ?, ?, ?, ?, ?)",
-        (
-            (n, p.section, p.start, p.stop, p.key, *vectors.execute(find, (p.key,)).fetchone())
-            for n, p in enumerate(passages)
-        ),
+        ((n, p.section, p.start, p.stop, p.key, vector(p.key)) for n, p in enumerate(passages)),
     )
-    find = "SELECT tokens FROM vectors WHERE key = ?"
     index.executemany(
-        "INSERT INTO tokens VALUES (?, ?)",
-        ((n, *vectors.execute(find, (p.key,)).fetchone()) for n, p in enumerate(passages)),
+        "INSERT INTO tokens VALUES (?, ?)", ((n, tokens(p.key)) for n, p in enumerate(passages))
     )
 
 
-def _write_terms(index: sqlite3.Connection) -> None:
-    """Write the inverted index, and the length of every section in terms."""
+def _new_terms(index: sqlite3.Connection, taken: Sequence[tuple[int, int]]) -> Iterator[Posting]:
+    """Yield the terms of the sections that were not taken over."""
     import numpy as np
 
-    (sections,) = index.execute("SELECT count(*) FROM sections").fetchone()
-    lengths = np.zeros(sections, NUMBER)
+    known = {number for _, number in taken}
     rows = index.execute("SELECT number, headings, text FROM sections ORDER BY number")
-    texts = ((number, " ".join(json.loads(headings)), text) for number, headings, text in rows)
+    texts = ((n, " ".join(json.loads(h)), text) for n, h, text in rows if n not in known)
     for term, found in postings(texts):
         numbers, times = np.array(found, NUMBER).T
-        lengths[numbers] += times
-        index.execute(
-            "INSERT INTO terms VALUES (?, ?, ?)", (term, numbers.tobytes(), times.tobytes())
-        )
-    index.execute("INSERT INTO meta VALUES ('lengths', ?)", (lengths.tobytes(),))
+        yield term, numbers, times

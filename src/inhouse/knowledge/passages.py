@@ -7,11 +7,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 # Scripts written without spaces count by the character, endless strings by the thirty.
 _CJK = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 WORD = re.compile(rf"[{_CJK}]|[^\s{_CJK}]{{1,30}}")
 SENTENCE = re.compile(r"[^\n]*?(?:[.!?][\"'”’)\]*_]*(?=\s)|[。！？]|\n|\Z)")
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A piece of a section, by places in its text; `key` stands for what is embedded of it."""
+
+    section: int
+    start: int
+    stop: int
+    key: bytes
 
 
 def cut(text: str, words: int) -> list[tuple[int, int]]:

@@ -11,12 +11,14 @@ from threading import Lock
 from typing import Any
 
 FILE = "index.sqlite"
-FORMAT = 2
+FORMAT = 3
 VECTOR = "<f2"
 NUMBER = "<i4"
 
 # Sections are numbered by source, document and position, passages by section and place. So what
 # belongs to one source is one range of numbers, and all of it can be masked without copying.
+# The key of a document stands for all that its sections and passages follow from, that of a
+# passage for what its vectors follow from: what has the same key is taken over unread.
 # `tokens` lies apart because reading all `passages` must not pass over it.
 # `terms` is an inverted index: the numbers of the sections a term stands in, and how often.
 SCHEMA = """
@@ -25,7 +27,7 @@ CREATE TABLE sources (
     number INTEGER PRIMARY KEY, section TEXT NOT NULL, name TEXT NOT NULL, version TEXT);
 CREATE TABLE documents (
     number INTEGER PRIMARY KEY, source INTEGER NOT NULL REFERENCES sources, path TEXT NOT NULL,
-    title TEXT NOT NULL, modified REAL NOT NULL, digest TEXT NOT NULL);
+    title TEXT NOT NULL, modified REAL NOT NULL, digest TEXT NOT NULL, key BLOB NOT NULL);
 CREATE TABLE sections (
     number INTEGER PRIMARY KEY, id TEXT NOT NULL, document INTEGER NOT NULL REFERENCES documents,
     position INTEGER NOT NULL, headings TEXT NOT NULL, anchor TEXT NOT NULL, text TEXT NOT NULL);

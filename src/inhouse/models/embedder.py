@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,14 @@ from inhouse.models.chat_format import load_tokenizer
 from inhouse.models.weight_files import read_json
 
 BATCH = 32
+STEP = 16
 
 
 class LocalEmbedder:
     """An embedder that runs here; see `inhouse.core.protocols.Embedder`.
 
-    It may be used from several threads, one at a time.
+    On one machine the same text has the same vectors to the last bit, whatever it is embedded
+    together with. It may be used from several threads, one at a time.
     """
 
     def __init__(self, folder: Path, *, threads: int = 0) -> None:
@@ -36,7 +39,8 @@ class LocalEmbedder:
         self._width: int = config["hidden_size"]
         self._padding: int = config.get("pad_token_id") or 0
         self._tokenizer = load_tokenizer(folder)
-        self._tokenizer.enable_truncation(config["max_tokens"])
+        self._longest: int = config["max_tokens"]
+        self._tokenizer.enable_truncation(self._longest)
         self._tokenizer.encode_special_tokens = True  # "[SEP]" in a text is text
         core = Core()
         fast = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
@@ -90,7 +94,8 @@ class LocalEmbedder:
         return sum(len(e.ids) for e in self._tokenizer.encode_batch_fast(list(texts)))
 
     def _run(self, tokens: list[list[int]], *outputs: str) -> list[npt.NDArray[np.float32]]:
-        shape = (len(tokens), max(map(len, tokens)))
+        # The length decides the order in which numbers are added, how many rows there are does not.
+        shape = (len(tokens), min(_rounded(tokens[0]), self._longest))
         ids, mask = np.full(shape, self._padding, np.int64), np.zeros(shape, np.int64)
         for row, of in enumerate(tokens):
             ids[row, : len(of)] = of
@@ -107,7 +112,14 @@ def _places(encoding: Any, start: int) -> list[int]:  # noqa: ANN401 - of tokeni
 
 
 def _batches(tokens: list[list[int]]) -> Iterator[list[int]]:
-    """Yield rows of like length together, so that little is computed on padding."""
+    """Yield rows together that are padded to the same length, so little is computed on padding."""
     order = sorted(range(len(tokens)), key=lambda i: len(tokens[i]))
-    for start in range(0, len(order), BATCH):
-        yield order[start : start + BATCH]
+    for _, alike in groupby(order, key=lambda i: _rounded(tokens[i])):
+        rows = list(alike)
+        for start in range(0, len(rows), BATCH):
+            yield rows[start : start + BATCH]
+
+
+def _rounded(tokens: list[int]) -> int:
+    """Return the length that a text is padded to, which depends on nothing but the text."""
+    return -(-len(tokens) // STEP) * STEP

@@ -20,7 +20,7 @@ from inhouse.core.stage import Progress, Recipe, silent
 from inhouse.data.collect import LEDGER
 from inhouse.models import pull
 from inhouse.project.plan import Plan, Planned, plan
-from inhouse.project.read import read
+from inhouse.project.read import needed, read
 from inhouse.project.schema import Adapted, Api
 from inhouse.project.steps import EMBEDDER, Step, local_pin, steps
 
@@ -46,6 +46,10 @@ class Observer(Protocol):
         """Hear that an endpoint was taken out of service."""
         ...
 
+    def wait(self, path: str) -> None:
+        """Hear that another process is making something, and that it is waited for."""
+        ...
+
 
 class Unobserved:
     """Nobody looks on."""
@@ -58,6 +62,9 @@ class Unobserved:
         """Do nothing."""
 
     def retire(self, ref: Ref) -> None:
+        """Do nothing."""
+
+    def wait(self, path: str) -> None:
         """Do nothing."""
 
 
@@ -143,18 +150,23 @@ class Project:
         """Apply groups and labels, then make what is not there, parents first.
 
         Without a target, endpoints that the file has no more are taken out of service before.
-        Cut off at any moment, it leaves a store that the next run goes on from.
+        Cut off at any moment, it leaves a store that the next run goes on from. Another process
+        that makes some of the same is waited for.
 
         Raises:
             BadInput: a label would be loosened and `loosen` is not set.
             Corrupt: stored bytes have changed again while what was damaged was made anew.
         """
         observer = observer or Unobserved()
-        try:
-            return self._follow(target, loosen, observer)
-        except Corrupt:
-            # What was damaged is out of the way by now, so that the plan has it made again.
-            return self._follow(target, loosen, observer)
+        # Planned only then: a run that planned before another one ended would undo what it did.
+        with self.catalog.alone(needed(self.config, target), observer.wait) as waited:
+            if waited:
+                self.config, self.source = read(self.file)
+            try:
+                return self._follow(target, loosen, observer)
+            except Corrupt:
+                # What was damaged is out of the way by now, so the plan has it made again.
+                return self._follow(target, loosen, observer)
 
     def _follow(self, target: str | None, loosen: bool, observer: Observer) -> Sequence[Followed]:
         whole = self.plan(target)
@@ -304,12 +316,17 @@ class Project:
         return made, json.loads(report.read_text(encoding="utf-8"))
 
     def left_out(self, artifact: Artifact) -> Sequence[Mapping[str, str]]:
-        """Return what a data set left out: ``{path, reason}`` of each file.
+        """Return what a data set, or the data sets of a knowledge base, left out.
+
+        That is ``{path, reason}`` of each file.
 
         Raises:
             Corrupt: its bytes have changed.
         """
-        if not artifact.summary.get("skipped") or LEDGER not in artifact.files:
+        if LEDGER not in artifact.files:
+            parents = [e.parent for e in artifact.parents if e.parent.section == "data"]
+            return [line for ref in parents for line in self.left_out(self.catalog.get(ref))]
+        if not artifact.summary.get("skipped"):
             return []
         ledger = self.catalog.load(artifact.ref).folder / LEDGER
         with ledger.open(encoding="utf-8") as lines:

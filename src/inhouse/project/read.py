@@ -74,6 +74,17 @@ def _behind(model: Model | Adapted, place: Place) -> list[tuple[Place, str]]:
     return [((*place, "base"), model.base), *learnt]
 
 
+def needed(project: ProjectFile, target: str | None) -> set[str]:
+    """Return the entries that a target (section/name, or a form of a model) needs, or all."""
+    graph = {path: [ref for _, ref in wanted] for path, wanted in references(project).items()}
+    if target is None:
+        return set(graph)
+    found = {"/".join(target.split("/")[:2])} & graph.keys()
+    while more := {ref for path in found for ref in graph[path]} - found:
+        found |= more
+    return found
+
+
 def _explain(source: Source, error: ValidationError) -> ProjectError:
     # An unknown key is often why another one is missing.
     first = max(error.errors(), key=lambda e: e["type"] == "extra_forbidden")

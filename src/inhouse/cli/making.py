@@ -1,0 +1,122 @@
+"""What is shown while steps are made, and what is told of them afterwards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from inhouse.cli.progress import Shown, shown
+from inhouse.cli.terminal import metrics, size
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from inhouse.catalog import Made
+    from inhouse.core.artifact import Ref
+    from inhouse.core.stage import Progress
+    from inhouse.project.plan import Planned
+    from inhouse.project.project import Followed, Project
+
+TOLD = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """The steps of a run, and the endpoints that went out of service."""
+
+    followed: Sequence[Followed]
+    retired: Sequence[str]
+
+
+def make(
+    house: Project, target: str | None, known: set[str], *, loosen: bool = False, quiet: bool
+) -> Ran:
+    """Run a project and show what happens, unless `quiet`; add what was left out to `known`."""
+    with shown(quiet=quiet) as display:
+        observer = _Observer(display, house, known)
+        return Ran(house.run(target, loosen=loosen, observer=observer), observer.retired)
+
+
+def make_again(house: Project, target: str | None, known: set[str], *, quiet: bool) -> Ran:
+    """Do as `make` does, and say only what was left out and is not in `known`; add it there."""
+    with shown(quiet=quiet, brief=True) as display:
+        observer = _Observer(display, house, known, brief=True)
+        return Ran(house.run(target, observer=observer), observer.retired)
+
+
+def plain(ran: Ran) -> dict[str, Any]:
+    """Return a run as an object for machines."""
+    return {
+        "steps": [
+            {
+                "ref": f.planned.step.path,
+                "version": f.made.artifact.ref.version,
+                "digest": f.made.artifact.digest,
+                "made": f.made.fresh,
+                "seconds": f.made.artifact.seconds if f.made.fresh else 0.0,
+                "summary": dict(f.made.artifact.summary),
+                "metrics": metrics(f.made.artifact.summary),
+            }
+            for f in ran.followed
+        ],
+        "retired": ran.retired,
+    }
+
+
+def told(name: str, value: int) -> str:
+    """Return a count in words."""
+    noun = name.replace("_", " ")
+    return f"{value:,} {noun.removesuffix('s') if value == 1 else noun}"
+
+
+class _Observer:
+    """Shows each step that is made, and says a line when it is done."""
+
+    def __init__(
+        self, display: Shown, house: Project, known: set[str], *, brief: bool = False
+    ) -> None:
+        self._display = display
+        self._house = house
+        self._known = known
+        self._brief = brief
+        self.retired: list[str] = []
+
+    def begin(self, planned: Planned) -> Progress:
+        if planned.status != "will be made":
+            return lambda done, total, unit: None
+        return self._display.task(f"{planned.step.path}: {planned.reason}")
+
+    def end(self, planned: Planned, made: Made) -> None:
+        if not made.fresh:
+            return
+        if not self._brief:
+            self._display.say(f"made {_line(made)}")
+        if made.artifact.ref.section != "data":
+            return
+        left_out = [f"{f['path']}: {f['reason']}" for f in self._house.left_out(made.artifact)]
+        news = [line for line in left_out if line not in self._known]
+        self._known.update(news)
+        for line in news[:TOLD]:
+            self._display.say(f"  left out {line}")
+        if len(news) > TOLD:
+            more = f"  and {len(news) - TOLD} more: inhouse show {made.artifact.ref.path}"
+            self._display.say(more)
+
+    def retire(self, ref: Ref) -> None:
+        self.retired.append(ref.path)
+        self._display.say(f"out of service: {ref.path}")
+
+    def wait(self, path: str) -> None:
+        self._display.say(f"waits: another run is making {path}")
+
+
+def _line(made: Made) -> str:
+    artifact = made.artifact
+    facts = [told(name, value) for name, value in artifact.summary.items() if _tells(name, value)]
+    if artifact.size:
+        facts.append(size(artifact.size))
+    return f"{artifact.ref}  {', '.join(facts)}  ({artifact.seconds:.1f} s)"
+
+
+def _tells(name: str, value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and name != "bytes" and value > 0

@@ -1,0 +1,131 @@
+"""Follows the files that a project is made of, and says when they have changed.
+
+What is done then is the caller's business.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from inhouse.core.errors import BadInput, StoreError
+from inhouse.data.files import base, find
+from inhouse.project.read import needed
+
+if TYPE_CHECKING:
+    from inhouse.project.project import Project
+
+QUIET_MS = 200
+LONGEST_MS = 2000
+TICK_SECONDS = 1.0
+
+Snapshot = Mapping[Path, tuple[int, int, int]]
+"""Files with what changes when they do: size, time of their bytes and time of their entry."""
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """What is followed: a project file, and what patterns match but for the store.
+
+    `patterns` are those of `inhouse.data.files.find`; relative ones start at `root`.
+    """
+
+    file: Path
+    root: Path
+    store: Path
+    patterns: tuple[str, ...]
+
+    def look(self) -> Snapshot:
+        """Return the files that are there now; a pattern may match none."""
+        found = {self.file}
+        for pattern in self.patterns:
+            with contextlib.suppress(BadInput):
+                found |= set(find([pattern], self.root))
+        return {path: stat for path in found if not self._own(path) and (stat := _stat(path))}
+
+    def wait(self, seen: Snapshot) -> Snapshot:
+        """Return what is there as soon as it differs from `seen` and is quiet for a moment.
+
+        Raises:
+            StoreError: the system cannot follow these folders.
+        """
+        folders = self._folders()
+        before = None
+        with contextlib.closing(self._ticks(folders)) as ticks:
+            for happened in ticks:
+                # The file may be replaced by another, and a folder may come or go: neither is
+                # told to those who follow what was there before.
+                slow = (_stat(self.file), self._folders())
+                if happened or slow != before:
+                    before = slow
+                    now = self.look()
+                    if now != seen:
+                        return now
+        raise AssertionError("the ticks never end")
+
+    def _ticks(self, folders: Sequence[Path]) -> Generator[bool, None, None]:
+        """Yield at least once a second, and say whether something happened in `folders`."""
+        if not folders:
+            while True:
+                time.sleep(TICK_SECONDS)
+                yield False
+        from watchfiles import watch
+
+        events = watch(
+            *folders,
+            watch_filter=lambda _, path: not self._own(Path(path)),
+            debounce=LONGEST_MS,
+            step=QUIET_MS,
+            rust_timeout=int(TICK_SECONDS * 1000),
+            yield_on_timeout=True,
+            ignore_permission_denied=True,
+        )
+        try:
+            for changes in events:
+                yield bool(changes)
+        except (OSError, RuntimeError) as error:
+            raise StoreError(
+                f"The folders of the data cannot be followed: {error}.",
+                "Set WATCHFILES_FORCE_POLLING=true to look at them again and again instead.",
+            ) from error
+
+    def _folders(self) -> tuple[Path, ...]:
+        """Return the folders in which something may come to match."""
+        bases = (base(pattern, self.root) for pattern in self.patterns)
+        folders = {path if path.is_dir() else path.parent for path in bases}
+        return tuple(sorted(folder for folder in folders if folder.is_dir()))
+
+    def _own(self, path: Path) -> bool:
+        return path.is_relative_to(self.store)
+
+
+def following(project: Project, target: str | None = None) -> Following:
+    """Return what the data and the suites of a target (section/name), or all, are made of."""
+    config = project.config
+    wanted = needed(config, target)
+    patterns = [
+        source
+        for name, data in config.data.items()
+        for source in data.sources
+        if f"data/{name}" in wanted and not source.startswith("data/")
+    ]
+    suites = [suite.source for name, suite in config.suites.items() if f"suites/{name}" in wanted]
+    store = project.catalog.root.absolute()
+    return Following(project.file.absolute(), project.root, store, (*patterns, *suites))
+
+
+def changed(before: Snapshot, after: Snapshot) -> int:
+    """Return how many files are new, gone or different."""
+    return sum(before.get(path) != after.get(path) for path in before.keys() | after.keys())
+
+
+def _stat(path: Path) -> tuple[int, int, int] | None:
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
