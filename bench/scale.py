@@ -99,22 +99,28 @@ def make(folder: Path, recombined: Recombined) -> None:
 
 
 def measure(folder: Path, questions: Sequence[str], embedder: Remembering) -> Iterator[Row]:
-    """Measure each store beside the peer, by reader."""
+    """Measure each store beside the peer."""
     for store in ("sqlite", "lance"):
-        if not (folder / store).is_dir():
-            continue
-        before = resident()
-        base = KnowledgeBase(folder / store, embedder)
-        try:
-            search(base, questions[0], READERS["all"])
-            yield plain(f"{store}: memory", "MiB", (resident() - before) / MEBIBYTE)
-            yield plain(f"{store}: on disk", "MiB", size(folder / store) / MEBIBYTE)
-            for reader in READERS:
-                yield from searched(folder, store, base, questions, reader)
-        finally:
-            base.close()
+        if (folder / store).is_dir():
+            yield from stored(folder, store, questions, embedder)
     if (folder / "lance-peer").is_dir():
         yield plain(f"{LANCE.title}: on disk", "MiB", size(folder / "lance-peer") / MEBIBYTE)
+
+
+def stored(
+    folder: Path, store: str, questions: Sequence[str], embedder: Remembering
+) -> Iterator[Row]:
+    """Measure what a store takes and, by reader, its searches."""
+    before = resident()
+    base = KnowledgeBase(folder / store, embedder)
+    try:
+        search(base, questions[0], READERS["all"])
+        yield plain(f"{store}: memory", "MiB", (resident() - before) / MEBIBYTE)
+        yield plain(f"{store}: on disk", "MiB", size(folder / store) / MEBIBYTE)
+        for reader in READERS:
+            yield from searched(folder, store, base, questions, reader)
+    finally:
+        base.close()
 
 
 def searched(
