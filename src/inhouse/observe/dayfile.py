@@ -107,6 +107,14 @@ class DayFile:
                 raise
             return None
 
+    def empty(self) -> bool:
+        """Say whether nothing was recorded in it."""
+        connection = self.open()
+        if connection is None:
+            return True
+        with closing(connection):
+            return connection.execute("SELECT 1 FROM traces LIMIT 1").fetchone() is None
+
     def remove(self) -> None:
         """Remove it with all that lies beside it."""
         for suffix in (".db", ".db-wal", ".db-shm", ".lock"):

@@ -220,4 +220,6 @@ class _Files:
 def _close(held: _Held) -> None:
     if held.connection:
         held.connection.close()
+        if held.file.empty():
+            held.file.remove()
     held.lock.release()

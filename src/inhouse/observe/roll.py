@@ -125,7 +125,7 @@ def _roll_day(catalog: Catalog, folder: Path, day: str, by: str, note: Note) -> 
     with ExitStack() as held:
         for file in files:
             held.callback(file.claim().release)
-        new = unrolled(files, artifact)
+        new = [file for file in unrolled(files, artifact) if not file.empty()]
         if new:
             spec = Rolling(tuple(file.name for file in new), folder)
             artifact = _make(catalog, ref, spec, artifact, by, note)

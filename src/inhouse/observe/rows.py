@@ -6,6 +6,7 @@ Where rows lie is not its business.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, cast
 
@@ -89,6 +90,17 @@ def row_of(trace: Trace) -> Row:
         " ".join(map(pinned, trace.sources)),
         body.decode(),
     )
+
+
+def plain(trace: Trace) -> dict[str, Any]:
+    """Return a trace as JSON-able values, references with all digits."""
+    found = {each.name: getattr(trace, each.name) for each in fields(Trace)}
+    return found | {
+        "label": str(trace.label),
+        "endpoint": pinned(trace.endpoint) if trace.endpoint else None,
+        "sources": list(map(pinned, trace.sources)),
+        "sections": list(trace.sections),
+    }
 
 
 def pinned(ref: Ref) -> str:

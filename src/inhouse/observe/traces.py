@@ -68,7 +68,7 @@ class Traces:
             BadInput: several begin so.
         """
         wanted = self._within(reader, Wanted(id=id))
-        found = self._look(reader, wanted, 2).traces
+        found = self._look(reader, wanted, MOST).traces
         exact = [trace for trace in found if trace.id == id] or found
         if not exact:
             raise NotFound("trace", id, (), "Nor one that you may not read: inhouse traces")
