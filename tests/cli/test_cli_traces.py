@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -96,17 +97,26 @@ def test_the_verbs(folder: Path):
 
 def test_following(folder: Path):
     command = [*PROGRAM, "traces", "--follow", "--json"]
+    heard = threading.Event()
+
+    def record() -> None:
+        with opened(folder / "inhouse.yaml") as project:
+            recorder = recording.recorder(project)
+            number = 0
+            while not heard.wait(0.1):  # it may not be up yet
+                one = trace(f"new-{number}", "ana", "New?", at=time.time() + 1, endpoint=None)
+                asyncio.run(recorder.record(one))
+                number += 1
+            recorder.close()
+
+    thread = threading.Thread(target=record)
     with subprocess.Popen(
         command, cwd=folder, env=environment(), stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout
-        with opened(folder / "inhouse.yaml") as project:
-            recorder = recording.recorder(project)
-            for number in range(100):  # it may not be up yet
-                one = trace(f"new-{number}", "ana", "New?", at=time.time() + 1, endpoint=None)
-                asyncio.run(recorder.record(one))
-                time.sleep(0.1)
-            recorder.close()
+        thread.start()
         line = json.loads(process.stdout.readline())
+        heard.set()
+        thread.join()
         process.kill()
     assert line["id"].startswith("new-")

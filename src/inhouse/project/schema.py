@@ -204,7 +204,9 @@ class ProjectFile(Entry):
     models: dict[Name, Model] = Field(default={}, description="Models.")
     suites: dict[Name, Suite] = Field(default={}, description="Questions to measure with.")
     endpoints: dict[Name, Endpoint] = Field(default={}, description="Endpoints.")
-    traces: Traces = Field(default=Traces(), description="How questions and answers are recorded.")
+    traces: Traces = Field(
+        default_factory=Traces, description="How questions and answers are recorded."
+    )
 
 
 def json_schema() -> dict[str, Any]:
