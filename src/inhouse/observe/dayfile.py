@@ -100,19 +100,20 @@ class DayFile:
 
     def open(self) -> sqlite3.Connection | None:
         """Open it for reading; None if it is gone."""
-        try:
-            return _connect(self.path, "rw")
-        except sqlite3.OperationalError:
-            if self.path.exists():
-                raise
-            return None
+        with _mended(self.path):
+            try:
+                return _connect(self.path, "rw")
+            except sqlite3.OperationalError:
+                if self.path.exists():
+                    raise
+                return None
 
     def empty(self) -> bool:
         """Say whether nothing was recorded in it."""
         connection = self.open()
         if connection is None:
             return True
-        with closing(connection):
+        with closing(connection), _mended(self.path):
             return connection.execute("SELECT 1 FROM traces LIMIT 1").fetchone() is None
 
     def remove(self) -> None:
@@ -139,7 +140,7 @@ def select(
         values.append(wanted.state)
     order = "DESC" if newest_first else "ASC"
     query += f" ORDER BY at {order}, id {order}"
-    with closing(connection.execute(query, [unfinished, *values])) as cursor:
+    with _mended(), closing(connection.execute(query, [unfinished, *values])) as cursor:
         for row in cursor:
             yield Row(*row)
 
@@ -155,7 +156,7 @@ def purge(file: DayFile, *, actor: str = "", ids: Sequence[str] = ()) -> int:
     connection = file.open()
     if connection is None:
         return 0
-    with closing(connection):
+    with closing(connection), _mended(file.path):
         connection.execute("BEGIN IMMEDIATE")
         count = connection.execute("DELETE FROM traces WHERE actor = ?", [actor or None]).rowcount
         for id in ids:
@@ -167,6 +168,17 @@ def purge(file: DayFile, *, actor: str = "", ids: Sequence[str] = ()) -> int:
     if busy:
         raise StoreError(f"{file.name} is being read.", "End what reads it and erase again.")
     return count
+
+
+@contextlib.contextmanager
+def _mended(path: Path | str = "A file of traces") -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise StoreError(
+            f"{path} cannot be used: {error}.",
+            "Check that its disk has room and may be written; what is damaged, take out of there.",
+        ) from error
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:

@@ -122,9 +122,8 @@ class Traces:
                 if not judge.admits(row):
                     hidden += 1
                     continue
-                trace = row.trace
-                if wanted.in_text(trace):
-                    found.append(trace)
+                if not wanted.contains or wanted.in_text(row):
+                    found.append(row.trace)
                 if len(found) == last:
                     break
         return Page(found, hidden)

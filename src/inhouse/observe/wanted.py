@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from inhouse.core.nouns import Trace, TraceState
-from inhouse.observe.rows import texts
+import orjson
+
+from inhouse.core.nouns import TraceState
+from inhouse.observe.rows import Row, texts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,12 +61,14 @@ class Wanted:
             found &= pc.starts_with(pc.field("id"), self.id)
         return found
 
-    def in_text(self, trace: Trace) -> bool:
-        """Say whether a trace has the wanted text in it."""
-        if not self.contains:
-            return True
+    def in_text(self, row: Row) -> bool:
+        """Say whether a row has the wanted text in what was asked, answered or went wrong."""
         needle = self.contains.casefold()
-        said = texts([trace.request, trace.answer, trace.error])
+        # As it would stand in the JSON, keys and all: a quick no for most.
+        if orjson.dumps(needle).decode()[1:-1] not in row.body.casefold():
+            return False
+        body = orjson.loads(row.body)
+        said = texts([body["request"], body["answer"], body["error"]])
         return any(needle in text.casefold() for text in said)
 
     def covers(self, first: float, last: float) -> bool:
