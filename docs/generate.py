@@ -84,7 +84,7 @@ def pages() -> dict[Path, str]:
     }
 
 
-def verbs() -> Iterator[tuple[str, TyperCommand]]:
+def verbs() -> Iterator[tuple[str, TyperCommand | TyperGroup]]:
     """Yield every verb with its command, such as ``("keys create", …)``."""
     yield from _verbs(get_command(app), "")
 
@@ -114,17 +114,19 @@ def yaml_page(schema: Mapping[str, Any]) -> str:
     return "\n".join(parts)
 
 
-def _verbs(group: object, prefix: str) -> Iterator[tuple[str, TyperCommand]]:
+def _verbs(group: object, prefix: str) -> Iterator[tuple[str, TyperCommand | TyperGroup]]:
     if not isinstance(group, TyperGroup):
         raise TypeError(f"the app is a {type(group).__name__}, not a group of verbs")
     for name, command in group.commands.items():
         if isinstance(command, TyperCommand):
             yield prefix + name, command
-        else:
-            yield from _verbs(command, f"{prefix}{name} ")
+            continue
+        if isinstance(command, TyperGroup) and command.invoke_without_command:
+            yield prefix + name, command
+        yield from _verbs(command, f"{prefix}{name} ")
 
 
-def _usage(name: str, command: TyperCommand) -> str:
+def _usage(name: str, command: TyperCommand | TyperGroup) -> str:
     words = ["inhouse", name]
     for param in command.params:
         if isinstance(param, TyperArgument):

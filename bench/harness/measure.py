@@ -43,7 +43,7 @@ class Samples:
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """At most `limit` for our own figure, or at least `limit` for the ratio."""
+    """What our own figure is to keep, at most or if more is better at least, or the ratio."""
 
     of: Literal["ours", "ratio"]
     limit: float
@@ -83,7 +83,7 @@ class Row:
             peer = Figure.of(samples.peer)
             ratio = Figure.of(_ratios(samples.ours, samples.peer, more=measure.more))
         judged = peer_name is None or peer is not None
-        ok = _met(measure.goal, ours, ratio) if measure.goal and judged else None
+        ok = _met(measure, ours, ratio) if measure.goal and judged else None
         return cls(measure.name, measure.unit, ours, peer_name, peer, ratio, _target(measure), ok)
 
 
@@ -139,9 +139,11 @@ def _ratios(ours: Sequence[float], peer: Sequence[float], *, more: bool) -> list
     return [mine / other if more else other / mine for mine, other in pairs]
 
 
-def _met(goal: Goal, ours: Figure, ratio: Figure | None) -> bool:
+def _met(measure: Measure, ours: Figure, ratio: Figure | None) -> bool:
+    goal = measure.goal
+    assert goal
     if goal.of == "ours":
-        return ours.value <= goal.limit
+        return ours.value >= goal.limit if measure.more else ours.value <= goal.limit
     return ratio is not None and ratio.value >= goal.limit
 
 
@@ -149,5 +151,5 @@ def _target(measure: Measure) -> str | None:
     if measure.goal is None:
         return None
     if measure.goal.of == "ours":
-        return f"≤ {measure.goal.limit:g} {measure.unit}"
+        return f"{'≥' if measure.more else '≤'} {measure.goal.limit:g} {measure.unit}"
     return f"≥ {measure.goal.limit:g}x"

@@ -40,6 +40,15 @@ WORDS: dict[str, tuple[list[str], set[str]]] = {
     "search": (["knowledge", "query"], SHARED | ACTOR | {"--top"}),
     "serve": ([], SHARED | {"--host", "--port"}),
     "show": (["ref"], SHARED),
+    "traces": (
+        [],
+        SHARED
+        | ACTOR
+        | {"--since", "--endpoint", "--state", "--contains", "--last", "--follow", "-f"},
+    ),
+    "traces erase": (["ids"], SHARED | ACTOR),
+    "traces roll": ([], SHARED),
+    "traces show": (["id"], SHARED),
     "why": (["ref"], SHARED | ACTOR),
 }
 
@@ -49,7 +58,9 @@ def commands() -> dict[str, typer.core.TyperCommand]:
     whole = typer.main.get_command(app)
     for name, command in {"": whole, **whole.commands}.items():
         inner = getattr(command, "commands", {}) if name else {}
-        found |= {f"{name} {word}": one for word, one in inner.items()} or {name: command}
+        found |= {f"{name} {word}": one for word, one in inner.items()}
+        if not inner or command.invoke_without_command:
+            found[name] = command
     return found
 
 

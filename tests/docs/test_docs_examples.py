@@ -54,9 +54,13 @@ def test_shown_commands_exist(place, shown):
     while (inner := getattr(command, "commands", None)) is not None:
         own = {option for param in command.params for option in param.opts} | {"--help"}
         while words and words[0].startswith("-"):
+            if command.invoke_without_command:
+                break
             assert words.pop(0) in own, f"{place}: {shown}"
         if not words or words[0] == "VERB":
             return
+        if words[0].startswith("-"):  # a group that is a verb as well
+            break
         assert words[0] in inner, f"{place}: there is no verb {name} {words[0]}"
         name, command = f"{name} {words[0]}", inner[words.pop(0)]
     options = {o: p for p in command.params if isinstance(p, TyperOption) for o in p.opts}

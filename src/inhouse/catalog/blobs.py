@@ -152,6 +152,15 @@ class Blobs:
             shutil.rmtree(folder, ignore_errors=True)
         return sum(stat.st_size for stat in files if stat.st_nlink == 1)
 
+    def remove(self, digests: Collection[str], shown: str = "") -> None:
+        """Remove blobs, also damaged ones, and the folder that shows them under a digest."""
+        for digest in digests:
+            for blob in self.path(digest).parent.glob(f"{digest}*"):
+                blob.unlink()
+        folder = self.root / "folders" / shown
+        if digests and shown and folder.is_dir():
+            shutil.rmtree(folder)
+
     def sweep(self, needed: Collection[str], shown: Collection[str], *, dry: bool) -> int:
         """Remove blobs not in `needed` and folders not in `shown`; return the bytes freed."""
         freed = 0

@@ -71,7 +71,8 @@ def collect(
 def _needed() -> CTE:
     heads = select(names.c.head.label("version")).where(names.c.head.is_not(None))
     needed = heads.cte("needed", recursive=True)
-    return needed.union(select(edges.c.parent).join(needed, edges.c.child == needed.c.version))
+    step = select(edges.c.parent).join(needed, edges.c.child == needed.c.version)
+    return needed.union(step.where(edges.c.flow != "inherit"))
 
 
 def _dropped(connection: Connection, needed: CTE) -> tuple[Ref, ...]:

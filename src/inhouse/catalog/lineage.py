@@ -1,7 +1,7 @@
 """Labels by reference along lineage: what a version demands is what its ancestors demand now.
 
 An own label belongs to a name (``data/memos``) and holds for all its versions. A version demands
-the own labels of its name and of every name it was made from, through ``carry`` edges. So
+the own labels of its name and of every name above it, through all but ``filter`` edges. So
 tightening a source tightens everything derived from it at the next question.
 """
 
@@ -130,7 +130,7 @@ def ancestry(version: str) -> CTE:
     start = select(artifacts.c.version).where(artifacts.c.version == version)
     above = start.cte("above", recursive=True)
     step = select(edges.c.parent).join(above, edges.c.child == above.c.version)
-    return above.union(step.where(edges.c.flow == "carry"))
+    return above.union(step.where(edges.c.flow != "filter"))
 
 
 def matching(ref: Ref) -> Select[Any]:

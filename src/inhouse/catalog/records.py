@@ -133,3 +133,12 @@ def point(connection: Connection, ref: Ref, *, by: str) -> None:
         connection.execute(change.values(head=ref.version))
     advance(connection)
     audit.write(connection, by, "point", ref.path, note=f"to {ref}")
+
+
+def bury(connection: Connection, ref: Ref, *, by: str) -> None:
+    """Make a tombstone of a version: nobody may open it, its label and lineage stay."""
+    change = update(artifacts).where(artifacts.c.version == ref.version)
+    connection.execute(change.values(gone="deleted"))
+    connection.execute(update(names).where(names.c.head == ref.version).values(head=None))
+    advance(connection)
+    audit.write(connection, by, "delete", str(ref), note="")

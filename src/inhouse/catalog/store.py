@@ -19,6 +19,7 @@ from inhouse.catalog.access import Access
 from inhouse.catalog.blobs import Blobs, disk_errors
 from inhouse.catalog.collect import Collected, collect
 from inhouse.catalog.database import Database, advance
+from inhouse.catalog.erase import abandon, erase
 from inhouse.catalog.keys import Keys
 from inhouse.catalog.lineage import Lineage, matching
 from inhouse.catalog.records import Outcome
@@ -85,6 +86,15 @@ class Catalog:
             return self.get(ref)
         except NotFound:
             return None
+
+    def heads(self, section: str) -> Sequence[Ref]:
+        """Return the current version of every name of a section, by name."""
+        query = select(names.c.path, names.c.head).where(
+            names.c.path.startswith(f"{section}/"), names.c.head.is_not(None)
+        )
+        with self.database.read() as connection:
+            rows = connection.execute(query.order_by(names.c.path))
+            return [Ref.parse(path).at(head) for path, head in rows]
 
     def list(self) -> Sequence[Artifact]:
         """Return the current version of every name, by section and name."""
@@ -169,14 +179,19 @@ class Catalog:
         it goes on under its label, an endpoint that has it open until its server stops.
         """
         artifact = self.get(ref)
-        version = artifact.ref.version
         with self.database.write() as connection:
-            change = update(artifacts).where(artifacts.c.version == version)
-            connection.execute(change.values(gone="deleted"))
-            connection.execute(update(names).where(names.c.head == version).values(head=None))
-            advance(connection)
-            audit.write(connection, by, "delete", str(artifact.ref), note="")
+            records.bury(connection, artifact.ref, by=by)
         return artifact
+
+    def erase(self, ref: Ref, *, by: str) -> Artifact:
+        """Delete a version as `delete` does, and its bytes at once; see `inhouse.catalog.erase`."""
+        artifact = self.get(ref)
+        erase(self.database, self.blobs, artifact, by=by)
+        return artifact
+
+    def abandon(self, version: str) -> None:
+        """Throw away the unfinished work on a version; see `inhouse.catalog.erase`."""
+        abandon(self.database, self.blobs, version)
 
     def retire(self, ref: Ref, *, by: str) -> None:
         """Make a name mean no version, so that it is served no more; its versions stay on record.
@@ -223,7 +238,8 @@ class Catalog:
         version = recipe.version
         with self.blobs.lock("commit"):  # from here on `collect` sees that something is being made
             work = self.blobs.work(version)
-        inputs = {edge.role: self.load(edge.parent) for edge in recipe.parents}
+        opened = [edge for edge in recipe.parents if edge.flow != "inherit"]
+        inputs = {edge.role: self.load(edge.parent) for edge in opened}
         context = Context(
             work=work,
             actor=self.access.actor(by),
@@ -235,7 +251,7 @@ class Catalog:
             result = recipe.stage.run(recipe.spec, inputs, context)
         seconds = time.monotonic() - started
         outcome = Outcome(self.blobs.measure(work, result.scratch), seconds, result.summary)
-        carried = [e.parent.version or "" for e in recipe.parents if e.flow == "carry"]
+        carried = [e.parent.version or "" for e in recipe.parents if e.flow != "filter"]
         inherited = Label.joined(self.lineage.now().demands(parent).label for parent in carried)
         with self.blobs.lock("commit"):
             self.blobs.keep(work, outcome.files)

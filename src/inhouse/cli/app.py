@@ -32,6 +32,7 @@ from inhouse.cli import (
     search,
     serve,
     show,
+    traces,
     why,
 )
 from inhouse.cli.terminal import print_error
@@ -65,7 +66,8 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
 for panel, verbs in PANELS.items():
     for verb in verbs:
         app.command(rich_help_panel=panel)(verb)
-app.add_typer(keys.app, rich_help_panel="Govern")
+for group in (keys.app, traces.app):
+    app.add_typer(group, rich_help_panel="Govern")
 
 
 def _version(wanted: bool) -> None:

@@ -19,12 +19,12 @@ from typing import Any, Literal
 from inhouse.core.errors import BadInput
 from inhouse.core.label import Label
 
-SECTIONS = ("data", "knowledge", "models", "suites", "endpoints", "reports")
+SECTIONS = ("data", "knowledge", "models", "suites", "endpoints", "reports", "traces")
 NAME = re.compile(r"[a-z0-9][a-z0-9._\-]*(/[a-z0-9][a-z0-9._\-]*)?\Z")
 HEX = re.compile(r"[0-9a-f]{4,64}\Z")
 VERSION_DIGITS = 64
 
-Flow = Literal["carry", "filter"]
+Flow = Literal["carry", "filter", "inherit"]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -75,7 +75,9 @@ class Edge:
 
     Through ``carry`` the child takes on the parent's label whole, because its bytes were made
     from all of the parent. Through ``filter`` the parent is asked item by item under its own
-    labels (an endpoint asking a knowledge base), so its label joins each answer instead.
+    labels (an endpoint asking a knowledge base), so its label joins each answer instead. Through
+    ``inherit`` the child takes on the parent's label whole too, but its bytes are not opened for
+    the making and may go (a day of traces, and the models that answered).
     """
 
     role: str

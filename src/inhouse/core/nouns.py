@@ -10,6 +10,7 @@ from inhouse.core.artifact import Ref
 from inhouse.core.label import Label
 
 Role = Literal["system", "user", "assistant", "tool"]
+TraceState = Literal["open", "done", "failed", "aborted", "refused"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,15 +108,40 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """What was asked and answered, by whom, with which model, under which label."""
+    """The record of one request: who asked what, and what was answered, with what and for whom.
+
+    `id` is the request's. `at` is when it came, in seconds since 1970; all other times are
+    seconds from then. `request` is what was asked, as JSON-able values; `model` is a reference
+    with its full version, or what an API calls it. `sections` are the ids of those cited, and
+    `sources` the pinned artifacts that they stand in. `label` is the answer's at that moment.
+    `cost` is a plain number, in the unit that `price` names.
+
+    It is recorded as ``open`` before the first byte of an answer leaves, and again under the same
+    id before the last. One that is still open when its process has died is ``aborted``.
+    """
 
     id: str
+    at: float
     actor: str
-    endpoint: Ref
-    messages: tuple[Message, ...]
-    answer: str
-    sections: tuple[str, ...]
+    route: str
+    state: TraceState
     label: Label
+    endpoint: Ref | None = None
+    model: str = ""
+    digest: str = ""
+    request: Mapping[str, Any] = field(default_factory=dict)
+    answer: str = ""
+    error: str = ""
+    finish: str = ""
+    sections: tuple[str, ...] = ()
+    sources: tuple[Ref, ...] = ()
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    first_token_seconds: float | None = None
+    seconds: float | None = None
+    cost: float | None = None
+    price: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

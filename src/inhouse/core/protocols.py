@@ -137,7 +137,7 @@ class Sink(Protocol):
     """Takes traces; returns only when they are safe."""
 
     async def record(self, trace: Trace) -> None:
-        """Store a trace durably.
+        """Store a trace durably; it takes the place of one with the same id.
 
         Raises:
             StoreError: it could not be written.

@@ -219,6 +219,19 @@ AnyModel = Annotated[
 ]
 
 
+class Traces(Entry):
+    """What is recorded of questions and answers."""
+
+    keep: Annotated[str, StringConstraints(pattern=r"^[1-9]\d{0,4}d$")] | None = Field(
+        default=None, description="How many days to keep them, such as 90d; all if left out."
+    )
+    durability: Literal["power", "process"] = Field(
+        default="power",
+        description="What an answer waits for: that its record outlives a power failure, or only "
+        "that it outlives the process.",
+    )
+
+
 class ProjectFile(Entry):
     """The whole of inhouse.yaml."""
 
@@ -235,6 +248,9 @@ class ProjectFile(Entry):
     models: dict[Name, AnyModel] = Field(default={}, description="Models.")
     suites: dict[Name, Suite] = Field(default={}, description="Questions to measure with.")
     endpoints: dict[Name, Endpoint] = Field(default={}, description="Endpoints.")
+    traces: Traces = Field(
+        default_factory=Traces, description="How questions and answers are recorded."
+    )
 
 
 def json_schema() -> dict[str, Any]:

@@ -1,0 +1,210 @@
+"""`inhouse traces`: read what was asked and answered, roll it up by the day, erase it."""
+
+from __future__ import annotations
+
+import re
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from inhouse.cli.options import FILE, AsJson, ProjectFile, opened
+from inhouse.cli.terminal import console, print_json, print_next, print_table
+from inhouse.core.errors import BadInput
+from inhouse.core.nouns import Trace, TraceState
+
+if TYPE_CHECKING:
+    pass
+
+app = typer.Typer(
+    name="traces",
+    help="Read what was asked and answered; roll it up, erase it.",
+    invoke_without_command=True,
+)
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+COLUMNS = ("at", "id", "who", "endpoint", "state", "took", "asked")
+ASKED_LETTERS = 60
+SHOWN_DIGITS = 8
+
+
+@app.callback()
+def traces(
+    context: typer.Context,
+    since: Annotated[
+        str, typer.Option("--since", help="An age such as 30m, 1h or 7d, or a day or time in UTC.")
+    ] = "",
+    endpoint: Annotated[str, typer.Option("--endpoint", help="At which endpoint.")] = "",
+    actor: Annotated[
+        str, typer.Option("--actor", "-a", help="Who asked. [default: you, or all for an auditor]")
+    ] = "",
+    state: Annotated[TraceState | None, typer.Option("--state", help="How it ended.")] = None,
+    contains: Annotated[
+        str, typer.Option("--contains", help="With this text in question or answer.")
+    ] = "",
+    last: Annotated[int, typer.Option("--last", min=1, max=10_000, help="At most how many.")] = 50,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on with new ones until Ctrl-C.")
+    ] = False,
+    project: ProjectFile = FILE,
+    as_json: AsJson = False,
+) -> None:
+    """Read what was asked and answered: your own requests, or everybody's as an auditor."""
+    if context.invoked_subcommand:
+        return
+    from inhouse.observe.wanted import Wanted
+    from inhouse.project import recording
+
+    wanted = Wanted(
+        since=_since(since),
+        endpoint=f"endpoints/{endpoint.removeprefix('endpoints/')}" if endpoint else "",
+        actor=actor,
+        state=state,
+        contains=contains,
+    )
+    with opened(project) as house:
+        reader, them = house.catalog.access.actor(house.actor_name), recording.traces(house)
+        page = them.find(reader, wanted, last=last)
+        if not (as_json and follow):
+            _print(list(reversed(page.traces)), page.hidden, as_json=as_json)
+        if follow:
+            for trace in them.follow(reader, wanted):
+                _print_one(trace, as_json=as_json)
+        elif not as_json:
+            print_next("inhouse traces show ID")
+
+
+@app.command()
+def show(
+    id: Annotated[str, typer.Argument(help="The id of a request, or how it begins.")],
+    project: ProjectFile = FILE,
+    as_json: AsJson = False,
+) -> None:
+    """Show the whole of one request."""
+    from inhouse.observe.rows import plain
+    from inhouse.project import recording
+
+    with opened(project) as house:
+        trace = recording.traces(house).get(house.catalog.access.actor(house.actor_name), id)
+    facts = plain(trace)
+    if as_json:
+        print_json(facts)
+        return
+    messages, answer = _messages(trace), facts.pop("answer")
+    facts["request"] = {k: v for k, v in trace.request.items() if k != "messages"}
+    facts["at"] = _time(trace.at)
+    for name in ("sections", "sources"):
+        facts[name] = "\n".join(facts[name])
+    print_table(("", ""), [(k, v) for k, v in facts.items() if v not in ("", None, {}, 0)])
+    for role, said in [*messages, ("answer", answer)]:
+        console.print(f"\n[dim]{escape(role)}[/]")
+        console.print(escape(said))
+
+
+@app.command()
+def roll(project: ProjectFile = FILE, as_json: AsJson = False) -> None:
+    """Make an artifact of each day that is over, and delete those kept long enough.
+
+    To be run once a day. How long they are kept stands in inhouse.yaml: traces: {keep: 90d}.
+    """
+    from inhouse.project import recording
+
+    with opened(project) as house:
+        done = recording.roll_traces(house)
+    if as_json:
+        print_json(
+            {
+                "rolled": [{"ref": a.ref.path, "traces": a.summary["traces"]} for a in done.made],
+                "deleted": [a.ref.path for a in done.deleted],
+                "waiting": list(done.waiting),
+            }
+        )
+        return
+    for artifact in done.made:
+        console.print(f"{artifact.ref}  {artifact.summary['traces']:,} traces")
+    for artifact in done.deleted:
+        console.print(f"{artifact.ref}  deleted: kept long enough")
+    for day in done.waiting:
+        console.print(f"traces/{day}  not yet: a server still writes it")
+    if not (done.made or done.deleted or done.waiting):
+        console.print("There is nothing to roll up.")
+
+
+@app.command()
+def erase(
+    ids: Annotated[list[str] | None, typer.Argument(help="Ids of requests, whole.")] = None,
+    actor: Annotated[str, typer.Option("--actor", "-a", help="Whose requests, all of them.")] = "",
+    project: ProjectFile = FILE,
+    as_json: AsJson = False,
+) -> None:
+    """Take requests out of everything recorded, so that no byte of them stays in the store."""
+    from inhouse.project import recording
+
+    if bool(ids) == bool(actor):
+        raise BadInput("What is to be erased?", "Give ids, or --actor NAME for all of somebody's.")
+    with opened(project) as house:
+        count = recording.erase_traces(house, actor=actor, ids=ids or ())
+    if as_json:
+        print_json({"erased": count})
+        return
+    console.print(f"{count:,} traces erased. That they were stays in the audit log.")
+
+
+def _print(found: list[Trace], hidden: int, *, as_json: bool) -> None:
+    if as_json:
+        from inhouse.observe.rows import plain
+
+        print_json({"traces": [plain(trace) for trace in found], "hidden": hidden})
+        return
+    print_table(COLUMNS, map(_row, found), spare="asked")
+    if hidden:
+        console.print(f"{hidden:,} more you may not read.")
+
+
+def _print_one(trace: Trace, *, as_json: bool) -> None:
+    if as_json:
+        import orjson
+
+        from inhouse.observe.rows import plain
+
+        print(orjson.dumps(plain(trace)).decode(), flush=True)
+        return
+    console.print(escape("  ".join(_row(trace))))
+
+
+def _row(trace: Trace) -> tuple[str, ...]:
+    messages = _messages(trace)
+    asked = " ".join(messages[-1][1].split()) if messages else ""
+    return (
+        _time(trace.at),
+        trace.id[:SHOWN_DIGITS],
+        trace.actor,
+        trace.endpoint.name if trace.endpoint else trace.route,
+        trace.state,
+        "" if trace.seconds is None else f"{trace.seconds:.2f} s",
+        asked if len(asked) <= ASKED_LETTERS else f"{asked[:ASKED_LETTERS]}…",
+    )
+
+
+def _messages(trace: Trace) -> list[tuple[str, str]]:
+    """Return who said what in a conversation that was asked to go on."""
+    found: list[Any] = trace.request.get("messages", [])
+    return [(str(m.get("role", "")), str(m.get("content", ""))) for m in found]
+
+
+def _since(text: str) -> float:
+    """Return what an age or a time means, in seconds since 1970."""
+    age = re.fullmatch(r"(\d+)([smhd])", text)
+    if age:
+        return time.time() - int(age[1]) * SECONDS[age[2]]
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() if text else 0.0
+    except ValueError:
+        raise BadInput(
+            f"{text!r} is no time.", "Write an age such as 30m, 1h or 7d, or 2026-11-21."
+        ) from None
+
+
+def _time(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,93 @@
+"""Erasure: takes somebody's traces out of everything recorded, so that no byte of them stays."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from inhouse.catalog import Catalog, audit
+from inhouse.core.artifact import Artifact, Edge, Ref
+from inhouse.core.stage import Context, Inputs, Recipe, Result, Stage
+from inhouse.observe import rolled
+from inhouse.observe.dayfile import day_files, purge
+from inhouse.observe.days import FILES, SECTION
+from inhouse.observe.roll import EARLIER, Note, alone, forget_earlier
+from inhouse.observe.rows import Row
+from inhouse.observe.wanted import Wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Erasing:
+    """Which traces to leave out of a day; what stays on record of them is a digest of their ids."""
+
+    digest: str
+    ids: frozenset[str] = field(metadata={"identity": False})
+
+
+def run(spec: Erasing, inputs: Inputs, ctx: Context) -> Result:
+    """Write the day's rows without those to erase."""
+    earlier = inputs[EARLIER]
+    kept = _without(earlier.folder / rolled.FILE, spec.ids)
+    count = rolled.write(ctx.work / rolled.FILE, kept)
+    return Result({"traces": count, FILES: earlier.artifact.summary[FILES]})
+
+
+ERASE = Stage("observe.erase", 1, run)
+
+
+def erase(
+    catalog: Catalog, folder: Path, *, by: str, actor: str = "", ids: Sequence[str] = ()
+) -> int:
+    """Erase the traces of an actor, or those with the ids; return how many there were.
+
+    Recording waits while a file is written anew. Cut off, it is to be asked for again.
+
+    Raises:
+        StoreError: the disk is full, or somebody reads a file all the time.
+        Corrupt: the bytes of a rolled day have changed.
+    """
+    whose = f"those of {actor}" if actor else f"{len(ids)} by id"
+    _audit(catalog, by, f"begun: {whose}")
+    with alone(catalog, folder) as note:
+        count = sum(purge(file, actor=actor, ids=ids) for file in day_files(folder))
+        for ref in catalog.heads(SECTION):
+            day = catalog.load(ref)
+            found = frozenset(_found(day.folder / rolled.FILE, actor, ids))
+            if found:
+                _rewrite(catalog, day.artifact, found, by, note)
+                count += len(found)
+    _audit(catalog, by, f"done: {whose}, {count} traces")
+    return count
+
+
+def _rewrite(catalog: Catalog, earlier: Artifact, ids: frozenset[str], by: str, note: Note) -> None:
+    digest = hashlib.sha256("\n".join(sorted(ids)).encode()).hexdigest()
+    kept = [edge for edge in earlier.parents if edge.role != EARLIER]
+    edges = (Edge(EARLIER, earlier.ref), *kept)
+    recipe = Recipe(Ref(SECTION, earlier.ref.name), ERASE, Erasing(digest, ids), edges)
+    note(recipe.version)
+    forget_earlier(catalog, catalog.make(recipe, by=by).artifact)
+
+
+def _found(path: Path, actor: str, ids: Sequence[str]) -> Iterator[str]:
+    """Yield the ids of a rolled day's traces that are to go."""
+    for id in ids:
+        for row in rolled.read(path, Wanted(id=id)):
+            if row.id == id:
+                yield row.id
+    if actor:
+        for row in rolled.read(path, Wanted(actor=actor)):
+            yield row.id
+
+
+def _without(path: Path, ids: frozenset[str]) -> Iterator[Row]:
+    for row in rolled.read(path, Wanted(), newest_first=False):
+        if row.id not in ids:
+            yield row
+
+
+def _audit(catalog: Catalog, by: str, note: str) -> None:
+    with catalog.database.write() as connection:
+        audit.write(connection, by, "erase", "traces", note=note)

@@ -1,0 +1,130 @@
+"""A trace as a row: columns for what is filtered and decided by, and JSON for the rest.
+
+Where rows lie is not its business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields
+from datetime import UTC, datetime
+from typing import Any, NamedTuple, cast
+
+import orjson
+
+from inhouse.core.artifact import Ref
+from inhouse.core.errors import BadInput
+from inhouse.core.label import Label
+from inhouse.core.nouns import Trace, TraceState
+
+BODY = (
+    "route",
+    "digest",
+    "request",
+    "answer",
+    "error",
+    "finish",
+    "sections",
+    "prompt_tokens",
+    "completion_tokens",
+    "first_token_seconds",
+    "seconds",
+    "cost",
+    "price",
+    "extra",
+)
+
+
+class Row(NamedTuple):
+    """One trace as it lies in a file; `sources` are pinned references with spaces between."""
+
+    id: str
+    at: float
+    actor: str
+    endpoint: str
+    model: str
+    state: str
+    label: str
+    sources: str
+    body: str
+
+    @property
+    def trace(self) -> Trace:
+        """The trace itself."""
+        body = orjson.loads(self.body)
+        body["sections"] = tuple(body["sections"])
+        return Trace(
+            id=self.id,
+            at=self.at,
+            actor=self.actor,
+            endpoint=Ref.parse(self.endpoint) if self.endpoint else None,
+            model=self.model,
+            state=cast(TraceState, self.state),
+            label=Label.parse(self.label),
+            sources=tuple(map(Ref.parse, self.sources.split())),
+            **body,
+        )
+
+
+def row_of(trace: Trace) -> Row:
+    """Return the row of a trace.
+
+    Raises:
+        BadInput: something in it is no JSON, such as half a character.
+    """
+    try:
+        body = orjson.dumps({name: getattr(trace, name) for name in BODY}, default=dict)
+    except TypeError as error:
+        raise BadInput(
+            f"Trace {trace.id} cannot be written as JSON: {error}.",
+            "Record plain values: texts of whole characters, numbers, lists and mappings.",
+        ) from error
+    return Row(
+        trace.id,
+        trace.at,
+        trace.actor,
+        pinned(trace.endpoint) if trace.endpoint else "",
+        trace.model,
+        trace.state,
+        str(trace.label),
+        " ".join(map(pinned, trace.sources)),
+        body.decode(),
+    )
+
+
+def plain(trace: Trace) -> dict[str, Any]:
+    """Return a trace as JSON-able values, references with all digits."""
+    found = {each.name: getattr(trace, each.name) for each in fields(Trace)}
+    return found | {
+        "label": str(trace.label),
+        "endpoint": pinned(trace.endpoint) if trace.endpoint else None,
+        "sources": list(map(pinned, trace.sources)),
+        "sections": list(trace.sections),
+    }
+
+
+def pinned(ref: Ref) -> str:
+    """Return a reference with all digits of its version."""
+    return f"{ref.path}@{ref.version}" if ref.version else ref.path
+
+
+def day_of(at: float) -> str:
+    """Return the day, in UTC, of a time in seconds since 1970."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d")
+
+
+def start_of(day: str) -> float:
+    """Return when a day begins, in seconds since 1970."""
+    return datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=UTC).timestamp()
+
+
+def texts(value: Any) -> Iterator[str]:  # noqa: ANN401
+    """Yield every text in a JSON-able value, but for the keys of its mappings."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for inner in value.values():
+            yield from texts(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from texts(inner)

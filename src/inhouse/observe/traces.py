@@ -1,0 +1,172 @@
+"""Traces for somebody to read: their own, or everybody's for an auditor, under the labels of now.
+
+A trace may be read by whoever the label admits that it was recorded with, and who may still use
+the endpoint and the model that answered and read every source that was cited. So a label that was
+tightened hides old traces from the next look on, and so does a source that was deleted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from inhouse.catalog import Catalog, audit
+from inhouse.core.access import Action, Actor
+from inhouse.core.artifact import Ref
+from inhouse.core.errors import BadInput, NotFound, Refused
+from inhouse.core.label import Label
+from inhouse.core.nouns import Trace
+from inhouse.observe import days
+from inhouse.observe.rows import Row
+from inhouse.observe.wanted import Wanted
+
+AUDITOR = "auditor"
+MOST = 10_000
+LATE_SECONDS = 5.0
+POLL_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Traces, the last one first, and how many more were passed by that a label closes."""
+
+    traces: Sequence[Trace]
+    hidden: int
+
+
+class Traces:
+    """The traces in a folder, to be read by whoever may."""
+
+    def __init__(self, catalog: Catalog, folder: Path) -> None:
+        self._catalog = catalog
+        self._folder = folder
+
+    def find(self, reader: Actor, wanted: Wanted, *, last: int = 50) -> Page:
+        """Return the last traces that are wanted and that the reader may read.
+
+        Those of others need the group ``auditor``, and that they were read goes on record.
+
+        Raises:
+            Refused: the traces of somebody else are wanted, and the reader is no auditor.
+            BadInput: more are asked for than are given at once.
+        """
+        if not 0 < last <= MOST:
+            raise BadInput(f"{last} traces cannot be given at once.", f"Ask for 1 to {MOST:,}.")
+        page = self._look(reader, self._within(reader, wanted), last)
+        self._account(reader, page.traces)
+        return page
+
+    def get(self, reader: Actor, id: str) -> Trace:
+        """Return one trace by its id, which may be cut short.
+
+        Raises:
+            NotFound: there is none, or the reader may not read it.
+            BadInput: several begin so.
+        """
+        wanted = self._within(reader, Wanted(id=id))
+        found = self._look(reader, wanted, MOST).traces
+        exact = [trace for trace in found if trace.id == id] or found
+        if not exact:
+            raise NotFound("trace", id, (), "Nor one that you may not read: inhouse traces")
+        if len(exact) > 1:
+            raise BadInput(f"Several traces begin with {id!r}.", "Give more of the id.")
+        self._account(reader, exact)
+        return exact[0]
+
+    def follow(self, reader: Actor, wanted: Wanted) -> Iterator[Trace]:
+        """Yield traces as they are finished, from now on and without end.
+
+        Raises:
+            Refused: the traces of somebody else are wanted, and the reader is no auditor.
+        """
+        wanted = replace(self._within(reader, wanted), since=time.time())
+        told: set[str] = set()
+        while True:
+            page = self._look(reader, wanted, MOST)
+            ended = [trace for trace in reversed(page.traces) if trace.state != "open"]
+            fresh = [trace for trace in ended if trace.id not in told]
+            self._account(reader, fresh)
+            yield from fresh
+            # What is still open, or comes a little late, is looked at again.
+            waiting = [trace.at for trace in page.traces if trace.state == "open"]
+            since = min([*waiting, time.time() - LATE_SECONDS])
+            wanted = replace(wanted, since=max(wanted.since, since))
+            told = {trace.id for trace in ended}
+            time.sleep(POLL_SECONDS)
+
+    def _within(self, reader: Actor, wanted: Wanted) -> Wanted:
+        """Narrow what is wanted to what may be looked at."""
+        if AUDITOR in reader.groups:
+            return wanted
+        if wanted.actor not in ("", reader.name):
+            with self._catalog.database.write() as connection:
+                note = f"wanted those of {wanted.actor}"
+                audit.write(connection, reader.name, "read", "traces", allowed=False, note=note)
+            raise Refused(
+                f"{reader.name} may not read the traces of {wanted.actor}.",
+                f"Leave the name out for your own; those of others need the group {AUDITOR!r}.",
+            )
+        return replace(wanted, actor=reader.name)
+
+    def _look(self, reader: Actor, wanted: Wanted, last: int) -> Page:
+        judge = _Judge(self._catalog, reader)
+        found: list[Trace] = []
+        hidden = 0
+        with contextlib.closing(days.rows(self._catalog, self._folder, wanted)) as rows:
+            for row in rows:
+                # Before the text is looked at: the count must not tell what is in it.
+                if not judge.admits(row):
+                    hidden += 1
+                    continue
+                if not wanted.contains or wanted.in_text(row):
+                    found.append(row.trace)
+                if len(found) == last:
+                    break
+        return Page(found, hidden)
+
+    def _account(self, reader: Actor, traces: Sequence[Trace]) -> None:
+        """Put on record whose traces somebody read."""
+        others = Counter(trace.actor for trace in traces if trace.actor != reader.name)
+        if others:
+            note = ", ".join(f"{count} of {actor}" for actor, count in sorted(others.items()))
+            with self._catalog.database.write() as connection:
+                audit.write(connection, reader.name, "read", "traces", note=note)
+
+
+class _Judge:
+    """Decides on many rows at one moment; those that rest on the same have the same answer."""
+
+    def __init__(self, catalog: Catalog, reader: Actor) -> None:
+        self._access = catalog.access
+        self._reader = reader
+        self._known: dict[tuple[str, ...], bool] = {}
+
+    def admits(self, row: Row) -> bool:
+        """Say whether the reader may read a row."""
+        key = (row.label, row.endpoint, row.model, row.sources)
+        if key not in self._known:
+            self._known[key] = self._decide(row)
+        return self._known[key]
+
+    def _decide(self, row: Row) -> bool:
+        if not Label.parse(row.label).admits(self._reader.groups):
+            return False
+        return all(
+            self._access.decide(self._reader, action, ref, record=False).allowed
+            for action, ref in rests_on(row)
+        )
+
+
+def rests_on(row: Row) -> Iterator[tuple[Action, Ref]]:
+    """Yield what the answer of a row was made with, and what a reader must be allowed to do."""
+    if row.endpoint:
+        yield "use", Ref.parse(row.endpoint)
+    if row.model:
+        with contextlib.suppress(BadInput):  # what an API calls its model
+            yield "use", Ref.parse(row.model)
+    for source in row.sources.split():
+        yield "read", Ref.parse(source)

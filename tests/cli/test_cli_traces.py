@@ -1,0 +1,122 @@
+"""`inhouse traces` from the terminal: listing, showing, following, rolling up, erasing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from small_project import PROGRAM, edit, environment, opened, quickly
+
+from inhouse.core.label import Label
+from inhouse.core.nouns import Trace
+from inhouse.project import recording
+
+DAY = 86_400
+
+
+def trace(id: str, actor: str, question: str, *, at: float, endpoint) -> Trace:
+    return Trace(
+        id=id,
+        at=at,
+        actor=actor,
+        route="/v1/chat/completions",
+        state="done",
+        label=Label.OPEN,
+        endpoint=endpoint,
+        model="echo",
+        request={"messages": [{"role": "user", "content": question}], "temperature": 0},
+        answer="Seven [bold]crowns[/].",
+        seconds=1.25,
+    )
+
+
+@pytest.fixture
+def folder(made: Path) -> Path:
+    edit(made, "buy-side: [ana, bo]", "buy-side: [ana, bo]\n  auditor: [cy]")
+    edit(made, "project: small", "project: small\ntraces: {keep: 90d}")
+    with opened(made) as project:
+        project._apply(project.plan(), loosen=False)
+        endpoint = project.catalog.heads("endpoints")[1]
+        now = time.time()
+
+        async def record() -> None:
+            recorder = recording.recorder(project)
+            for one in (
+                trace("aaaa1111aaaa", "ana", "What is\nthe price?", at=now - 3, endpoint=endpoint),
+                trace("bbbb2222bbbb", "bo", "And the size?", at=now - 2, endpoint=endpoint),
+                trace("cccc3333cccc", "ana", "Long ago?", at=now - 5 * DAY, endpoint=endpoint),
+                trace("dddd4444dddd", "ana", "Too long ago?", at=now - 99 * DAY, endpoint=endpoint),
+            ):
+                await recorder.record(one)
+            recorder.close()
+
+        asyncio.run(record())
+    return made.parent
+
+
+def test_the_verbs(folder: Path):
+    def say(*words: str, actor: str = "ana", code: int = 0) -> str:
+        done = quickly("traces", *words, cwd=folder, INHOUSE_ACTOR=actor)
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout if code == 0 else done.stderr
+
+    listed = say()
+    assert [line.split()[2:4] for line in listed.splitlines()[1:4]] == [
+        ["dddd4444", "ana"],
+        ["cccc3333", "ana"],
+        ["aaaa1111", "ana"],
+    ]
+    assert "What is the price?" in listed
+    assert "bbbb2222" not in listed
+    assert "bbbb2222" in say("--since", "1h", actor="cy")
+    assert "cccc3333" not in say("--since", "1h", actor="cy")
+    assert "cccc3333" in say("--endpoint", "open", "--state", "done", "--contains", "LONG AGO")
+    assert "may not read the traces of bo" in say("--actor", "bo", code=2)
+    assert "'soon' is no time" in say("--since", "soon", code=2)
+    found = json.loads(say("--last", "1", "--json"))
+    assert (found["hidden"], found["traces"][0]["id"]) == (0, "aaaa1111aaaa")
+    shown = say("show", "aaaa")
+    assert "What is\nthe price?" in shown
+    assert "Seven [bold]crowns[/]." in shown
+    assert json.loads(say("show", "aaaa", "--json"))["label"] == "open"
+    assert "no trace 'bbbb'" in say("show", "bbbb", code=2)
+    rolled = json.loads(say("roll", "--json"))
+    assert [len(rolled[key]) for key in ("rolled", "deleted", "waiting")] == [2, 1, 0]
+    assert "nothing to roll up" in say("roll")
+    assert "dddd4444" not in say()
+    assert "What is to be erased?" in say("erase", code=2)
+    assert say("erase", "--actor", "ana").startswith("2 traces erased")
+    assert json.loads(say("--json"))["traces"] == []
+    assert json.loads(say("erase", "bbbb2222bbbb", "--json")) == {"erased": 1}
+
+
+def test_following(folder: Path):
+    command = [*PROGRAM, "traces", "--follow", "--json"]
+    heard = threading.Event()
+
+    def record() -> None:
+        with opened(folder / "inhouse.yaml") as project:
+            recorder = recording.recorder(project)
+            number = 0
+            while not heard.wait(0.1):  # it may not be up yet
+                one = trace(f"new-{number}", "ana", "New?", at=time.time() + 1, endpoint=None)
+                asyncio.run(recorder.record(one))
+                number += 1
+            recorder.close()
+
+    thread = threading.Thread(target=record)
+    with subprocess.Popen(
+        command, cwd=folder, env=environment(), stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        thread.start()
+        line = json.loads(process.stdout.readline())
+        heard.set()
+        thread.join()
+        process.kill()
+    assert line["id"].startswith("new-")
