@@ -25,9 +25,7 @@ class Access:
 
     def actor(self, name: str) -> Actor:
         """Return an actor with the groups held at this moment; a stranger holds none."""
-        query = select(members.c.group).where(members.c.actor == name)
-        with self._database.read() as connection:
-            return Actor(name, frozenset(connection.execute(query).scalars()))
+        return Actor(name, self._lineage.now().groups(name))
 
     def groups(self) -> dict[str, frozenset[str]]:
         """Return every actor that holds a group, with the groups."""

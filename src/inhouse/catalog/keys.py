@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from sqlalchemy import select
 
 from inhouse.catalog import audit
-from inhouse.catalog.database import Database
+from inhouse.catalog.database import Database, advance
+from inhouse.catalog.lineage import Lineage
 from inhouse.catalog.schema import keys
 from inhouse.core.errors import BadInput, BadKey, NotFound
 
@@ -32,8 +33,9 @@ class Key:
 class Keys:
     """The keys of one catalog."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, lineage: Lineage) -> None:
         self._database = database
+        self._lineage = lineage
 
     def create(self, actor: str, *, by: str, days: float | None = None) -> tuple[Key, str]:
         """Make a key for an actor and return it with its secret, which is nowhere stored.
@@ -76,6 +78,7 @@ class Keys:
             if connection.execute(change).rowcount == 0:
                 known = connection.execute(select(keys.c.id)).scalars().all()
                 raise NotFound("key", id, known)
+            advance(connection)
             audit.write(connection, by, "revoke key", f"key {id}", note="")
 
     def actor_of(self, secret: str) -> str:
@@ -84,9 +87,7 @@ class Keys:
         Raises:
             BadKey: it is unknown, expired or revoked.
         """
-        query = select(keys).where(keys.c.hash == _hash(secret))
-        with self._database.read() as connection:
-            row = connection.execute(query).one_or_none()
+        row = self._lineage.now().key(_hash(secret))
         if row is None:
             raise BadKey("This API key is not known here.", "Ask for one: inhouse keys create.")
         if row.revoked is not None:

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, Select, select
+from sqlalchemy import CTE, ColumnElement, Row, Select, select
 
 from inhouse.catalog.database import Database
-from inhouse.catalog.schema import artifacts, edges, names
+from inhouse.catalog.schema import artifacts, edges, keys, members, names
 from inhouse.core.artifact import Ref
 from inhouse.core.label import Clauses, Label
 
@@ -62,7 +62,7 @@ class Lineage:
 
 
 class Moment:
-    """What references mean and demand in one epoch, read when it is first asked for."""
+    """What references, names and keys mean in one epoch, read when it is first asked for."""
 
     def __init__(self, database: Database, clauses: Clauses, *, epoch: int) -> None:
         self.epoch = epoch
@@ -72,6 +72,26 @@ class Moment:
         self._states: dict[Ref, State] = {}
         self._sources: dict[str, tuple[Ref, ...]] = {}
         self._items: dict[str, tuple[Ref, ...]] = {}
+        self._groups: dict[str, frozenset[str]] = {}
+        self._keys: dict[str, Row[Any]] = {}
+
+    def groups(self, actor: str) -> frozenset[str]:
+        """Return the groups that an actor holds; a stranger holds none."""
+        if actor not in self._groups:
+            query = select(members.c.group).where(members.c.actor == actor)
+            with self._database.read() as connection:
+                self._groups[actor] = frozenset(connection.execute(query).scalars())
+        return self._groups[actor]
+
+    def key(self, hash: str) -> Row[Any] | None:
+        """Return what is known of the key with that hash, or None if there is none."""
+        if hash not in self._keys:
+            with self._database.read() as connection:
+                row = connection.execute(select(keys).where(keys.c.hash == hash)).one_or_none()
+            if row is None:
+                return None  # not remembered: there is no end of wrong keys
+            self._keys[hash] = row
+        return self._keys[hash]
 
     def state(self, ref: Ref) -> State | None:
         """Return the one version a reference means, or None if it means none or several."""

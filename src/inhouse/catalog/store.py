@@ -57,7 +57,7 @@ class Catalog:
         self.root = root
         self.lineage = Lineage(self.database)
         self.access = Access(self.database, self.lineage)
-        self.keys = Keys(self.database)
+        self.keys = Keys(self.database, self.lineage)
 
     def close(self) -> None:
         """Close the database."""

@@ -48,7 +48,7 @@ class Door(Route):
         async def endpoint(request: Request) -> Response:
             if guard == "public":
                 return await handler(request, NOBODY)
-            return await handler(request, await identify(house.catalog, request.headers))
+            return await handler(request, identify(house.catalog, request.headers))
 
         super().__init__(path, endpoint, methods=[method], name=path)
 
