@@ -25,6 +25,7 @@ from inhouse.train.pairs import Cut, Pair, batches, titled
 BASE = "base"
 WEIGHTS = "model.safetensors"
 CHECKPOINT = "checkpoint.safetensors"
+SCRATCH = (CHECKPOINT, f"{CHECKPOINT}.part")
 KEEP_EVERY = 20
 WARMING = 0.1
 
@@ -82,7 +83,7 @@ def stage(cut: Cut) -> Stage:
             "first_loss": round(fmean(losses[:edge]), 4),
             "last_loss": round(fmean(losses[-edge:]), 4),
         }
-        return Result(summary, scratch=(CHECKPOINT,))
+        return Result(summary, scratch=SCRATCH)
 
     return Stage("train.embed", 1, run)
 

@@ -82,15 +82,15 @@ class Learner:
         return float(loss.detach())
 
     def save(self, path: Path, losses: Sequence[float]) -> None:
-        """Write what `resume` needs, whole or not at all."""
+        """Write what `resume` needs, whole or not at all: first to `path` with .part behind it."""
         from safetensors.torch import save_file
 
         tensors = {f"model.{name}": tensor for name, tensor in self._model.state_dict().items()}
         for number, state in self._optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{number}.{key}": value for key, value in state.items()}
-        aside = path.with_suffix(".part")
+        aside = path.with_name(f"{path.name}.part")
         save_file(tensors, aside, {"losses": json.dumps(list(losses))})
-        with aside.open("rb") as file:
+        with aside.open("r+b") as file:
             os.fsync(file.fileno())
         aside.replace(path)
 
