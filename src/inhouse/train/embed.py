@@ -25,6 +25,7 @@ from inhouse.train.pairs import Cut, Pair, batches, titled
 BASE = "base"
 WEIGHTS = "model.safetensors"
 CHECKPOINT = "checkpoint.safetensors"
+SCRATCH = (CHECKPOINT, f"{CHECKPOINT}.part")
 KEEP_EVERY = 20
 WARMING = 0.1
 
@@ -40,7 +41,6 @@ class Embed:
         tokens: the most tokens of a text that are read.
         rate: the highest learning rate; it rises over the first tenth and falls to 0.
         temperature: what scores are divided by; the lower, the harder near misses are pushed.
-        share: how far the result lies from the base (0) towards what was learnt (1).
     """
 
     epochs: int = 1
@@ -49,7 +49,6 @@ class Embed:
     tokens: int = 96
     rate: float = 2e-5
     temperature: float = 0.05
-    share: float = 0.5
 
 
 def stage(cut: Cut) -> Stage:
@@ -82,7 +81,7 @@ def stage(cut: Cut) -> Stage:
             "first_loss": round(fmean(losses[:edge]), 4),
             "last_loss": round(fmean(losses[-edge:]), 4),
         }
-        return Result(summary, scratch=(CHECKPOINT,))
+        return Result(summary, scratch=SCRATCH)
 
     return Stage("train.embed", 1, run)
 
@@ -127,7 +126,7 @@ def _learn(
         ctx.progress(number + 1, len(plan), "steps")
         if (number + 1) % KEEP_EVERY == 0:
             learner.save(checkpoint, losses)
-    learner.write(ctx.work / WEIGHTS, share=spec.share)
+    learner.write(ctx.work / WEIGHTS)
     return losses
 
 

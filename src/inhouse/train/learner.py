@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,7 +50,6 @@ class Learner:
         self._padding: int = read_json(folder / "config.json").get("pad_token_id") or 0
         self._temperature = temperature
         self._model = _load(folder)
-        self._base = {n: t.clone() for n, t in self._model.state_dict().items()}
         self._optimizer = torch.optim.AdamW(self._model.parameters(), weight_decay=DECAY)
 
     def step(self, pairs: Sequence[Pair], *, rate: float) -> float:
@@ -82,15 +81,15 @@ class Learner:
         return float(loss.detach())
 
     def save(self, path: Path, losses: Sequence[float]) -> None:
-        """Write what `resume` needs, whole or not at all."""
+        """Write what `resume` needs, whole or not at all: first to `path` with .part behind it."""
         from safetensors.torch import save_file
 
         tensors = {f"model.{name}": tensor for name, tensor in self._model.state_dict().items()}
         for number, state in self._optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{number}.{key}": value for key, value in state.items()}
-        aside = path.with_suffix(".part")
+        aside = path.with_name(f"{path.name}.part")
         save_file(tensors, aside, {"losses": json.dumps(list(losses))})
-        with aside.open("rb") as file:
+        with aside.open("r+b") as file:
             os.fsync(file.fileno())
         aside.replace(path)
 
@@ -114,17 +113,11 @@ class Learner:
         self._optimizer.load_state_dict({"state": optimizer, "param_groups": groups})
         return losses
 
-    def write(self, path: Path, *, share: float) -> None:
-        """Write weights between those of the base (`share` 0) and those learnt (1).
-
-        Halfway, what was learnt stays and little of what was known before is lost (WiSE-FT,
-        Wortsman et al., arXiv 2109.01903).
-        """
+    def write(self, path: Path) -> None:
+        """Write the weights as they are now, in the way of a pulled model."""
         from safetensors.torch import save_file
 
-        learnt: Mapping[str, Tensor] = self._model.state_dict()
-        mixed = {n: old + share * (learnt[n] - old) for n, old in self._base.items()}
-        save_file(mixed, path, {"format": "pt"})
+        save_file(self._model.state_dict(), path, {"format": "pt"})
 
     def _read(self, texts: Sequence[str], starts: Sequence[int]) -> _Read:
         """Read texts, of which the tokens from the characters `starts` on count one by one."""
