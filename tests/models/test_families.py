@@ -78,7 +78,7 @@ def tiny(tmp_path: Path) -> Callable[..., Path]:
 async def greedy(engine: Engine, prompts: list[list[int]], count: int = 24) -> list[list[int]]:
     async def one(prompt: list[int]) -> list[int]:
         request = Request(prompt, Sampling(max_tokens=count), frozenset({255}))
-        return [token async for token in engine.submit(request)]
+        return [step.token async for step in engine.submit(request)]
 
     return await asyncio.gather(*map(one, prompts))
 

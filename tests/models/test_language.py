@@ -58,7 +58,7 @@ async def test_float32_gives_the_tokens_of_transformers(
 
     async def greedy(prompt: list[int]) -> list[int]:
         request = Request(prompt, Sampling(max_tokens=32), exact_model._stops)
-        return [token async for token in exact_model._engine.submit(request)]
+        return [step.token async for step in exact_model._engine.submit(request)]
 
     found = await asyncio.gather(*map(greedy, prompts))
     for prompt, answer in zip(prompts, found, strict=True):

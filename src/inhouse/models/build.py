@@ -72,6 +72,7 @@ def run(spec: Build, inputs: Inputs, ctx: Context) -> Result:
     config = dict(weights.config) | {"max_tokens": context_tokens(source, weights.config)}
     if kind == "language":
         config["eos_token_id"] = _stops(source, weights.config)
+        _save_vocabulary(source, config["eos_token_id"][0], ctx.work)
     (ctx.work / "config.json").write_bytes(orjson.dumps(config, option=orjson.OPT_INDENT_2))
     return Result(
         {
@@ -86,7 +87,7 @@ def run(spec: Build, inputs: Inputs, ctx: Context) -> Result:
     )
 
 
-STAGE = Stage("models.build", 2, run)
+STAGE = Stage("models.build", 3, run)
 
 
 def _save(weights: Weights, precision: Literal["int8", "f16", "f32"], path: Path) -> None:
@@ -100,6 +101,17 @@ def _save(weights: Weights, precision: Literal["int8", "f16", "f32"], path: Path
 
     _name_in_order(model)
     openvino.save_model(model, path, compress_to_fp16=False)
+
+
+def _save_vocabulary(source: Path, stop: int, folder: Path) -> None:
+    """Save what constraints on answers need, if the tokens can be spelled out."""
+    from inhouse.models.chat_format import load_tokenizer
+    from inhouse.models.openvino.grammar import FOLDER, save_vocabulary
+    from inhouse.models.vocabulary import Vocabulary
+
+    vocabulary = Vocabulary(load_tokenizer(source))
+    if vocabulary.readable:
+        save_vocabulary(vocabulary.spelled, stop, folder / FOLDER)
 
 
 def _check_pooling(folder: Path) -> None:
