@@ -97,3 +97,12 @@ def exact_model(smollm_f32: Path) -> Iterator[LocalModel]:
     model = load_language(smollm_f32, name="smol", exact=True, threads=2)
     yield model
     asyncio.run(model.close())
+
+
+@pytest.fixture(scope="session")
+def reference_model(language_weights: Path) -> Iterator[LocalModel]:
+    """The built-in language model on transformers."""
+    pytest.importorskip("transformers")
+    model = load_language(language_weights, name="smol", engine="transformers", threads=2)
+    yield model
+    asyncio.run(model.close())
