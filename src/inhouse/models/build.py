@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import orjson
 
@@ -24,6 +24,7 @@ from inhouse.models.weight_files import read_json
 if TYPE_CHECKING:
     from inhouse.models.weights import Weights
 
+Precision = Literal["int8", "int4", "f32"]
 MODEL = "openvino_model.xml"
 NAMES: Mapping[Kind, str] = {"language": "a language model", "embedder": "an embedder"}
 KEPT = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
@@ -37,11 +38,11 @@ class Build:
     """
 
     kind: Kind = "language"
-    precision: Literal["int8", "f32"] = "int8"
+    precision: Precision = "int8"
 
     def __post_init__(self) -> None:
-        if self.precision not in ("int8", "f32"):
-            raise BadInput(f"{self.precision!r} is not a precision.", "Use int8 or f32.")
+        if self.precision not in get_args(Precision):
+            raise BadInput(f"{self.precision!r} is not a precision.", "Use int8, int4 or f32.")
 
 
 def run(spec: Build, inputs: Inputs, ctx: Context) -> Result:
@@ -90,7 +91,7 @@ def run(spec: Build, inputs: Inputs, ctx: Context) -> Result:
 STAGE = Stage("models.build", 3, run)
 
 
-def _save(weights: Weights, precision: Literal["int8", "f16", "f32"], path: Path) -> None:
+def _save(weights: Weights, precision: Precision | Literal["f16"], path: Path) -> None:
     from inhouse.models.openvino.bert import build_encoder
     from inhouse.models.openvino.llama import build_decoder
 

@@ -100,7 +100,7 @@ class TransformersEngine:
 
 
 def _step(token: int, logits: Any, top: int) -> Step:  # noqa: ANN401
-    chances = logits.log_softmax(-1)
+    chances = logits.double().log_softmax(-1)  # in float32, thousands of words lose digits
     best = chances.topk(top)
     likeliest = tuple(zip(best.indices.tolist(), best.values.tolist(), strict=True))
     return Step(token, float(chances[token]), likeliest)
