@@ -15,6 +15,7 @@ from inhouse.core.protocols import Piece, Sampling
 from inhouse.models.engine import Request
 from inhouse.models.language import LocalModel
 from inhouse.models.load import load_language
+from models.conftest import run_build
 
 PROMPTS = [
     "What is the capital of France?",
@@ -52,17 +53,23 @@ async def test_together_is_as_alone(exact_model: LocalModel) -> None:
 
 
 @pytest.mark.slow
-async def test_eight_bits_stay_near_the_original(smollm_folder: Path, smollm_f32: Path) -> None:
-    text = " ".join(PROMPTS) + (
-        " The committee met on Tuesday to review the budget, and agreed that travel expenses "
-        "above the limit need approval by the head of department before any booking is made."
-    )
-    ids = load_ids(smollm_f32, text)
-    exact, small = log_probabilities(smollm_f32, ids), log_probabilities(smollm_folder, ids)
+@pytest.mark.parametrize(("precision", "most", "same"), [("int8", 0.02, 0.9), ("int4", 0.3, 0.6)])
+def test_fewer_bits_stay_near_the_original(
+    language_weights: Path,
+    smollm_f32: Path,
+    tmp_path: Path,
+    precision: str,
+    most: float,
+    same: float,
+) -> None:
+    """The mean divergence from float32 (Kullback-Leibler) on a page of our own is small."""
+    run_build(language_weights, tmp_path, precision)
+    page = Path(__file__).parents[2] / "docs" / "concepts.md"
+    ids = load_ids(smollm_f32, page.read_text(encoding="utf-8"))[:600]
+    exact, small = log_probabilities(smollm_f32, ids), log_probabilities(tmp_path, ids)
     divergence = (np.exp(exact) * (exact - small)).sum(-1)
-    assert divergence.mean() < 0.02
-    same = (exact.argmax(-1) == small.argmax(-1)).mean()
-    assert same > 0.9
+    assert divergence.mean() < most
+    assert (exact.argmax(-1) == small.argmax(-1)).mean() > same
 
 
 def load_ids(folder: Path, text: str) -> list[int]:

@@ -48,14 +48,19 @@ class Build:
 def run(spec: Build, inputs: Inputs, ctx: Context) -> Result:
     """Build the model that the input ``weights`` holds into ``ctx.work``.
 
+    An input ``adapter`` is merged into the weights first.
+
     Raises:
         BadInput: it is of a family that cannot be built, or a file is missing.
     """
+    from inhouse.models.adapter import merged
     from inhouse.models.weights import open_weights
 
     started = time.perf_counter()
     source = inputs["weights"].folder
     weights = open_weights(source)
+    if "adapter" in inputs:
+        weights = merged(weights, inputs["adapter"].folder)
     kind = kind_of(weights.config)
     if kind != spec.kind:
         ref = inputs["weights"].artifact.ref.path

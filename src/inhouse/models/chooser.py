@@ -1,4 +1,7 @@
-"""Chooses tokens by all settings of a `Sampling`, for an engine that leaves it to us. Needs torch."""
+"""Chooses tokens by all settings of a `Sampling`, for an engine that leaves it to us.
+
+Needs torch.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +51,8 @@ class Chooser:
         if s.temperature == 0:
             return torch.argmax(logits)
         chances, order = torch.softmax(logits / s.temperature, -1).sort(descending=True)
-        chances[s.top_k :] = 0
+        if s.top_k is not None:
+            chances[s.top_k :] = 0
         chances[chances < s.min_p * chances[0]] = 0
         chances = chances / chances.sum()
         chances[chances.cumsum(-1) - chances >= s.top_p] = 0

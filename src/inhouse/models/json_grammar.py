@@ -34,7 +34,18 @@ FORMATS = {
 """Narrower than the standards, so that whatever is written is valid: no 29th of February."""
 
 NOTES = frozenset(
-    "title description default examples deprecated readOnly writeOnly $schema $id $comment".split()
+    {
+        "$comment",
+        "$id",
+        "$schema",
+        "default",
+        "deprecated",
+        "description",
+        "examples",
+        "readOnly",
+        "title",
+        "writeOnly",
+    }
 )
 TYPES = ("string", "integer", "number", "boolean", "null", "array", "object")
 Schema = Mapping[str, Any]
@@ -175,7 +186,8 @@ class _Writer:
 
     def _array(self, said: dict[str, Any], place: str) -> str:
         first = [
-            self._any_of(part, f"{place}[{i}]") for i, part in enumerate(said.pop("prefixItems", []))
+            self._any_of(part, f"{place}[{i}]")
+            for i, part in enumerate(said.pop("prefixItems", []))
         ]
         items = said.pop("items", not first)
         least, most = _sizes(said, "Items", ITEMS, place)
@@ -207,7 +219,7 @@ class _Writer:
     def _members(self, properties: Schema, required: set[str], place: str) -> str:
         """Return what stands between the braces: commas only between those that are there."""
         after, alone = '""', '""'
-        for name, schema in reversed(properties.items()):
+        for name, schema in reversed(list(properties.items())):
             key = literal(_json(name) + ":")
             pair = self._rule(f"{key} {self._any_of(schema, f'{place}.{name}')}")
             first = f"{pair} {after}"

@@ -32,7 +32,7 @@ def integers(bounds: Mapping[str, object], place: str) -> str:
 def numbers(bounds: Mapping[str, object], place: str) -> str:
     """Return the grammar of numbers within `bounds`, with at most four decimals."""
     if not bounds:
-        return f"{integers({}, place)} (\".\" [0-9]{{1,{DECIMALS}}})?"
+        return f'{integers({}, place)} ("." [0-9]{{1,{DECIMALS}}})?'
     return _union((p for n in range(DECIMALS + 1) for p in _scaled(bounds, n, place)), place)
 
 

@@ -38,7 +38,7 @@ class OpenVINOEngine:
     """Runs a model that `build` made."""
 
     def __init__(
-        self, folder: Path, *, exact: bool = False, threads: int = 0, cache_gib: float = 2.0
+        self, folder: Path, *, exact: bool = False, threads: int = 0, cache_bytes: int = 2**31
     ) -> None:
         """Start the worker and wait until it has loaded the model.
 
@@ -46,7 +46,7 @@ class OpenVINOEngine:
             folder: where ``openvino_model.xml`` and ``config.json`` lie.
             exact: compute in float32 throughout, for proofs; slower.
             threads: CPU threads, 0 for as many as there are.
-            cache_gib: memory for the tokens of all running conversations, in GiB.
+            cache_bytes: memory for the tokens of all running conversations.
 
         Raises:
             BadInput: the model cannot be loaded.
@@ -64,7 +64,7 @@ class OpenVINOEngine:
             threading.Thread(target=work, daemon=True) for work in (self._write, self._read)
         ]
         settings: dict[str, Any] = {"folder": str(folder), "exact": exact, "threads": threads}
-        self._send(settings | {"cache_bytes": int(cache_gib * 2**30)})
+        self._send(settings | {"cache_bytes": cache_bytes})
         self._threads[0].start()
         assert self._process.stdout is not None
         line = self._process.stdout.readline()

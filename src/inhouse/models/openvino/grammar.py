@@ -22,6 +22,7 @@ from inhouse.models.weights import Weights
 FOLDER = "vocabulary"
 WIDTH = 32
 
+
 def save_vocabulary(tokens: list[bytes], stop: int, folder: Path) -> None:
     """Write the tokens in the form in which OpenVINO looks for them: as a detokenizer.
 
@@ -34,11 +35,13 @@ def save_vocabulary(tokens: list[bytes], stop: int, folder: Path) -> None:
     starts = np.concatenate([[0], ends[:-1]]).astype(np.int32)
     letters = np.frombuffer(b"".join(tokens), np.uint8)
     ids = opset15.parameter([-1, -1], np.int64)
+    ids.output(0).set_names({"ids"})
     table = [opset15.constant(array).output(0) for array in (starts, ends, letters)]
     inputs = [opset15.convert(ids, "i32").output(0), *table]
     *ragged, characters = factory.create("VocabDecoder", inputs).outputs()
     texts = factory.create("FuzeRagged", ragged).outputs()
     result = opset15.result(opset15.string_tensor_pack(*texts, characters))
+    result.output(0).set_names({"texts"})
     model = ov.Model([result], [ids], "detokenizer")
     for place, node in enumerate(model.get_ordered_ops()):
         node.set_friendly_name(f"{node.get_type_name()}_{place}")
