@@ -175,7 +175,7 @@ async def test_what_does_not_fit_is_refused(model: LocalModel) -> None:
 
 
 WANTS: dict[str, Sampling] = {
-    "logit_bias": Sampling(logit_bias=((5, 1.0),)),
+    "logit_bias": Sampling(max_tokens=4, logit_bias=((5, 1.0),)),
     "regex": Sampling(max_tokens=4, constraint=Constraint("regex", "a|b")),
     "grammar": Sampling(max_tokens=4, constraint=Constraint("grammar", 'root ::= "a"')),
     "json_schema": Sampling(max_tokens=4, constraint=Constraint("json_schema", '{"const":1}')),
