@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,20 @@ from inhouse.models import build, pull
 from inhouse.models.language import LocalModel
 from inhouse.models.load import load_language
 from inhouse.models.weight_files import read_json
+from models.test_text_stream import byte_tokenizer
+
+SIZES = {
+    "vocab_size": 256,
+    "hidden_size": 64,
+    "intermediate_size": 96,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 128,
+    "eos_token_id": 255,
+    "bos_token_id": None,
+    "initializer_range": 0.2,
+}
 
 
 def as_input(folder: Path) -> Input:
@@ -39,13 +54,16 @@ def as_input(folder: Path) -> Input:
     return Input(artifact, folder)
 
 
-def run_build(source: Path, work: Path, precision: str = "int8") -> dict[str, object]:
+def run_build(
+    source: Path, work: Path, precision: str = "int8", adapter: Path | None = None
+) -> dict[str, object]:
     """Build the pulled model in `source` into `work` and return the summary."""
     work.mkdir(parents=True, exist_ok=True)
     kind = pull.kind_of(read_json(source / "config.json"))
     spec = build.Build(kind, precision)  # type: ignore[arg-type]
     context = Context(work, Actor("test"))
-    return dict(build.run(spec, {"weights": as_input(source)}, context).summary)
+    inputs = {"weights": as_input(source)} | ({"adapter": as_input(adapter)} if adapter else {})
+    return dict(build.run(spec, inputs, context).summary)
 
 
 def run_pull(spec: pull.Pull, work: Path) -> dict[str, object]:
@@ -97,3 +115,36 @@ def exact_model(smollm_f32: Path) -> Iterator[LocalModel]:
     model = load_language(smollm_f32, name="smol", exact=True, threads=2)
     yield model
     asyncio.run(model.close())
+
+
+@pytest.fixture(scope="session")
+def reference_model(language_weights: Path) -> Iterator[LocalModel]:
+    """The built-in language model on transformers."""
+    pytest.importorskip("transformers")
+    model = load_language(language_weights, name="smol", engine="transformers", threads=2)
+    yield model
+    asyncio.run(model.close())
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Callable[..., Path]:
+    """Make a random model of a family and pull it from its folder."""
+
+    def make(family: str, **change: Any) -> Path:
+        transformers = pytest.importorskip("transformers")
+        import torch
+
+        torch.manual_seed(11)
+        config = getattr(transformers, f"{family}Config")(**(SIZES | change))
+        model = getattr(transformers, f"{family}ForCausalLM")(config)
+        for name, value in model.named_parameters():
+            if "norm" in name or name.endswith("bias"):
+                torch.nn.init.normal_(value, 1.0, 0.2)
+        source = tmp_path / "source"
+        model.to(torch.bfloat16).save_pretrained(source)
+        byte_tokenizer().save(str(source / "tokenizer.json"))
+        (source / "chat_template.jinja").write_text("{{ messages[0].content }}")
+        run_pull(pull.Pull(f"file:{source}"), tmp_path / "pulled")
+        return tmp_path / "pulled"
+
+    return make

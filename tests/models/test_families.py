@@ -16,22 +16,8 @@ from inhouse.core.protocols import Sampling
 from inhouse.models.engine import Engine, Request
 from inhouse.models.language import LocalModel
 from inhouse.models.load import load_embedder, load_language
-from inhouse.models.pull import Pull
-from models.conftest import run_build, run_pull
-from models.test_text_stream import byte_tokenizer
+from models.conftest import run_build
 
-SIZES = {
-    "vocab_size": 256,
-    "hidden_size": 64,
-    "intermediate_size": 96,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "max_position_embeddings": 128,
-    "eos_token_id": 255,
-    "bos_token_id": None,
-    "initializer_range": 0.2,
-}
 LLAMA3 = {
     "rope_type": "llama3",
     "rope_theta": 10000.0,
@@ -51,34 +37,10 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
 pytestmark = pytest.mark.train
 
 
-@pytest.fixture
-def tiny(tmp_path: Path) -> Callable[..., Path]:
-    """Make a random model of a family and pull it from its folder."""
-
-    def make(family: str, **change: Any) -> Path:
-        transformers = pytest.importorskip("transformers")
-        import torch
-
-        torch.manual_seed(11)
-        config = getattr(transformers, f"{family}Config")(**(SIZES | change))
-        model = getattr(transformers, f"{family}ForCausalLM")(config)
-        for name, value in model.named_parameters():
-            if "norm" in name or name.endswith("bias"):
-                torch.nn.init.normal_(value, 1.0, 0.2)
-        source = tmp_path / "source"
-        model.to(torch.bfloat16).save_pretrained(source)
-        byte_tokenizer().save(str(source / "tokenizer.json"))
-        (source / "chat_template.jinja").write_text("{{ messages[0].content }}")
-        run_pull(Pull(f"file:{source}"), tmp_path / "pulled")
-        return tmp_path / "pulled"
-
-    return make
-
-
 async def greedy(engine: Engine, prompts: list[list[int]], count: int = 24) -> list[list[int]]:
     async def one(prompt: list[int]) -> list[int]:
         request = Request(prompt, Sampling(max_tokens=count), frozenset({255}))
-        return [token async for token in engine.submit(request)]
+        return [step.token async for step in engine.submit(request)]
 
     return await asyncio.gather(*map(one, prompts))
 
@@ -184,7 +146,9 @@ def test_building_again_gives_the_same_bytes(tiny: Callable[..., Path], tmp_path
     source = tiny("Llama")
     for name in ("one", "two"):
         run_build(source, tmp_path / name)
-    files = sorted(p.name for p in (tmp_path / "one").iterdir())
-    assert "openvino_model.xml" in files
+    one = tmp_path / "one"
+    files = sorted(p.relative_to(one) for p in one.rglob("*") if p.is_file())
+    assert Path("openvino_model.xml") in files
+    assert Path("vocabulary/openvino_detokenizer.xml") in files
     for name in files:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()

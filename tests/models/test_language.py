@@ -15,6 +15,7 @@ from inhouse.core.protocols import Piece, Sampling
 from inhouse.models.engine import Request
 from inhouse.models.language import LocalModel
 from inhouse.models.load import load_language
+from models.conftest import run_build
 
 PROMPTS = [
     "What is the capital of France?",
@@ -45,28 +46,6 @@ async def ask(model: LocalModel, text: str, **settings: object) -> tuple[str, Pi
     return "".join(p.text for p in found), found[-1]
 
 
-@pytest.mark.train
-async def test_float32_gives_the_tokens_of_transformers(
-    exact_model: LocalModel, language_weights: Path
-) -> None:
-    """Each token of ours is the one that transformers finds likeliest after those before it."""
-    torch = pytest.importorskip("torch")
-    from inhouse.models.transformers_engine import TransformersEngine
-
-    reference = TransformersEngine(language_weights, threads=2)._model
-    prompts = [exact_model._format.encode([Message("user", p)]) for p in PROMPTS]
-
-    async def greedy(prompt: list[int]) -> list[int]:
-        request = Request(prompt, Sampling(max_tokens=32), exact_model._stops)
-        return [token async for token in exact_model._engine.submit(request)]
-
-    found = await asyncio.gather(*map(greedy, prompts))
-    for prompt, answer in zip(prompts, found, strict=True):
-        with torch.inference_mode():
-            logits = reference(torch.tensor([prompt + answer[:-1]])).logits[0]
-        assert answer == logits[len(prompt) - 1 :].argmax(-1).tolist()
-
-
 async def test_together_is_as_alone(exact_model: LocalModel) -> None:
     alone = [await ask(exact_model, p, max_tokens=16) for p in PROMPTS[:8]]
     together = await asyncio.gather(*(ask(exact_model, p, max_tokens=16) for p in PROMPTS[:8]))
@@ -74,17 +53,23 @@ async def test_together_is_as_alone(exact_model: LocalModel) -> None:
 
 
 @pytest.mark.slow
-async def test_eight_bits_stay_near_the_original(smollm_folder: Path, smollm_f32: Path) -> None:
-    text = " ".join(PROMPTS) + (
-        " The committee met on Tuesday to review the budget, and agreed that travel expenses "
-        "above the limit need approval by the head of department before any booking is made."
-    )
-    ids = load_ids(smollm_f32, text)
-    exact, small = log_probabilities(smollm_f32, ids), log_probabilities(smollm_folder, ids)
+@pytest.mark.parametrize(("precision", "most", "same"), [("int8", 0.02, 0.9), ("int4", 0.3, 0.6)])
+def test_fewer_bits_stay_near_the_original(
+    language_weights: Path,
+    smollm_f32: Path,
+    tmp_path: Path,
+    precision: str,
+    most: float,
+    same: float,
+) -> None:
+    """The mean divergence from float32 (Kullback-Leibler) on a page of our own is small."""
+    run_build(language_weights, tmp_path, precision)
+    page = Path(__file__).parents[2] / "docs" / "concepts.md"
+    ids = load_ids(smollm_f32, page.read_text(encoding="utf-8"))[:600]
+    exact, small = log_probabilities(smollm_f32, ids), log_probabilities(tmp_path, ids)
     divergence = (np.exp(exact) * (exact - small)).sum(-1)
-    assert divergence.mean() < 0.02
-    same = (exact.argmax(-1) == small.argmax(-1)).mean()
-    assert same > 0.9
+    assert divergence.mean() < most
+    assert (exact.argmax(-1) == small.argmax(-1)).mean() > same
 
 
 def load_ids(folder: Path, text: str) -> list[int]:
@@ -127,22 +112,6 @@ async def test_length_is_told_from_stop(int8_model: LocalModel) -> None:
     assert last.usage is not None
     assert last.usage.completion_tokens == 5
     assert text
-
-
-async def test_stop_strings_end_the_answer(exact_model: LocalModel) -> None:
-    whole, _ = await ask(exact_model, PROMPTS[2])
-    stop = whole[8:12]
-    text, last = await ask(exact_model, PROMPTS[2], stop=(stop,))
-    assert text == whole[: whole.find(stop)]
-    assert last.finish == "stop"
-
-
-async def test_seeds_repeat_and_samples_differ(exact_model: LocalModel) -> None:
-    settings = {"temperature": 1.2, "top_p": 0.95, "max_tokens": 10}
-    one = await ask(exact_model, PROMPTS[1], seed=5, **settings)
-    assert one == await ask(exact_model, PROMPTS[1], seed=5, **settings)
-    others = {(await ask(exact_model, PROMPTS[1], **settings))[0] for _ in range(3)}
-    assert len(others) > 1
 
 
 async def test_too_long_a_prompt_is_refused_before_the_engine(int8_model: LocalModel) -> None:

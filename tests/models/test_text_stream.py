@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from inhouse.models.text_stream import TextStream
+from inhouse.models.vocabulary import Vocabulary
 
 
 def byte_tokenizer() -> Tokenizer:
@@ -56,3 +57,16 @@ def test_text_that_only_begins_like_a_stop_string_comes_later() -> None:
     assert found == ["a", "", "", "<|b", ""]
     assert not stopped
     assert pieces("a<|", ("<|end|>",))[0] == ["a", "", "", "<|"]
+
+
+def test_the_bytes_of_tokens_are_known_in_both_kinds_of_vocabulary() -> None:
+    letters = Vocabulary(BYTES)
+    assert letters.readable
+    text = "é 🙂"
+    assert b"".join(letters.raw(i) for i in BYTES.encode(text).ids) == text.encode()
+    pieces = Tokenizer(models.BPE({"▁a": 0, "<0xC3>": 1, "<s>": 2}, []))
+    pieces.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback()])
+    pieces.add_special_tokens(["<s>"])
+    assert Vocabulary(pieces).spelled == [b" a", b"\xc3", b""]
+    assert Vocabulary(pieces).raw(2) == b"<s>"
+    assert not Vocabulary(Tokenizer(models.BPE({"a": 0}, []))).readable

@@ -76,6 +76,7 @@ def _software() -> Iterator[Finding]:
 
 
 def _processor() -> Iterator[Finding]:
+    from inhouse.models import machine
     from inhouse.models.openvino.cpu import cpu
 
     found = cpu()
@@ -85,6 +86,8 @@ def _processor() -> Iterator[Finding]:
         n for n, f in (("AVX2", "avx2"), ("AVX-512", "avx512f"), ("AMX", "amx_tile")) if f in flags
     ]
     maths = [n for n in ("BF16", "FP16", "INT8") if n in found.formats]
+    cache = size(machine.cache_bytes())
+    yield Finding("engine", f"{machine.threads()} threads, {cache} for the cache of a model")
     yield Finding("arithmetic", ", ".join([*wide, *maths]) or "plain float32")
 
 

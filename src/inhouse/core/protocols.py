@@ -14,6 +14,18 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 Finish = Literal["stop", "length"]
+ConstraintKind = Literal["json_schema", "regex", "grammar"]
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """What an answer must be: JSON of a schema, or a sentence of a regular expression or grammar.
+
+    `text` is the schema as JSON, the expression, or the grammar in EBNF with the rule ``root``.
+    """
+
+    kind: ConstraintKind
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +33,10 @@ class Sampling:
     """How to choose the next token. Temperature 0 is greedy.
 
     `repetition_penalty` divides the scores of tokens that were there before (Keskar et al.,
-    arXiv 1909.05858); None leaves it to whoever asks the model, and 1 does nothing.
+    arXiv 1909.05858); None leaves it to whoever asks the model, and 1 does nothing. The other two
+    penalties are subtracted for each token of the answer, once or each time it came.
+    `logprobs` asks for the log-probability of each token and of so many of the likeliest ones;
+    None asks for nothing. `logit_bias` is added to the scores of single tokens.
     """
 
     max_tokens: int = 512
@@ -30,6 +45,13 @@ class Sampling:
     stop: tuple[str, ...] = ()
     seed: int | None = None
     repetition_penalty: float | None = None
+    frequency_penalty: float = 0.0
+    presence_penalty: float = 0.0
+    top_k: int | None = None
+    min_p: float = 0.0
+    logprobs: int | None = None
+    logit_bias: tuple[tuple[int, float], ...] = ()
+    constraint: Constraint | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +63,39 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Candidate:
+    """A token by number and bytes, and the natural logarithm of its probability.
+
+    The probability is the model's own, before temperature, penalties and constraints. The first
+    token of a text has none.
+    """
+
+    id: int
+    raw: bytes
+    logprob: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenScore(Candidate):
+    """A token of a text, where it begins in it, and the likeliest ones in its place."""
+
+    start: int = 0
+    top: tuple[Candidate, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Piece:
-    """A part of a streamed answer. `usage` is that so far; the last piece carries `finish`."""
+    """A part of a streamed answer. `usage` is that so far; the last piece carries `finish`.
+
+    `tokens` are those that came since the last piece, if log-probabilities were asked for.
+    `unmet` says, in the last piece, that the answer ended before its constraint was met.
+    """
 
     text: str
     finish: Finish | None = None
     usage: Usage | None = None
+    tokens: tuple[TokenScore, ...] = ()
+    unmet: bool = False
 
 
 class LanguageModel(Protocol):

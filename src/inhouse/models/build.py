@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import orjson
 
@@ -24,6 +24,7 @@ from inhouse.models.weight_files import read_json
 if TYPE_CHECKING:
     from inhouse.models.weights import Weights
 
+Precision = Literal["int8", "int4", "f32"]
 MODEL = "openvino_model.xml"
 NAMES: Mapping[Kind, str] = {"language": "a language model", "embedder": "an embedder"}
 KEPT = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
@@ -37,24 +38,29 @@ class Build:
     """
 
     kind: Kind = "language"
-    precision: Literal["int8", "f32"] = "int8"
+    precision: Precision = "int8"
 
     def __post_init__(self) -> None:
-        if self.precision not in ("int8", "f32"):
-            raise BadInput(f"{self.precision!r} is not a precision.", "Use int8 or f32.")
+        if self.precision not in get_args(Precision):
+            raise BadInput(f"{self.precision!r} is not a precision.", "Use int8, int4 or f32.")
 
 
 def run(spec: Build, inputs: Inputs, ctx: Context) -> Result:
     """Build the model that the input ``weights`` holds into ``ctx.work``.
 
+    An input ``adapter`` is merged into the weights first.
+
     Raises:
         BadInput: it is of a family that cannot be built, or a file is missing.
     """
+    from inhouse.models.adapter import merged
     from inhouse.models.weights import open_weights
 
     started = time.perf_counter()
     source = inputs["weights"].folder
     weights = open_weights(source)
+    if "adapter" in inputs:
+        weights = merged(weights, inputs["adapter"].folder)
     kind = kind_of(weights.config)
     if kind != spec.kind:
         ref = inputs["weights"].artifact.ref.path
@@ -72,6 +78,7 @@ def run(spec: Build, inputs: Inputs, ctx: Context) -> Result:
     config = dict(weights.config) | {"max_tokens": context_tokens(source, weights.config)}
     if kind == "language":
         config["eos_token_id"] = _stops(source, weights.config)
+        _save_vocabulary(source, config["eos_token_id"][0], ctx.work)
     (ctx.work / "config.json").write_bytes(orjson.dumps(config, option=orjson.OPT_INDENT_2))
     return Result(
         {
@@ -86,10 +93,10 @@ def run(spec: Build, inputs: Inputs, ctx: Context) -> Result:
     )
 
 
-STAGE = Stage("models.build", 2, run)
+STAGE = Stage("models.build", 3, run)
 
 
-def _save(weights: Weights, precision: Literal["int8", "f16", "f32"], path: Path) -> None:
+def _save(weights: Weights, precision: Precision | Literal["f16"], path: Path) -> None:
     from inhouse.models.openvino.bert import build_encoder
     from inhouse.models.openvino.llama import build_decoder
 
@@ -100,6 +107,17 @@ def _save(weights: Weights, precision: Literal["int8", "f16", "f32"], path: Path
 
     _name_in_order(model)
     openvino.save_model(model, path, compress_to_fp16=False)
+
+
+def _save_vocabulary(source: Path, stop: int, folder: Path) -> None:
+    """Save what constraints on answers need, if the tokens can be spelled out."""
+    from inhouse.models.chat_format import load_tokenizer
+    from inhouse.models.openvino.grammar import FOLDER, save_vocabulary
+    from inhouse.models.vocabulary import Vocabulary
+
+    vocabulary = Vocabulary(load_tokenizer(source))
+    if vocabulary.readable:
+        save_vocabulary(vocabulary.spelled, stop, folder / FOLDER)
 
 
 def _check_pooling(folder: Path) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from inhouse.core.errors import BadInput
-from inhouse.core.protocols import Sampling
+from inhouse.core.protocols import ConstraintKind, Sampling
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,41 @@ class Request:
     stops: frozenset[int]
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A token, its log-probability, and the likeliest tokens in its place with theirs."""
+
+    token: int
+    logprob: float | None = None
+    top: tuple[tuple[int, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What an engine can do beyond choosing tokens by temperature and top_p with a seed."""
+
+    constraints: frozenset[ConstraintKind] = frozenset()
+    logprobs: bool = False
+    penalties: bool = False
+    logit_bias: bool = False
+    prefix_cache: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """What an engine does now, and has done since it was loaded.
+
+    A request waits until its first token has come. `cache` is the share of the cache in use.
+    """
+
+    running: int
+    waiting: int
+    requests: int
+    tokens_read: int
+    tokens_written: int
+    cache: float | None = None
+
+
 class Engine(Protocol):
     """Runs a model. It is used from one event loop at a time."""
 
@@ -30,14 +65,34 @@ class Engine(Protocol):
         """Tokens that prompt and answer may have together."""
         ...
 
-    def submit(self, request: Request) -> AsyncGenerator[int, None]:
+    @property
+    def capabilities(self) -> Capabilities:
+        """What requests may ask for."""
+        ...
+
+    def submit(self, request: Request) -> AsyncGenerator[Step, None]:
         """Stream the tokens of the answer, the stop token included; closing it aborts.
 
-        The request must be valid (`check_sampling`) and fit the capacity.
+        The request must be valid (`check_sampling`, `check_capable`) and fit the capacity.
+
+        Raises:
+            BadInput: the constraint is none.
+            InhouseError: the engine has failed.
+        """
+        ...
+
+    def score(self, tokens: Sequence[int], top: int) -> AsyncGenerator[Step, None]:
+        """Stream the tokens with their log-probabilities and the `top` likeliest in their place.
+
+        The first token has none. The tokens must fit the capacity.
 
         Raises:
             InhouseError: the engine has failed.
         """
+        ...
+
+    def stats(self) -> Stats:
+        """Say what it does and has done."""
         ...
 
     async def close(self) -> None:
@@ -51,20 +106,49 @@ def check_sampling(sampling: Sampling) -> None:
     Raises:
         BadInput: one is not.
     """
+    s = sampling
     checks = {
-        "max_tokens": (sampling.max_tokens >= 1, "at least 1"),
-        "temperature": (
-            sampling.temperature == 0 or 0.001 <= sampling.temperature <= 2,
-            "0, or from 0.001 to 2",
-        ),
-        "top_p": (0.001 <= sampling.top_p <= 1, "from 0.001 to 1"),
+        "max_tokens": (s.max_tokens >= 1, "at least 1"),
+        "temperature": (s.temperature == 0 or 0.001 <= s.temperature <= 2, "0, or 0.001 to 2"),
+        "top_p": (0.001 <= s.top_p <= 1, "from 0.001 to 1"),
         "repetition_penalty": (
-            sampling.repetition_penalty is None or 0.5 <= sampling.repetition_penalty <= 2,
+            s.repetition_penalty is None or 0.5 <= s.repetition_penalty <= 2,
             "from 0.5 to 2",
         ),
-        "stop": (all(sampling.stop), "texts that are not empty"),
-        "seed": (sampling.seed is None or 0 <= sampling.seed < 2**63, "from 0 to 2**63 - 1"),
+        "frequency_penalty": (-2 <= s.frequency_penalty <= 2, "from -2 to 2"),
+        "presence_penalty": (-2 <= s.presence_penalty <= 2, "from -2 to 2"),
+        "top_k": (s.top_k is None or s.top_k >= 1, "at least 1"),
+        "min_p": (0 <= s.min_p < 1, "from 0 to below 1"),
+        "logprobs": (s.logprobs is None or 0 <= s.logprobs <= 20, "from 0 to 20"),
+        "logit_bias": (all(-100 <= bias <= 100 for _, bias in s.logit_bias), "from -100 to 100"),
+        "stop": (all(s.stop), "texts that are not empty"),
+        "seed": (s.seed is None or 0 <= s.seed < 2**63, "from 0 to 2**63 - 1"),
     }
     for name, (fits, range_) in checks.items():
         if not fits:
             raise BadInput(f"{name} is {getattr(sampling, name)!r}.", f"It must be {range_}.")
+
+
+def check_capable(sampling: Sampling, able: Capabilities) -> None:
+    """Do nothing if the engine can do all that is asked for.
+
+    Raises:
+        BadInput: it cannot; never is a setting ignored.
+    """
+    constraint = sampling.constraint
+    wanted = {
+        "logprobs": (sampling.logprobs is not None, able.logprobs),
+        "logit_bias": (bool(sampling.logit_bias), able.logit_bias),
+        "frequency_penalty": (sampling.frequency_penalty != 0, able.penalties),
+        "presence_penalty": (sampling.presence_penalty != 0, able.penalties),
+        constraint.kind if constraint else "constraint": (
+            constraint is not None,
+            constraint is not None and constraint.kind in able.constraints,
+        ),
+    }
+    for name, (asked, can) in wanted.items():
+        if asked and not can:
+            raise BadInput(
+                f"The engine of this model cannot do {name}.",
+                "Leave it out, or use a model on an engine that can.",
+            )

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from inhouse.core.errors import TooLong
 from inhouse.core.nouns import Message
 from inhouse.core.protocols import Finish, Piece, Sampling, Usage
-from inhouse.models.engine import check_sampling
+from inhouse.models.engine import Capabilities, check_capable, check_sampling
 
 WORD = re.compile(r"\w+")
 
@@ -51,6 +51,7 @@ class EchoModel:
             TooLong: the prompt leaves no room for an answer.
         """
         check_sampling(sampling)
+        check_capable(sampling, Capabilities())
         read = self.count(messages)
         room = self._context_tokens - read
         if room < 1:

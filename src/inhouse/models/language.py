@@ -6,16 +6,27 @@ Owns what lies between text and tokens; computing is the engine's business.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
-from inhouse.core.errors import TooLong
+from inhouse.core.errors import BadInput, TooLong
 from inhouse.core.nouns import Message
-from inhouse.core.protocols import Finish, Piece, Sampling, Usage
+from inhouse.core.protocols import Constraint, Finish, Piece, Sampling, TokenScore, Usage
 from inhouse.models.chat_format import ChatFormat
-from inhouse.models.engine import Engine, Request, check_sampling
+from inhouse.models.engine import (
+    Capabilities,
+    Engine,
+    Request,
+    Stats,
+    check_capable,
+    check_sampling,
+)
+from inhouse.models.json_grammar import grammar_of
 from inhouse.models.text_stream import TextStream
+from inhouse.models.token_scores import TokenScores
+from inhouse.models.vocabulary import Vocabulary
 
 
 class LocalModel:
@@ -26,6 +37,7 @@ class LocalModel:
         self._format = form
         self._engine = engine
         self._stops = stops
+        self._vocabulary = Vocabulary(form.tokenizer)
 
     @property
     def name(self) -> str:
@@ -36,6 +48,15 @@ class LocalModel:
     def context_tokens(self) -> int:
         """How many tokens prompt and answer may have together."""
         return self._engine.capacity
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What a `Sampling` may ask for."""
+        return self._engine.capabilities
+
+    def stats(self) -> Stats:
+        """Say what the engine does and has done."""
+        return self._engine.stats()
 
     def count(self, messages: Sequence[Message]) -> int:
         """Return how many tokens the prompt of a conversation has.
@@ -53,31 +74,96 @@ class LocalModel:
         The answer is cut where the context ends, even if more tokens were asked for.
 
         Raises:
-            BadInput: a setting is out of range, or the template refuses the messages.
+            BadInput: a setting is out of range or more than the engine can do, or the template
+                refuses the messages.
             TooLong: the prompt leaves no room for an answer.
         """
-        check_sampling(sampling)
+        allowed = self._allowed(sampling)
         prompt = await asyncio.to_thread(self._format.encode, messages)
+        async with aclosing(self._answer(prompt, allowed)) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def complete(
+        self, prompt: str | Sequence[int], sampling: Sampling
+    ) -> AsyncGenerator[Piece, None]:
+        """Stream how a text goes on, without a chat template; else as `chat`.
+
+        The text may be given as tokens. Special tokens in it are special.
+        """
+        allowed = self._allowed(sampling)
+        tokens = await asyncio.to_thread(self._tokens, prompt)
+        async with aclosing(self._answer(tokens, allowed)) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def score(self, text: str | Sequence[int], *, top: int = 0) -> tuple[TokenScore, ...]:
+        """Return the tokens of a text with their log-probabilities and the `top` likeliest.
+
+        Raises:
+            BadInput: the text is empty, or the engine cannot do it.
+            TooLong: it does not fit the context.
+        """
+        check_sampling(asked := Sampling(logprobs=top))
+        check_capable(asked, self.capabilities)
+        tokens = await asyncio.to_thread(self._tokens, text)
+        if len(tokens) > self.context_tokens:
+            raise TooLong(len(tokens), self.context_tokens)
+        scores = TokenScores(self._vocabulary)
+        async with aclosing(self._engine.score(tokens, top)) as steps:
+            return tuple([scores.of(step) async for step in steps])
+
+    async def close(self) -> None:
+        """Free the engine."""
+        await self._engine.close()
+
+    def _tokens(self, text: str | Sequence[int]) -> Sequence[int]:
+        tokens = self._format.tokenizer.encode(text).ids if isinstance(text, str) else list(text)
+        words = self._format.tokenizer.get_vocab_size()
+        if not tokens or not all(0 <= token < words for token in tokens):
+            raise BadInput(
+                "The text has no tokens, or some that the model does not know.",
+                f"Give a text, or numbers of tokens from 0 to {words - 1}.",
+            )
+        return tokens
+
+    def _allowed(self, sampling: Sampling) -> Sampling:
+        """Check the settings, and put what engines take in place of a JSON schema."""
+        check_sampling(sampling)
+        check_capable(sampling, self.capabilities)
+        constraint = sampling.constraint
+        if constraint is None or constraint.kind != "json_schema":
+            return sampling
+        try:
+            schema = json.loads(constraint.text)
+        except ValueError as error:
+            raise BadInput(f"The schema is not JSON: {error}.", "Send a JSON object.") from None
+        return replace(sampling, constraint=Constraint("grammar", grammar_of(schema)))
+
+    async def _answer(
+        self, prompt: Sequence[int], sampling: Sampling
+    ) -> AsyncGenerator[Piece, None]:
         room = self.context_tokens - len(prompt)
         if room < 1:
             raise TooLong(len(prompt), self.context_tokens - 1)
         allowed = replace(sampling, max_tokens=min(sampling.max_tokens, room))
         text = TextStream(self._format.tokenizer, sampling.stop)
+        scores = TokenScores(self._vocabulary)
         finish: Finish = "length"
-        written = 0
-        async with aclosing(self._engine.submit(Request(prompt, allowed, self._stops))) as tokens:
-            async for token in tokens:
+        written, ended = 0, False
+        async with aclosing(self._engine.submit(Request(prompt, allowed, self._stops))) as steps:
+            async for step in steps:
                 written += 1
-                if token in self._stops:
-                    finish = "stop"
+                if step.token in self._stops:
+                    finish, ended = "stop", True
                     break
-                if piece := text.push(token):
-                    yield Piece(piece, usage=Usage(len(prompt), written))
+                if sampling.logprobs is not None:
+                    scores.add(step)
+                if piece := text.push(step.token):
+                    yield Piece(piece, None, Usage(len(prompt), written), scores.take())
                 if text.stopped:
                     finish = "stop"
                     break
-        yield Piece(text.finish(), finish, Usage(len(prompt), written))
-
-    async def close(self) -> None:
-        """Free the engine."""
-        await self._engine.close()
+        unmet = sampling.constraint is not None and not ended
+        usage = Usage(len(prompt), written)
+        yield Piece(text.finish(), finish, usage, scores.take(), unmet)

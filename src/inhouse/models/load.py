@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Literal
 
 from inhouse.core.errors import BadInput
+from inhouse.models import machine
 from inhouse.models.build import MODEL
 from inhouse.models.embedder import LocalEmbedder
-from inhouse.models.engine import Engine
 from inhouse.models.language import LocalModel
 from inhouse.models.weight_files import read_json
 
@@ -22,7 +22,7 @@ def load_language(
     engine: EngineName = "openvino",
     exact: bool = False,
     threads: int = 0,
-    cache_gib: float = 2.0,
+    cache_gib: float | None = None,
 ) -> LocalModel:
     """Load a language model.
 
@@ -31,8 +31,9 @@ def load_language(
         name: what it is called in responses.
         engine: ``transformers`` is the slow reference and needs the extra ``train``.
         exact: compute in float32 throughout, to compare engines.
-        threads: CPU threads, 0 for as many as there are.
-        cache_gib: memory for the tokens of all running conversations, in GiB.
+        threads: CPU threads, 0 for what the machine and its container allow.
+        cache_gib: memory for the tokens of all running conversations, in GiB; None for a quarter
+            of what is free, at most 4.
 
     Raises:
         BadInput: the folder holds no such model.
@@ -48,7 +49,18 @@ def load_language(
             f"{folder} does not say which token ends an answer.",
             "Set eos_token_id in its config.json.",
         )
-    return LocalModel(name, form, _engine(folder, engine, exact, threads, cache_gib), stops)
+    threads = threads or machine.threads()
+    if engine == "transformers":
+        from inhouse.models.transformers_engine import TransformersEngine
+
+        reference = TransformersEngine(folder, threads=threads)
+        return LocalModel(name, form, reference, stops)
+    from inhouse.models.openvino.engine import OpenVINOEngine
+
+    _check_built(folder)
+    cache = machine.cache_bytes() if cache_gib is None else int(cache_gib * 2**30)
+    built = OpenVINOEngine(folder, exact=exact, threads=threads, cache_bytes=cache)
+    return LocalModel(name, form, built, stops)
 
 
 def load_embedder(folder: Path, *, threads: int = 0) -> LocalEmbedder:
@@ -59,19 +71,6 @@ def load_embedder(folder: Path, *, threads: int = 0) -> LocalEmbedder:
     """
     _check_built(folder)
     return LocalEmbedder(folder, threads=threads)
-
-
-def _engine(
-    folder: Path, engine: EngineName, exact: bool, threads: int, cache_gib: float
-) -> Engine:
-    if engine == "transformers":
-        from inhouse.models.transformers_engine import TransformersEngine
-
-        return TransformersEngine(folder, threads=threads)
-    from inhouse.models.openvino.engine import OpenVINOEngine
-
-    _check_built(folder)
-    return OpenVINOEngine(folder, exact=exact, threads=threads, cache_gib=cache_gib)
 
 
 def _check_built(folder: Path) -> None:

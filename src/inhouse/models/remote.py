@@ -20,12 +20,22 @@ from aiohttp.http_exceptions import HttpProcessingError
 from inhouse.core.errors import BadInput, ProviderError
 from inhouse.core.nouns import Message
 from inhouse.core.protocols import Finish, Piece, Sampling, Usage
-from inhouse.models.engine import check_sampling
+from inhouse.models.engine import Capabilities, check_capable, check_sampling
 from inhouse.models.sse import MalformedStream, events
 
 LINE_LIMIT = 2**20
 ERROR_LIMIT = 4096
 BUSY = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
+PASSED_ON = Capabilities(frozenset({"json_schema"}), penalties=True, logit_bias=True)
+PLAIN = Sampling()
+OPTIONAL = (
+    "seed",
+    "repetition_penalty",
+    "frequency_penalty",
+    "presence_penalty",
+    "top_k",
+    "min_p",
+)
 FINISHES: dict[str, Finish] = {"stop": "stop", "length": "length", "eos": "stop"}
 
 
@@ -87,6 +97,7 @@ class RemoteModel:
             ProviderError: the API failed, refused, timed out or broke off.
         """
         check_sampling(sampling)
+        check_capable(sampling, PASSED_ON)
         response = await self._open(_body(self._provider.model, messages, sampling))
         finish: Finish | None = None
         usage: Usage | None = None
@@ -202,10 +213,14 @@ def _body(model: str, messages: Sequence[Message], sampling: Sampling) -> bytes:
     }
     if sampling.stop:
         body["stop"] = list(sampling.stop)
-    if sampling.repetition_penalty is not None:
-        body["repetition_penalty"] = sampling.repetition_penalty
-    if sampling.seed is not None:
-        body["seed"] = sampling.seed
+    for name in OPTIONAL:
+        if getattr(sampling, name) != getattr(PLAIN, name):
+            body[name] = getattr(sampling, name)
+    if sampling.logit_bias:
+        body["logit_bias"] = {str(token): bias for token, bias in sampling.logit_bias}
+    if sampling.constraint is not None:
+        schema = {"name": "answer", "schema": orjson.loads(sampling.constraint.text)}
+        body["response_format"] = {"type": "json_schema", "json_schema": schema | {"strict": True}}
     return orjson.dumps(body)
 
 

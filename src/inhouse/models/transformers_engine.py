@@ -7,24 +7,26 @@ Slow and plain, to compare others with, and for families that cannot be built. N
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from inhouse.core.errors import BadInput, InhouseError, MissingExtra
-from inhouse.core.protocols import Sampling
-from inhouse.models.engine import Request
+from inhouse.models.adapter import merged
+from inhouse.models.counts import Counts
+from inhouse.models.engine import Capabilities, Request, Stats, Step
 from inhouse.models.weights import open_weights
 
 
 class TransformersEngine:
     """Runs a model that `pull` fetched."""
 
-    def __init__(self, folder: Path, *, threads: int = 0) -> None:
-        """Load the model.
+    def __init__(self, folder: Path, *, threads: int = 0, adapter: Path | None = None) -> None:
+        """Load the model, with the adapter in a folder merged into it.
 
         Raises:
+            BadInput: the adapter does not belong to the model.
             MissingExtra: torch or transformers is not installed.
         """
         if not (find_spec("torch") and find_spec("transformers")):
@@ -33,7 +35,8 @@ class TransformersEngine:
 
         if threads:
             torch.set_num_threads(threads)
-        self._model: Any = _load(folder).eval()
+        self._model: Any = _load(folder, adapter).eval()
+        self._counts = Counts()
 
     @property
     def capacity(self) -> int:
@@ -41,7 +44,12 @@ class TransformersEngine:
         limit: int = self._model.config.max_position_embeddings
         return limit
 
-    async def submit(self, request: Request) -> AsyncGenerator[int, None]:
+    @property
+    def capabilities(self) -> Capabilities:
+        """What requests may ask for: all but constraints."""
+        return Capabilities(logprobs=True, penalties=True, logit_bias=True)
+
+    async def submit(self, request: Request) -> AsyncGenerator[Step, None]:
         """Stream the tokens of the answer, the stop token included; closing it aborts.
 
         Raises:
@@ -49,32 +57,59 @@ class TransformersEngine:
         """
         from transformers import DynamicCache
 
+        from inhouse.models.chooser import Chooser
+
         cache, ids = DynamicCache(config=self._model.config), list(request.prompt)
-        choose = _chooser(request.sampling)
-        seen = set(ids)
-        for _ in range(request.sampling.max_tokens):
-            if self._model is None:
-                raise InhouseError("The engine was closed.", "Load the model again.")
-            token = await asyncio.to_thread(self._step, ids, cache, seen, choose)
-            yield token
-            if token in request.stops:
-                return
-            seen.add(token)
-            ids = [token]
+        chooser = Chooser(request.sampling, request.prompt)
+        with self._counts.request(len(ids)) as count:
+            for _ in range(request.sampling.max_tokens):
+                logits = (await asyncio.to_thread(self._logits, ids, cache))[-1]
+                token = chooser.choose(logits)
+                count()
+                wanted = request.sampling.logprobs
+                yield Step(token) if wanted is None else _step(token, logits, wanted)
+                if token in request.stops:
+                    return
+                ids = [token]
+
+    async def score(self, tokens: Sequence[int], top: int) -> AsyncGenerator[Step, None]:
+        """Stream the tokens with their log-probabilities and the likeliest in their place.
+
+        Raises:
+            InhouseError: the engine was closed.
+        """
+        with self._counts.request(len(tokens)):
+            logits = await asyncio.to_thread(self._logits, list(tokens))
+            yield Step(tokens[0])
+            for token, row in zip(tokens[1:], logits, strict=False):
+                yield _step(token, row, top)
+
+    def stats(self) -> Stats:
+        """Say what it does and has done."""
+        return self._counts.stats()
 
     async def close(self) -> None:
         """Let the model go."""
         self._model = None
 
-    def _step(self, ids: list[int], cache: Any, seen: set[int], choose: Any) -> int:  # noqa: ANN401
+    def _logits(self, ids: list[int], cache: Any = None) -> Any:  # noqa: ANN401
+        """Return the logits after each token, [tokens, vocabulary]."""
         import torch
 
+        if self._model is None:
+            raise InhouseError("The engine was closed.", "Load the model again.")
         with torch.inference_mode():
-            output = self._model(input_ids=torch.tensor([ids]), past_key_values=cache)
-        return int(choose(output.logits[0, -1], sorted(seen)))
+            return self._model(input_ids=torch.tensor([ids]), past_key_values=cache).logits[0]
 
 
-def _load(folder: Path) -> Any:  # noqa: ANN401
+def _step(token: int, logits: Any, top: int) -> Step:  # noqa: ANN401
+    chances = logits.double().log_softmax(-1)  # in float32, thousands of words lose digits
+    best = chances.topk(top)
+    likeliest = tuple(zip(best.indices.tolist(), best.values.tolist(), strict=True))
+    return Step(token, float(chances[token]), likeliest)
+
+
+def _load(folder: Path, adapter: Path | None) -> Any:  # noqa: ANN401
     """Return the model with the weights that a pulled folder holds, in float32.
 
     GGUF goes through our own reader: that of transformers needs one more package.
@@ -82,11 +117,13 @@ def _load(folder: Path) -> Any:  # noqa: ANN401
     import torch
     from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig, AutoModelForCausalLM
 
-    if not (folder / "model.gguf").is_file():
+    if adapter is None and not (folder / "model.gguf").is_file():
         return AutoModelForCausalLM.from_pretrained(
             folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
         )
     weights = open_weights(folder)
+    if adapter is not None:
+        weights = merged(weights, adapter)
     described = AutoConfig.for_model(**weights.config)
     tensors = {name: torch.from_numpy(weights.take(name)) for name in weights.names}
     model = MODEL_FOR_CAUSAL_LM_MAPPING[type(described)].from_pretrained(
@@ -98,29 +135,3 @@ def _load(folder: Path) -> Any:  # noqa: ANN401
             "Use the same model as safetensors.",
         )
     return model
-
-
-def _chooser(sampling: Sampling) -> Any:  # noqa: ANN401
-    """Return the function that picks a token from logits [vocabulary] and the tokens seen."""
-    import torch
-
-    source = torch.Generator()
-    if sampling.seed is None:
-        source.seed()
-    else:
-        source.manual_seed(sampling.seed)
-    penalty = sampling.repetition_penalty or 1.0
-
-    def choose(logits: Any, seen: list[int]) -> Any:  # noqa: ANN401
-        if penalty != 1:
-            old = logits[seen]
-            logits = logits.index_put(
-                (torch.tensor(seen),), torch.where(old > 0, old / penalty, old * penalty)
-            )
-        if sampling.temperature == 0:
-            return torch.argmax(logits)
-        chances, order = torch.softmax(logits / sampling.temperature, -1).sort(descending=True)
-        chances[chances.cumsum(-1) - chances >= sampling.top_p] = 0
-        return order[torch.multinomial(chances, 1, generator=source)]
-
-    return choose

@@ -89,6 +89,10 @@ class Weights:
         self._taken.add(name)
         return self._read(name)
 
+    def derived(self, read: Callable[[str], Array]) -> Weights:
+        """Return weights of the same names and shapes that are read otherwise."""
+        return Weights(self.config, self._shapes, read)
+
     def check_all_taken(self, *, but: Iterable[str] = ()) -> None:
         """Do nothing if every tensor was taken, except those whose names end like `but`.
 
@@ -115,10 +119,15 @@ def open_weights(folder: Path) -> Weights:
     shards = sorted(folder.glob("model*.safetensors"))
     if not shards:
         raise BadInput(f"{folder} holds no weights.", "Pull the model first.")
-    return _open_safetensors(shards, read_json(folder / "config.json"))
+    return open_safetensors(shards, read_json(folder / "config.json"))
 
 
-def _open_safetensors(shards: list[Path], config: Mapping[str, Any]) -> Weights:
+def open_safetensors(shards: list[Path], config: Mapping[str, Any]) -> Weights:
+    """Open the tensors of some files.
+
+    Raises:
+        BadInput: one is damaged, or no safetensors.
+    """
     places: dict[str, tuple[Path, int, dict[str, Any]]] = {}
     for path in shards:
         start, header = _read_header(path)

@@ -129,6 +129,9 @@ class Model(Entry):
         default=None, description="The digest the download must have; built-in names bring theirs."
     )
     licence: Text | None = Field(default=None, description="SPDX name, kept with the model.")
+    precision: Literal["int8", "int4", "f32"] = Field(
+        default="int8", description="How finely a language model's weights are kept to run."
+    )
     label: LabelText = LABEL
 
 

@@ -22,7 +22,7 @@ from inhouse.evaluate import suite
 from inhouse.knowledge import index
 from inhouse.knowledge.lance import require_lance
 from inhouse.models import build, pull
-from inhouse.models.builtin import BUILTINS, Kind
+from inhouse.models.builtin import BUILTINS
 from inhouse.models.sources import local_files
 from inhouse.project.read import Place, references
 from inhouse.project.schema import Adapted, Api, Data, Model, ProjectFile
@@ -30,7 +30,7 @@ from inhouse.project.source import Source
 from inhouse.serve import endpoint as serving
 from inhouse.train import embed
 
-LANGUAGE = "openvino-int8"
+LANGUAGE = "openvino"
 EMBEDDER = "openvino-f16"
 ADAPT = embed.stage(index.sections_of)
 
@@ -246,10 +246,12 @@ class _Steps:
 
     def _built(self, ref: str, form: str) -> str:
         """Return the path of a model in the form an engine runs, adding the step once."""
-        path = f"{ref}/{form}"
+        path, spec = f"{ref}/{form}", build.Build("embedder")
+        if form == LANGUAGE:
+            spec = build.Build(precision=self._project.models[ref.partition("/")[2]].precision)
+            path = f"{path}-{spec.precision}"
         if path not in self._steps:
-            kind: Kind = "embedder" if form == EMBEDDER else "language"
-            self._add(path, build.STAGE, build.Build(kind), (self._edge("weights", ref),))
+            self._add(path, build.STAGE, spec, (self._edge("weights", ref),))
         return path
 
     def _edge(self, role: str, path: str) -> Edge:

@@ -14,18 +14,22 @@ import secrets
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import orjson
 
 from inhouse.core.errors import BadInput, EngineStopped
-from inhouse.models.engine import Request
+from inhouse.core.protocols import ConstraintKind
+from inhouse.models.counts import Counts
+from inhouse.models.engine import Capabilities, Request, Stats, Step
 
-State = Literal["running", "finished", "refused", "lost"]
-Stream = asyncio.Queue[tuple[list[int], State]]
-"""New tokens, and how the answer stands after them; lost when the worker could not go on."""
+Stream = asyncio.Queue[tuple[list[list[Any]], str]]
+"""New tokens as the fields of steps, and how the answer stands after them: running, finished, lost
+when the worker could not go on, or why it is refused."""
+
+CONSTRAINTS: frozenset[ConstraintKind] = frozenset({"json_schema", "regex", "grammar"})
 
 STOP_SECONDS = 5
 
@@ -34,7 +38,7 @@ class OpenVINOEngine:
     """Runs a model that `build` made."""
 
     def __init__(
-        self, folder: Path, *, exact: bool = False, threads: int = 0, cache_gib: float = 2.0
+        self, folder: Path, *, exact: bool = False, threads: int = 0, cache_bytes: int = 2**31
     ) -> None:
         """Start the worker and wait until it has loaded the model.
 
@@ -42,7 +46,7 @@ class OpenVINOEngine:
             folder: where ``openvino_model.xml`` and ``config.json`` lie.
             exact: compute in float32 throughout, for proofs; slower.
             threads: CPU threads, 0 for as many as there are.
-            cache_gib: memory for the tokens of all running conversations, in GiB.
+            cache_bytes: memory for the tokens of all running conversations.
 
         Raises:
             BadInput: the model cannot be loaded.
@@ -53,13 +57,14 @@ class OpenVINOEngine:
             stdout=subprocess.PIPE,
         )
         self._streams: dict[int, tuple[asyncio.AbstractEventLoop, Stream]] = {}
+        self._counts = Counts()
         self._numbers = itertools.count()
         self._outbox: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self._threads = [
             threading.Thread(target=work, daemon=True) for work in (self._write, self._read)
         ]
         settings: dict[str, Any] = {"folder": str(folder), "exact": exact, "threads": threads}
-        self._send(settings | {"cache_bytes": int(cache_gib * 2**30)})
+        self._send(settings | {"cache_bytes": cache_bytes})
         self._threads[0].start()
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
@@ -72,37 +77,59 @@ class OpenVINOEngine:
                 "Build it again with this version of the product.",
             )
         self._capacity: int = greeting["capacity"]
+        self._constraints = CONSTRAINTS if greeting["constraints"] else frozenset()
 
     @property
     def capacity(self) -> int:
         """Tokens that prompt and answer may have together."""
         return self._capacity
 
-    async def submit(self, request: Request) -> AsyncGenerator[int, None]:
+    @property
+    def capabilities(self) -> Capabilities:
+        """What requests may ask for; constraints if the tokens could be read when it was built."""
+        return Capabilities(
+            self._constraints, logprobs=True, penalties=True, logit_bias=False, prefix_cache=True
+        )
+
+    def submit(self, request: Request) -> AsyncGenerator[Step, None]:
         """Stream the tokens of the answer, the stop token included; closing it aborts.
 
         Raises:
             EngineStopped: the worker has ended.
-            BadInput: it cannot use the sampling settings.
+            BadInput: it cannot use the sampling settings or the constraint.
         """
+        return self._stream(_message(request), len(request.prompt))
+
+    def score(self, tokens: Sequence[int], top: int) -> AsyncGenerator[Step, None]:
+        """Stream the tokens with their log-probabilities and the likeliest in their place.
+
+        Raises:
+            EngineStopped: the worker has ended.
+        """
+        return self._stream({"score": list(tokens), "top": top}, len(tokens))
+
+    def stats(self) -> Stats:
+        """Say what it does and has done."""
+        return self._counts.stats()
+
+    async def _stream(self, message: dict[str, Any], read: int) -> AsyncGenerator[Step, None]:
         number, stream = next(self._numbers), Stream()
         self._streams[number] = (asyncio.get_running_loop(), stream)
-        self._send(_message(number, request))
-        state: State = "running"
+        self._send({"id": number} | message)
+        state = "running"
         try:
-            while state == "running":
-                if self._process.poll() is not None:
-                    raise EngineStopped
-                tokens, state = await stream.get()
-                for token in tokens:
-                    yield token
+            with self._counts.request(read) as count:
+                while state == "running":
+                    if self._process.poll() is not None:
+                        raise EngineStopped
+                    fields, state = await stream.get()
+                    for token in fields:
+                        count()
+                        yield Step(*token)
             if state == "lost":
                 raise EngineStopped
-            if state == "refused":
-                raise BadInput(
-                    "The engine cannot use these sampling settings.",
-                    "Leave temperature, top_p and repetition_penalty at their defaults.",
-                )
+            if state != "finished":
+                raise BadInput(state, "Mend it, or leave it out.")
         finally:
             del self._streams[number]
             if state == "running":
@@ -132,7 +159,9 @@ class OpenVINOEngine:
         assert self._process.stdout is not None
         try:
             for line in self._process.stdout:
-                for number, tokens, state in orjson.loads(line)["tokens"]:
+                event = orjson.loads(line)
+                self._counts.cache = event["cache"]
+                for number, tokens, state in event["tokens"]:
                     self._hand_over(number, tokens, state)
         except orjson.JSONDecodeError:  # it was killed in the middle of a line
             self._process.kill()
@@ -140,7 +169,7 @@ class OpenVINOEngine:
         for number in list(self._streams):
             self._hand_over(number, [], "lost")
 
-    def _hand_over(self, number: int, tokens: list[int], state: State) -> None:
+    def _hand_over(self, number: int, tokens: list[list[Any]], state: str) -> None:
         if waiting := self._streams.get(number):
             loop, stream = waiting
             with contextlib.suppress(RuntimeError):  # its event loop is closed
@@ -160,15 +189,20 @@ class OpenVINOEngine:
                     pipe.close()
 
 
-def _message(number: int, request: Request) -> dict[str, Any]:
-    sampling = request.sampling
+def _message(request: Request) -> dict[str, Any]:
+    sampling, constraint = request.sampling, request.sampling.constraint
     return {
-        "id": number,
         "prompt": list(request.prompt),
         "max_tokens": sampling.max_tokens,
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
+        "top_k": sampling.top_k,
+        "min_p": sampling.min_p,
         "repetition_penalty": sampling.repetition_penalty or 1.0,
+        "frequency_penalty": sampling.frequency_penalty,
+        "presence_penalty": sampling.presence_penalty,
+        "logprobs": sampling.logprobs,
+        "constraint": (constraint.kind, constraint.text) if constraint else None,
         "seed": secrets.randbits(32) if sampling.seed is None else sampling.seed,
         "stops": sorted(request.stops),
     }

@@ -19,10 +19,14 @@ from inhouse.models.weights import Weights
 
 Node = Any
 Array = npt.NDArray[np.float32]
-Precision = Literal["int8", "f16", "f32"]
+Precision = Literal["int8", "int4", "f16", "f32"]
 
 SMALLEST_SCALE = 6.2e-5
 """Anything smaller becomes 0 in float16, and dividing by it NaN: a row of zeros must stay one."""
+GROUP = 32
+"""Weights that share a scale and a zero point in 4 bits."""
+CLIPS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75)
+"""Shares of a group's range that are tried: what lies outside is cut, the rest kept finer."""
 
 
 def integers(*values: int) -> Node:
@@ -59,8 +63,11 @@ def result(node: Node, name: str) -> Node:
 def matrix(values: Array, name: str, precision: Precision) -> Node:
     """Return a weight of shape [out, in], stored in `precision` and used as float32.
 
-    int8 is symmetric with one float16 scale per row.
+    int8 is symmetric with one float16 scale per row. int4 has a float16 scale and a zero point
+    for each 32 weights; rows that do not divide so are kept in 8 bits.
     """
+    if precision == "int4" and values.shape[1] % GROUP == 0:
+        return _four_bits(values, name)
     if precision == "f32":
         return _named(op.constant(values), name)
     if precision == "f16":
@@ -71,6 +78,49 @@ def matrix(values: Array, name: str, precision: Precision) -> Node:
     stored = op.convert(_named(op.constant(steps), name), "f16")
     scaled = op.multiply(stored, _named(op.constant(scale), f"{name}/scale"))
     return op.convert(_named(scaled, f"{name}/fq_weights_0"), "f32")
+
+
+def _four_bits(values: Array, name: str) -> Node:
+    grouped = values.reshape(values.shape[0], -1, GROUP)
+    steps, zero, scale = quantised(grouped)
+    shifted = op.subtract(
+        op.convert(_packed(steps, name), "f16"),
+        op.convert(_packed(zero, f"{name}/zero_point"), "f16"),
+    )
+    scaled = op.multiply(shifted, _named(op.constant(scale), f"{name}/scale"))
+    whole = op.reshape(_named(scaled, f"{name}/fq_weights_0"), integers(*values.shape), False)
+    return op.convert(whole, "f32")
+
+
+def quantised(grouped: Array) -> tuple[Any, Any, Any]:
+    """Return steps of 0 to 15, zero points and float16 scales of [rows, groups, weights].
+
+    Of several ranges, that with the least squared error is taken, group by group.
+    """
+    low = np.minimum(grouped.min(-1, keepdims=True), 0)
+    high = np.maximum(grouped.max(-1, keepdims=True), 0)
+    best: tuple[Any, ...] = ()
+    for clip in CLIPS:
+        scale = np.maximum((high - low) * clip / 15, SMALLEST_SCALE).astype(np.float16)
+        wide = scale.astype(np.float32)
+        zero = np.clip(np.rint(-low * clip / wide), 0, 15)
+        steps = np.clip(np.rint(grouped / wide + zero), 0, 15)
+        error = np.square((steps - zero) * wide - grouped).sum(-1, keepdims=True)
+        found = (error, steps, zero, scale)
+        if best:
+            better = error < best[0]
+            found = tuple(np.where(better, new, old) for new, old in zip(found, best, strict=True))
+        best = found
+    _, steps, zero, scale = best
+    return steps.astype(np.uint8), zero.astype(np.uint8), scale
+
+
+def _packed(values: Any, name: str) -> Node:  # noqa: ANN401
+    """Return a constant of 4-bit numbers, the first of each pair in the low half of its byte."""
+    flat = np.append(values.reshape(-1), np.zeros(values.size % 2, np.uint8))
+    tensor = ov.Tensor(ov.Type.u4, ov.Shape(values.shape))
+    tensor.data.reshape(-1)[:] = flat[0::2] | (flat[1::2] << 4)
+    return _named(op.constant(tensor), name)
 
 
 def project(x: Node, weight: Node, name: str, bias: Array | None = None) -> Node:

@@ -82,13 +82,14 @@ def build_decoder(weights: Weights, precision: Precision) -> ov.Model:
     decoder.tables = graph.rotary_tables(positions, _scaled(shape.frequencies, weights))
     decoder.cache = graph.Cache(ids, beams, shape.kv_heads, shape.head_width)
 
-    table = graph.matrix(weights.take(EMBEDDING), f"self.{EMBEDDING}", precision)
+    finer: Precision = "int8" if precision == "int4" else precision
+    table = graph.matrix(weights.take(EMBEDDING), f"self.{EMBEDDING}", finer)
     x = op.gather(table, op.convert(ids, "i32"), op.constant(np.int32(0)))
     for layer in range(shape.layers):
         x = decoder.layer(x, layer)
     x = decoder.norm(x, "model.norm")
     if "lm_head.weight" in weights and not shape.tied:
-        logits = graph.linear(x, weights, "lm_head", precision)
+        logits = graph.linear(x, weights, "lm_head", finer)
     else:
         logits = graph.project(x, table, "lm_head")
     weights.check_all_taken(but=NEEDLESS_IF_TIED if shape.tied else NEEDLESS)

@@ -11,7 +11,9 @@ import queue
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,8 +22,13 @@ import openvino as ov
 import openvino_genai as genai
 import orjson
 
+from inhouse.models.openvino.grammar import FOLDER, Trial, structured
+from inhouse.models.openvino.scoring import Alternatives, Scored, Scorer, Scoring
+
 BLOCK_TOKENS = 32
 BATCH_TOKENS = 256
+Moved = tuple[int, Sequence[Scored | tuple[int]], str]
+"""A request, its new tokens, and how it stands; anything but STATES is why it is refused."""
 STATES = {
     genai.GenerationStatus.RUNNING: "running",
     genai.GenerationStatus.FINISHED: "finished",
@@ -43,7 +50,7 @@ def main() -> None:
     except (RuntimeError, OSError, ValueError) as error:
         _say(answers, {"error": str(error).strip().splitlines()[-1][:500]})
         return
-    _say(answers, {"capacity": worker.capacity})
+    _say(answers, {"capacity": worker.capacity, "constraints": worker.constrains})
     for event in worker.serve(_inbox(lines)):
         _say(answers, event)
 
@@ -65,51 +72,123 @@ class _Worker:
             properties |= EXACT
         if settings["threads"]:
             properties["INFERENCE_NUM_THREADS"] = settings["threads"]
-        self._pipeline = genai.ContinuousBatchingPipeline(str(folder), scheduler, "CPU", properties)
-        self._open: dict[int, Any] = {}
-        self._refused: list[int] = []
+        self._load(folder, scheduler, properties, config.get("vocab_size"))
+        self._open: dict[int, _Answer] = {}
+        self._scorings: dict[int, Scoring] = {}
+        self._refused: dict[int, str] = {}
+
+    def _load(
+        self,
+        folder: Path,
+        scheduler: genai.SchedulerConfig,
+        properties: dict[str, Any],
+        words: int | None,
+    ) -> None:
+        self._trial: Trial | None = None
+        if words and (folder / FOLDER).is_dir():
+            tokenizer = genai.Tokenizer(str(folder / FOLDER))
+            self._trial = Trial(tokenizer, words)
+            self._pipeline = genai.ContinuousBatchingPipeline(
+                str(folder), tokenizer, scheduler, "CPU", **properties
+            )
+        else:
+            self._pipeline = genai.ContinuousBatchingPipeline(
+                str(folder), scheduler, "CPU", properties
+            )
+        self._scorer: Callable[[], Scorer] = cache(lambda: Scorer(folder, properties))
+
+    @property
+    def constrains(self) -> bool:
+        """Whether answers can be kept to a constraint."""
+        return self._trial is not None
 
     def serve(self, inbox: queue.SimpleQueue[dict[str, Any] | None]) -> Iterator[dict[str, Any]]:
         """Yield one event per step that brought tokens, until the inbox yields None."""
         while True:
-            while not (self._open or self._refused) or not inbox.empty():
+            while not (self._open or self._scorings or self._refused) or not inbox.empty():
                 message = inbox.get()
                 if message is None:
                     return
                 self._take(message)
             if self._open:
                 self._pipeline.step()
-            if tokens := self._read():
-                yield {"tokens": tokens}
+            if tokens := [*self._refusals(), *self._read(), *self._score()]:
+                yield {"tokens": tokens, "cache": self._pipeline.get_metrics().cache_usage / 100}
 
     def _take(self, message: dict[str, Any]) -> None:
         number = message["id"]
-        if "prompt" in message:
-            ids = ov.Tensor(np.array([message["prompt"]], np.int64))
-            try:
-                self._open[number] = self._pipeline.add_request(number, ids, _generation(message))
-            except RuntimeError as error:  # one request's settings; the others go on
-                sys.stderr.write(f"request refused: {error}\n")
-                self._refused.append(number)
-        elif handle := self._open.pop(number, None):
-            handle.cancel()
+        if "score" in message:
+            reading = self._scorer().reading()
+            self._scorings[number] = Scoring(reading, message["score"], message["top"])
+        elif "prompt" in message:
+            self._begin(number, message)
+        elif self._scorings.pop(number, None):
+            return
+        elif answer := self._open.pop(number, None):
+            answer.handle.cancel()
             self._pipeline.step()  # frees its place; without it the next idle would keep it
 
-    def _read(self) -> list[tuple[int, list[int], str]]:
-        """Return (request, new tokens, how it stands) for all that moved."""
-        moved: list[tuple[int, list[int], str]] = [(n, [], "refused") for n in self._refused]
+    def _begin(self, number: int, message: dict[str, Any]) -> None:
+        if constraint := message["constraint"]:
+            assert self._trial is not None
+            if fault := self._trial.fault(*constraint):
+                self._refused[number] = f"The {constraint[0]} cannot be used: {fault.rstrip('.')}."
+                return
+        ids = ov.Tensor(np.array([message["prompt"]], np.int64))
+        try:
+            handle = self._pipeline.add_request(number, ids, _generation(message))
+        except RuntimeError as error:  # one request's settings; the others go on
+            sys.stderr.write(f"request refused: {error}\n")
+            self._refused[number] = "The engine cannot use these sampling settings."
+            return
+        scored, top = message["logprobs"] is not None, message["logprobs"] or 0
+        reader = Alternatives(self._scorer().reading(), message["prompt"], top) if top else None
+        self._open[number] = _Answer(handle, scored, reader)
+
+    def _refusals(self) -> Iterator[Moved]:
+        yield from ((number, [], why) for number, why in self._refused.items())
         self._refused.clear()
-        for number, handle in list(self._open.items()):
-            tokens: list[int] = []
-            while handle.can_read():
-                for output in handle.read().values():
-                    tokens += output.generated_ids
-            state = STATES.get(handle.get_status(), "lost")
+
+    def _read(self) -> Iterator[Moved]:
+        """Yield what is new of each answer that moved."""
+        for number, answer in list(self._open.items()):
+            tokens = answer.read()
+            state = STATES.get(answer.handle.get_status(), "lost")
             if state != "running":
                 del self._open[number]
             if tokens or state != "running":
-                moved.append((number, tokens, state))
-        return moved
+                yield number, tokens, state
+
+    def _score(self) -> Iterator[Moved]:
+        """Yield a part of each text that is being scored."""
+        for number, scoring in list(self._scorings.items()):
+            scores = scoring.some()
+            if scoring.done:
+                del self._scorings[number]
+            yield number, scores, "finished" if scoring.done else "running"
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """An answer that is being written, and who says what else was likely, if asked."""
+
+    handle: Any
+    scored: bool
+    alternatives: Alternatives | None
+
+    def read(self) -> list[Scored | tuple[int]]:
+        """Return the tokens that have come since the last time."""
+        found: list[Scored | tuple[int]] = []
+        while self.handle.can_read():
+            for output in self.handle.read().values():
+                pairs = zip(output.generated_ids, output.generated_log_probs, strict=True)
+                found += [self._scored(*pair) for pair in pairs]
+        return found
+
+    def _scored(self, token: int, logprob: float) -> Scored | tuple[int]:
+        if not self.scored:
+            return (token,)
+        return token, logprob, self.alternatives.before(token) if self.alternatives else []
 
 
 def _generation(message: dict[str, Any]) -> genai.GenerationConfig:
@@ -118,10 +197,18 @@ def _generation(message: dict[str, Any]) -> genai.GenerationConfig:
     config.eos_token_id = message["stops"][0]
     config.stop_token_ids = set(message["stops"])
     config.repetition_penalty = message["repetition_penalty"]
+    config.frequency_penalty = message["frequency_penalty"]
+    config.presence_penalty = message["presence_penalty"]
+    config.logprobs = 0 if message["logprobs"] is None else 1
+    if message["constraint"]:
+        config.structured_output_config = structured(*message["constraint"])
     config.do_sample = message["temperature"] > 0
     if config.do_sample:
         config.temperature = message["temperature"]
         config.top_p = message["top_p"]
+        config.min_p = message["min_p"]
+        if message["top_k"]:
+            config.top_k = message["top_k"]
         config.rng_seed = message["seed"] % 2**32
     return config
 
