@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from inhouse.catalog import Made
     from inhouse.core.artifact import Ref
     from inhouse.core.stage import Progress
+    from inhouse.project.observer import Followed
     from inhouse.project.plan import Planned
-    from inhouse.project.project import Followed, Project
+    from inhouse.project.project import Project
 
 TOLD = 3
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 from inhouse.catalog import Catalog, Made
 from inhouse.catalog.access import memberships
@@ -19,7 +19,8 @@ from inhouse.core.protocols import Sampling
 from inhouse.core.stage import Progress, Recipe, silent
 from inhouse.data.collect import LEDGER
 from inhouse.models import pull
-from inhouse.project.plan import Plan, Planned, plan
+from inhouse.project.observer import Followed, Observer, Unobserved
+from inhouse.project.plan import Plan, plan
 from inhouse.project.read import needed, read
 from inhouse.project.schema import Adapted, Api
 from inhouse.project.steps import EMBEDDER, Step, local_pin, steps
@@ -29,51 +30,6 @@ if TYPE_CHECKING:
     from inhouse.serve.house import House
 
 FILE = "inhouse.yaml"
-
-
-class Observer(Protocol):
-    """Looks on while a plan is followed."""
-
-    def begin(self, planned: Planned) -> Progress:
-        """Hear that a step begins; what is returned hears of its progress."""
-        ...
-
-    def end(self, planned: Planned, made: Made) -> None:
-        """Hear that a step is done."""
-        ...
-
-    def retire(self, ref: Ref) -> None:
-        """Hear that an endpoint was taken out of service."""
-        ...
-
-    def wait(self, path: str) -> None:
-        """Hear that another process is making something, and that it is waited for."""
-        ...
-
-
-class Unobserved:
-    """Nobody looks on."""
-
-    def begin(self, planned: Planned) -> Progress:
-        """Return a progress that goes nowhere."""
-        return silent
-
-    def end(self, planned: Planned, made: Made) -> None:
-        """Do nothing."""
-
-    def retire(self, ref: Ref) -> None:
-        """Do nothing."""
-
-    def wait(self, path: str) -> None:
-        """Do nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Followed:
-    """One step of a run and what came of it."""
-
-    planned: Planned
-    made: Made
 
 
 class Project:

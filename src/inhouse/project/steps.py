@@ -248,7 +248,8 @@ class _Steps:
         """Return the path of a model in the form an engine runs, adding the step once."""
         path, spec = f"{ref}/{form}", build.Build("embedder")
         if form == LANGUAGE:
-            spec = build.Build(precision=self._project.models[ref.partition("/")[2]].precision)
+            entry = self._project.models[ref.partition("/")[2]]
+            spec = build.Build(precision=entry.precision if isinstance(entry, Model) else "int8")
             path = f"{path}-{spec.precision}"
         if path not in self._steps:
             self._add(path, build.STAGE, spec, (self._edge("weights", ref),))
