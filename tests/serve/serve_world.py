@@ -17,7 +17,7 @@ from inhouse.core.artifact import Edge, Ref
 from inhouse.core.errors import Refused
 from inhouse.core.label import Label
 from inhouse.core.nouns import Endpoint, Found, Hit, Message, Section
-from inhouse.core.protocols import Piece, Sampling, Usage
+from inhouse.core.protocols import CallPart, Candidate, Piece, Sampling, TokenScore, Usage
 from inhouse.core.stage import Context, Inputs, Recipe, Result, Stage
 from inhouse.serve.endpoint import STAGE, Serve
 from inhouse.serve.house import House
@@ -47,6 +47,7 @@ class Model:
     name: str = "echo"
     context_tokens: int | None = None
     answers: list[str] = field(default_factory=list)
+    calls: tuple[CallPart, ...] = ()
     seen: list[tuple[Sequence[Message], Sampling]] = field(default_factory=list)
     started: threading.Event = field(default_factory=threading.Event)
     aborted: threading.Event = field(default_factory=threading.Event)
@@ -64,7 +65,10 @@ class Model:
             if question == "break at once":
                 raise RuntimeError("a secret of the engine")
             for word in answer.split(" "):
-                yield Piece(f"{word} ")
+                tokens = () if sampling.logprobs is None else (scored(f"{word} ", -0.5),)
+                yield Piece(f"{word} ", tokens=tokens)
+            for call in self.calls:
+                yield Piece("", calls=(call,))
             self.started.set()
             if question == "break":
                 raise RuntimeError("a secret of the engine")
@@ -72,13 +76,36 @@ class Model:
                 await asyncio.to_thread(self.go.wait, 20)
             if question == "hang":
                 await asyncio.Event().wait()
-            yield Piece("", "stop", Usage(self.count(messages), len(question.split()) + 1))
+            finish = "tool_calls" if self.calls else "stop"
+            yield Piece("", finish, Usage(self.count(messages), len(question.split()) + 1))
         except (asyncio.CancelledError, GeneratorExit):
             self.aborted.set()
             raise
 
     async def close(self) -> None:
         self.closed.set()
+
+
+def scored(text: str, logprob: float | None, start: int = 0) -> TokenScore:
+    top = (Candidate(1, b"likelier", -0.1), Candidate(0, text.encode(), logprob))
+    return TokenScore(0, text.encode(), logprob, start, top if logprob else ())
+
+
+class Local(Model):
+    """The same, and it goes on with a text by saying it upper-case; a token is a letter."""
+
+    async def complete(self, prompt: object, sampling: Sampling) -> AsyncIterator[Piece]:
+        self.seen.append(((), sampling))
+        text = prompt if isinstance(prompt, str) else bytes(prompt).decode()
+        more = text.upper()[: sampling.max_tokens]
+        for start, letter in enumerate(more):
+            tokens = () if sampling.logprobs is None else (scored(letter, -0.25, start),)
+            yield Piece(letter, tokens=tokens)
+        yield Piece("", "length", Usage(len(text), len(more)))
+
+    async def score(self, text: object, *, top: int = 0) -> tuple[TokenScore, ...]:
+        said = text if isinstance(text, str) else bytes(text).decode()
+        return tuple(scored(c, -1.0 if i else None, i) for i, c in enumerate(said))
 
 
 class Embedder:
@@ -131,7 +158,7 @@ class Engines:
         self.opened.append(str(ref))
         if self.fail:
             raise RuntimeError("no memory")
-        return self.models.setdefault(ref.version or "", Model(ref.name))
+        return self.models.setdefault(ref.version or "", Local(ref.name))
 
     def api(self, endpoint: Endpoint) -> Model:
         self.opened.append(str(endpoint.ref))
@@ -208,7 +235,7 @@ class World:
         return key.id, secret
 
     def double(self, ref: Ref) -> Model:
-        return self.engines.models.setdefault(ref.version or "", Model(ref.name))
+        return self.engines.models.setdefault(ref.version or "", Local(ref.name))
 
 
 @contextmanager

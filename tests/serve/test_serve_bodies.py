@@ -7,9 +7,13 @@ import re
 
 import pytest
 
-from inhouse.core.errors import BadInput
+from inhouse.core.errors import BadField, BadInput
 from inhouse.core.protocols import Sampling
-from inhouse.serve.bodies import BadField, ChatBody, EmbeddingBody, parse
+from inhouse.serve.bodies import ChatBody
+from inhouse.serve.lookup_bodies import EmbeddingBody
+from inhouse.serve.reading import parse
+
+TOOL = {"type": "function", "function": {"name": "now", "parameters": {"type": "object"}}}
 
 
 def chat(**changes: object) -> bytes:
@@ -20,12 +24,25 @@ def chat(**changes: object) -> bytes:
 @pytest.mark.parametrize(
     ("changes", "param", "told"),
     [
-        ({"tools": [{"type": "function"}]}, "tools", "not supported"),
-        ({"logprobs": True}, "logprobs", "not supported"),
-        ({"n": 2}, "n", "not supported"),
-        ({"response_format": {"type": "json_object"}}, "response_format", "not supported"),
-        ({"logit_bias": {"1": 5}}, "logit_bias", "not supported"),
-        ({"presence_penalty": 0.5}, "presence_penalty", "not supported"),
+        ({"tools": [{"type": "function"}]}, "tools[0].function", "missing"),
+        ({"tool_choice": "required"}, "tool_choice", "no tool to choose"),
+        ({"tool_choice": "maybe", "tools": [TOOL]}, "tool_choice", "'required'"),
+        ({"top_logprobs": 2}, "top_logprobs", "Set logprobs"),
+        ({"logprobs": True, "top_logprobs": 21}, "top_logprobs", "less than or equal to 20"),
+        ({"n": 0}, "n", "greater than or equal to 1"),
+        ({"response_format": {"type": "xml"}}, "response_format.type", "'json_object'"),
+        ({"response_format": {"type": "json_schema"}}, "response_format.json_schema", "both"),
+        ({"structured_outputs": {}}, "structured_outputs.json", "exactly one"),
+        ({"structured_outputs": {"regexp": "a"}}, "structured_outputs.regexp", "'regex'"),
+        (
+            {"structured_outputs": {"regex": "a"}, "response_format": {"type": "json_object"}},
+            "structured_outputs",
+            "both",
+        ),
+        ({"logit_bias": {"a": 5}}, "logit_bias.a.[key]", "pattern"),
+        ({"logit_bias": {"1": 500}}, "logit_bias.1", "less than or equal to 100"),
+        ({"presence_penalty": 2.5}, "presence_penalty", "less than or equal to 2"),
+        ({"functions": [{}]}, "functions", "not supported"),
         ({"temprature": 1}, "temprature", "Did you mean 'temperature'"),
         ({"temperature": 3}, "temperature", "less than or equal to 2"),
         ({"temperature": "1"}, "temperature", "number"),
@@ -35,7 +52,8 @@ def chat(**changes: object) -> bytes:
         ({"stop": [""]}, "stop[0]", "at least 1"),
         ({"messages": []}, "messages", "at least 1"),
         ({"messages": "hi"}, "messages", "list"),
-        ({"messages": [{"role": "tool", "content": "x"}]}, "messages[0].role", "user"),
+        ({"messages": [{"role": "bot", "content": "x"}]}, "messages[0].role", "user"),
+        ({"messages": [{"role": "tool", "content": "x"}]}, "messages[0].tool_call_id", "id"),
         ({"messages": [{"role": "user"}]}, "messages[0].content", "missing"),
         (
             {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]},
@@ -44,8 +62,8 @@ def chat(**changes: object) -> bytes:
         ),
         (
             {"messages": [{"role": "assistant", "content": "x", "tool_calls": [{}]}]},
-            "messages[0].tool_calls",
-            "not supported",
+            "messages[0].tool_calls[0].id",
+            "missing",
         ),
         ({"stream_options": {"usage": True}}, "stream_options.usage", "no field"),
         ({"model": None}, "model", "missing"),

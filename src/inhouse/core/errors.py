@@ -3,6 +3,7 @@
 InhouseError                  exit 1, HTTP 500
 ├── UserError                 exit 2, HTTP 400: the caller can mend it
 │   ├── BadInput              a value, file or request that cannot be used
+│   │   └── BadField          a field or setting of a request, by its name
 │   ├── ProjectError          the project file, with file, line and key
 │   ├── NotFound              HTTP 404: no such thing; names the nearest
 │   ├── Refused               HTTP 403: the label does not admit the actor
@@ -48,6 +49,14 @@ class BadInput(UserError):
     """A value, file or request that cannot be used."""
 
     code = "bad_input"
+
+
+class BadField(BadInput):
+    """A field or setting of a request that cannot be used; `param` is its name."""
+
+    def __init__(self, param: str, what: str, fix: str) -> None:
+        super().__init__(what, fix)
+        self.param = param
 
 
 class ProjectError(UserError):

@@ -81,11 +81,25 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolCall:
+    """What a model wants called: the id it gave that, the tool's name, the arguments as JSON."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a chat."""
+    """One turn of a chat.
+
+    An assistant may call tools; a turn of the role ``tool`` answers the call whose id it names.
+    """
 
     role: Role
     content: str
+    calls: tuple[ToolCall, ...] = ()
+    answers: str = ""
 
 
 @dataclass(frozen=True, slots=True)

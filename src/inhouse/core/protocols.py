@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from inhouse.core.access import Actor
-from inhouse.core.nouns import Found, Message, Trace
+from inhouse.core.nouns import Feedback, Found, Message, Trace
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-Finish = Literal["stop", "length"]
+Finish = Literal["stop", "length", "tool_calls"]
 ConstraintKind = Literal["json_schema", "regex", "grammar"]
+
+NEW_TOKENS = 512
+"""How long an answer of a model that runs here may be if nobody says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,24 +25,33 @@ class Constraint:
     """What an answer must be: JSON of a schema, or a sentence of a regular expression or grammar.
 
     `text` is the schema as JSON, the expression, or the grammar in EBNF with the rule ``root``.
+    Without `strict` an API may do its best; a model that runs here keeps to it anyway.
     """
 
     kind: ConstraintKind
     text: str
+    strict: bool = True
+
+
+JSON_OBJECT = Constraint("json_schema", '{"type":"object"}')
+"""Any JSON object."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
     """How to choose the next token. Temperature 0 is greedy.
 
+    `max_tokens` of None leaves it to the model: `NEW_TOKENS`, or what an API thinks right.
+
     `repetition_penalty` divides the scores of tokens that were there before (Keskar et al.,
     arXiv 1909.05858); None leaves it to whoever asks the model, and 1 does nothing. The other two
     penalties are subtracted for each token of the answer, once or each time it came.
     `logprobs` asks for the log-probability of each token and of so many of the likeliest ones;
-    None asks for nothing. `logit_bias` is added to the scores of single tokens.
+    None asks for nothing. `logit_bias` is added to the scores of single tokens. `tools` is what
+    may be called: a JSON object with OpenAI's ``tools`` and what belongs to them.
     """
 
-    max_tokens: int = 512
+    max_tokens: int | None = None
     temperature: float = 0.0
     top_p: float = 1.0
     stop: tuple[str, ...] = ()
@@ -52,6 +64,7 @@ class Sampling:
     logprobs: int | None = None
     logit_bias: tuple[tuple[int, float], ...] = ()
     constraint: Constraint | None = None
+    tools: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +97,21 @@ class TokenScore(Candidate):
 
 
 @dataclass(frozen=True, slots=True)
+class CallPart:
+    """More of the call with this number: `id` and `name` come once, `arguments` bit by bit."""
+
+    index: int
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Piece:
     """A part of a streamed answer. `usage` is that so far; the last piece carries `finish`.
 
-    `tokens` are those that came since the last piece, if log-probabilities were asked for.
+    `tokens` are those that came since the last piece, if log-probabilities were asked for, and
+    `calls` what came of calls of tools.
     `unmet` says, in the last piece, that the answer ended before its constraint was met.
     """
 
@@ -96,6 +120,7 @@ class Piece:
     usage: Usage | None = None
     tokens: tuple[TokenScore, ...] = ()
     unmet: bool = False
+    calls: tuple[CallPart, ...] = ()
 
 
 class LanguageModel(Protocol):
@@ -189,6 +214,19 @@ class Sink(Protocol):
         """Store a trace durably; it takes the place of one with the same id.
 
         Raises:
+            StoreError: it could not be written.
+        """
+        ...
+
+
+class FeedbackSink(Protocol):
+    """Takes what people think of answers."""
+
+    async def take(self, feedback: Feedback, actor: Actor) -> None:
+        """Store feedback of an actor durably; it takes the place of what they said before.
+
+        Raises:
+            NotFound: there is no such trace, or the actor may not know of it.
             StoreError: it could not be written.
         """
         ...

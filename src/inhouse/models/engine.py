@@ -9,7 +9,8 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from inhouse.core.errors import BadInput
+from inhouse.core.errors import BadField
+from inhouse.core.nouns import Message
 from inhouse.core.protocols import ConstraintKind, Sampling
 
 
@@ -40,6 +41,7 @@ class Capabilities:
     penalties: bool = False
     logit_bias: bool = False
     prefix_cache: bool = False
+    tools: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +106,11 @@ def check_sampling(sampling: Sampling) -> None:
     """Do nothing if every setting is in range.
 
     Raises:
-        BadInput: one is not.
+        BadField: one is not.
     """
     s = sampling
     checks = {
-        "max_tokens": (s.max_tokens >= 1, "at least 1"),
+        "max_tokens": (s.max_tokens is None or s.max_tokens >= 1, "at least 1"),
         "temperature": (s.temperature == 0 or 0.001 <= s.temperature <= 2, "0, or 0.001 to 2"),
         "top_p": (0.001 <= s.top_p <= 1, "from 0.001 to 1"),
         "repetition_penalty": (
@@ -126,14 +128,21 @@ def check_sampling(sampling: Sampling) -> None:
     }
     for name, (fits, range_) in checks.items():
         if not fits:
-            raise BadInput(f"{name} is {getattr(sampling, name)!r}.", f"It must be {range_}.")
+            what = f"{name} is {getattr(sampling, name)!r}."
+            raise BadField(name, what, f"It must be {range_}.")
 
 
-def check_capable(sampling: Sampling, able: Capabilities) -> None:
-    """Do nothing if the engine can do all that is asked for.
+def check_capable(
+    sampling: Sampling,
+    able: Capabilities,
+    messages: Sequence[Message] = (),
+    *,
+    who: str = "The engine of this model",
+) -> None:
+    """Do nothing if `who` answers can do all that is asked for.
 
     Raises:
-        BadInput: it cannot; never is a setting ignored.
+        BadField: it cannot; never is a setting ignored.
     """
     constraint = sampling.constraint
     wanted = {
@@ -141,6 +150,7 @@ def check_capable(sampling: Sampling, able: Capabilities) -> None:
         "logit_bias": (bool(sampling.logit_bias), able.logit_bias),
         "frequency_penalty": (sampling.frequency_penalty != 0, able.penalties),
         "presence_penalty": (sampling.presence_penalty != 0, able.penalties),
+        "tools": (sampling.tools is not None or any(map(_of_tools, messages)), able.tools),
         constraint.kind if constraint else "constraint": (
             constraint is not None,
             constraint is not None and constraint.kind in able.constraints,
@@ -148,7 +158,12 @@ def check_capable(sampling: Sampling, able: Capabilities) -> None:
     }
     for name, (asked, can) in wanted.items():
         if asked and not can:
-            raise BadInput(
-                f"The engine of this model cannot do {name}.",
-                "Leave it out, or use a model on an engine that can.",
+            raise BadField(
+                name,
+                f"{who} cannot do {name}.",
+                "Leave it out, or use one that can.",
             )
+
+
+def _of_tools(message: Message) -> bool:
+    return message.role == "tool" or bool(message.calls)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from inhouse.core.errors import TooLong
 from inhouse.core.nouns import Message
-from inhouse.core.protocols import Finish, Piece, Sampling, Usage
+from inhouse.core.protocols import NEW_TOKENS, Finish, Piece, Sampling, Usage
 from inhouse.models.engine import Capabilities, check_capable, check_sampling
 
 WORD = re.compile(r"\w+")
@@ -51,14 +51,15 @@ class EchoModel:
             TooLong: the prompt leaves no room for an answer.
         """
         check_sampling(sampling)
-        check_capable(sampling, Capabilities())
+        check_capable(sampling, Capabilities(), messages)
         read = self.count(messages)
         room = self._context_tokens - read
         if room < 1:
             raise TooLong(read, self._context_tokens - 1)
+        longest = min(sampling.max_tokens or NEW_TOKENS, room)
         words = re.findall(r"\s*\S+", messages[-1].content) if messages else []
-        answer = "".join(words[: min(sampling.max_tokens, room)])
-        finish: Finish = "stop" if len(words) <= min(sampling.max_tokens, room) else "length"
+        answer = "".join(words[:longest])
+        finish: Finish = "stop" if len(words) <= longest else "length"
         cuts = [i for i in map(answer.find, sampling.stop) if i >= 0]
         if cuts:
             answer, finish = answer[: min(cuts)], "stop"

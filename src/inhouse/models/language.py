@@ -13,7 +13,15 @@ from dataclasses import replace
 
 from inhouse.core.errors import BadInput, TooLong
 from inhouse.core.nouns import Message
-from inhouse.core.protocols import Constraint, Finish, Piece, Sampling, TokenScore, Usage
+from inhouse.core.protocols import (
+    NEW_TOKENS,
+    Constraint,
+    Finish,
+    Piece,
+    Sampling,
+    TokenScore,
+    Usage,
+)
 from inhouse.models.chat_format import ChatFormat
 from inhouse.models.engine import (
     Capabilities,
@@ -78,7 +86,7 @@ class LocalModel:
                 refuses the messages.
             TooLong: the prompt leaves no room for an answer.
         """
-        allowed = self._allowed(sampling)
+        allowed = self._allowed(sampling, messages)
         prompt = await asyncio.to_thread(self._format.encode, messages)
         async with aclosing(self._answer(prompt, allowed)) as pieces:
             async for piece in pieces:
@@ -89,11 +97,12 @@ class LocalModel:
     ) -> AsyncGenerator[Piece, None]:
         """Stream how a text goes on, without a chat template; else as `chat`.
 
-        The text may be given as tokens. Special tokens in it are special.
+        The text may be given as tokens. Special tokens in it are special. Among the tokens that
+        are scored is the one that ends the answer.
         """
         allowed = self._allowed(sampling)
         tokens = await asyncio.to_thread(self._tokens, prompt)
-        async with aclosing(self._answer(tokens, allowed)) as pieces:
+        async with aclosing(self._answer(tokens, allowed, end=True)) as pieces:
             async for piece in pieces:
                 yield piece
 
@@ -127,10 +136,10 @@ class LocalModel:
             )
         return tokens
 
-    def _allowed(self, sampling: Sampling) -> Sampling:
+    def _allowed(self, sampling: Sampling, messages: Sequence[Message] = ()) -> Sampling:
         """Check the settings, and put what engines take in place of a JSON schema."""
         check_sampling(sampling)
-        check_capable(sampling, self.capabilities)
+        check_capable(sampling, self.capabilities, messages)
         constraint = sampling.constraint
         if constraint is None or constraint.kind != "json_schema":
             return sampling
@@ -141,12 +150,12 @@ class LocalModel:
         return replace(sampling, constraint=Constraint("grammar", grammar_of(schema)))
 
     async def _answer(
-        self, prompt: Sequence[int], sampling: Sampling
+        self, prompt: Sequence[int], sampling: Sampling, *, end: bool = False
     ) -> AsyncGenerator[Piece, None]:
         room = self.context_tokens - len(prompt)
         if room < 1:
             raise TooLong(len(prompt), self.context_tokens - 1)
-        allowed = replace(sampling, max_tokens=min(sampling.max_tokens, room))
+        allowed = replace(sampling, max_tokens=min(sampling.max_tokens or NEW_TOKENS, room))
         text = TextStream(self._format.tokenizer, sampling.stop)
         scores = TokenScores(self._vocabulary)
         finish: Finish = "length"
@@ -154,11 +163,12 @@ class LocalModel:
         async with aclosing(self._engine.submit(Request(prompt, allowed, self._stops))) as steps:
             async for step in steps:
                 written += 1
-                if step.token in self._stops:
-                    finish, ended = "stop", True
-                    break
-                if sampling.logprobs is not None:
+                ended = step.token in self._stops
+                if sampling.logprobs is not None and (end or not ended):
                     scores.add(step)
+                if ended:
+                    finish = "stop"
+                    break
                 if piece := text.push(step.token):
                     yield Piece(piece, None, Usage(len(prompt), written), scores.take())
                 if text.stopped:

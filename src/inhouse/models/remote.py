@@ -10,7 +10,6 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -21,22 +20,19 @@ from inhouse.core.errors import BadInput, ProviderError
 from inhouse.core.nouns import Message
 from inhouse.core.protocols import Finish, Piece, Sampling, Usage
 from inhouse.models.engine import Capabilities, check_capable, check_sampling
+from inhouse.models.remote_shapes import body_of, calls_of, choices_of, reason_of, text_of, usage_of
 from inhouse.models.sse import MalformedStream, events
 
 LINE_LIMIT = 2**20
 ERROR_LIMIT = 4096
 BUSY = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
-PASSED_ON = Capabilities(frozenset({"json_schema"}), penalties=True, logit_bias=True)
-PLAIN = Sampling()
-OPTIONAL = (
-    "seed",
-    "repetition_penalty",
-    "frequency_penalty",
-    "presence_penalty",
-    "top_k",
-    "min_p",
-)
-FINISHES: dict[str, Finish] = {"stop": "stop", "length": "length", "eos": "stop"}
+PASSED_ON = Capabilities(frozenset({"json_schema"}), penalties=True, logit_bias=True, tools=True)
+FINISHES: dict[str, Finish] = {
+    "stop": "stop",
+    "length": "length",
+    "eos": "stop",
+    "tool_calls": "tool_calls",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +83,11 @@ class RemoteModel:
         """What the caller said, or None: the provider decides."""
         return self._provider.context_tokens
 
+    @property
+    def capabilities(self) -> Capabilities:
+        """What is passed on to the provider, which may still refuse it."""
+        return PASSED_ON
+
     async def chat(
         self, messages: Sequence[Message], sampling: Sampling
     ) -> AsyncGenerator[Piece, None]:
@@ -97,18 +98,19 @@ class RemoteModel:
             ProviderError: the API failed, refused, timed out or broke off.
         """
         check_sampling(sampling)
-        check_capable(sampling, PASSED_ON)
-        response = await self._open(_body(self._provider.model, messages, sampling))
+        check_capable(sampling, self.capabilities)
+        response = await self._open(body_of(self._provider.model, messages, sampling))
         finish: Finish | None = None
         usage: Usage | None = None
         try:
             async for event in events(response.content):
                 if "error" in event:
-                    raise self._error(f"broke off: {_reason(event)}")
-                usage = _usage(event) or usage
-                for choice in _choices(event):
-                    if text := _text(choice):
-                        yield Piece(text)
+                    raise self._error(f"broke off: {reason_of(event)}")
+                usage = usage_of(event) or usage
+                for choice in choices_of(event):
+                    text, calls = text_of(choice), calls_of(choice)
+                    if text or calls:
+                        yield Piece(text, calls=calls)
                     finish = self._finish(choice.get("finish_reason")) or finish
         except MalformedStream as error:
             raise self._error(f"cannot be understood: {error}") from None
@@ -171,7 +173,7 @@ class RemoteModel:
             text = b""
         response.close()
         try:
-            said = _reason(orjson.loads(text))
+            said = reason_of(orjson.loads(text))
         except orjson.JSONDecodeError:
             said = ""
         return f"answered {response.status}" + (f": {said}" if said else "")
@@ -199,58 +201,6 @@ class RemoteModel:
         return ProviderError(
             sentence, "Try again, or check address, model name and key of the endpoint."
         )
-
-
-def _body(model: str, messages: Sequence[Message], sampling: Sampling) -> bytes:
-    body: dict[str, Any] = {
-        "model": model,
-        "messages": [{"role": m.role, "content": m.content} for m in messages],
-        "max_tokens": sampling.max_tokens,
-        "temperature": sampling.temperature,
-        "top_p": sampling.top_p,
-        "stream": True,
-        "stream_options": {"include_usage": True},
-    }
-    if sampling.stop:
-        body["stop"] = list(sampling.stop)
-    for name in OPTIONAL:
-        if getattr(sampling, name) != getattr(PLAIN, name):
-            body[name] = getattr(sampling, name)
-    if sampling.logit_bias:
-        body["logit_bias"] = {str(token): bias for token, bias in sampling.logit_bias}
-    if sampling.constraint is not None:
-        schema = {"name": "answer", "schema": orjson.loads(sampling.constraint.text)}
-        body["response_format"] = {"type": "json_schema", "json_schema": schema | {"strict": True}}
-    return orjson.dumps(body)
-
-
-def _choices(event: dict[str, Any]) -> list[dict[str, Any]]:
-    match event:
-        case {"choices": list(choices)}:
-            return [c for c in choices if isinstance(c, dict)]
-    return []
-
-
-def _text(choice: dict[str, Any]) -> str:
-    match choice:
-        case {"delta": {"content": str(text)}}:
-            return text
-    return ""
-
-
-def _usage(event: dict[str, Any]) -> Usage | None:
-    match event:
-        case {"usage": {"prompt_tokens": int(read), "completion_tokens": int(written)}}:
-            return Usage(read, written)
-    return None
-
-
-def _reason(body: object) -> str:
-    """Return the provider's own words about an error, cut short."""
-    match body:
-        case {"error": {"message": str(said)}} | {"error": str(said)} | {"message": str(said)}:
-            return " ".join(said.split())[:300].rstrip(".")
-    return ""
 
 
 def _retry_after(response: aiohttp.ClientResponse) -> float | None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from inhouse.core.errors import BadInput, InhouseError, MissingExtra
+from inhouse.core.protocols import NEW_TOKENS
 from inhouse.models.adapter import merged
 from inhouse.models.counts import Counts
 from inhouse.models.engine import Capabilities, Request, Stats, Step
@@ -62,7 +63,7 @@ class TransformersEngine:
         cache, ids = DynamicCache(config=self._model.config), list(request.prompt)
         chooser = Chooser(request.sampling, request.prompt)
         with self._counts.request(len(ids)) as count:
-            for _ in range(request.sampling.max_tokens):
+            for _ in range(request.sampling.max_tokens or NEW_TOKENS):
                 logits = (await asyncio.to_thread(self._logits, ids, cache))[-1]
                 token = chooser.choose(logits)
                 count()

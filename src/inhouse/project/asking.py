@@ -67,6 +67,7 @@ async def ask(
                         event.support,
                         event.refused,
                     )
-                text.append(event)
-                hear(event)
+                said = event if isinstance(event, str) else event.text
+                text.append(said)
+                hear(said)
     raise AssertionError("an answer ends with its ending")

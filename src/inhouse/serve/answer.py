@@ -15,6 +15,7 @@ from inhouse.catalog.access import Access
 from inhouse.core.label import Label
 from inhouse.core.nouns import Found, Message
 from inhouse.core.protocols import Finish, LanguageModel, Piece, Retriever, Sampling, Usage
+from inhouse.models.engine import Capabilities, check_capable
 from inhouse.serve.citation import Citation, cite, listing
 from inhouse.serve.house import Served
 from inhouse.serve.prompt import Prompt, grounded, with_instructions
@@ -24,6 +25,8 @@ from inhouse.serve.support import Gate, Trust, best, spans
 
 # Small models copy what they are shown in circles; SmolLM2-135M stops doing so at about this.
 REPETITION_PENALTY = 1.08
+# What is written from documents is checked, and its sources stand behind it.
+GROUNDED = Capabilities(penalties=True, logit_bias=True)
 OFFERED = 3
 REFUSAL = "The answer is not in the documents that you may read."
 NEAREST = "\n\nThe nearest sections, which are no answer:\n"
@@ -38,6 +41,7 @@ class Ending:
 
     At an endpoint with knowledge, `query` is what was looked for and `support` how well the
     sections support an answer. Where it is `refused`, the citations are the nearest sections.
+    An answer is `unmet` if it ended before it was what it had to be.
     """
 
     finish: Finish
@@ -47,35 +51,53 @@ class Ending:
     query: str | None = None
     support: float | None = None
     refused: bool = False
+    unmet: bool = False
 
 
 def answer(
     served: Served, messages: Sequence[Message], sampling: Sampling, *, access: Access
-) -> AsyncGenerator[str | Ending, None]:
+) -> AsyncGenerator[str | Piece | Ending, None]:
     """Stream the text of an answer, then its `Ending`; closing the stream aborts the model.
 
+    A piece stands in place of text where there is more to it: scored tokens, calls of tools.
     At an endpoint with knowledge the text ends with the list of its sources. Where they support
     no answer the model is not asked for one, and the nearest are offered.
 
     Raises:
         Refused: the actor may read no source of the endpoint's knowledge.
-        BadInput: the last message is not a question of the user.
+        BadInput: the last message is not a question of the user, or more is asked for than an
+            endpoint with knowledge or its model can do.
         TooLong: the prompt leaves no room for an answer.
         ProviderError: a remote model failed.
     """
     if served.retriever is None:
         return _plain(served, messages, sampling)
+    check_capable(sampling, GROUNDED, messages, who="An endpoint with knowledge")
     return _grounded(served, served.retriever, messages, sampling, access)
 
 
 async def _plain(
     served: Served, messages: Sequence[Message], sampling: Sampling
-) -> AsyncGenerator[str | Ending, None]:
-    ending = Ending("stop", Usage(0, 0), (), served.label)
+) -> AsyncGenerator[str | Piece | Ending, None]:
     prompt = with_instructions(messages, served.settings.instructions)
-    async with aclosing(_said(served.model, prompt, sampling, Trust("", ()))) as said:
-        async for part in said:
-            yield part if isinstance(part, str) else _ended(ending, part)
+    stream = cast("AsyncGenerator[Piece, None]", served.model.chat(prompt.messages, sampling))
+    async with aclosing(plainly(stream, served.label)) as parts:
+        async for part in parts:
+            yield part
+
+
+async def plainly(
+    stream: AsyncGenerator[Piece, None], label: Label
+) -> AsyncGenerator[str | Piece | Ending, None]:
+    """Yield what a model says as it is, then its ending."""
+    last = Piece("", "stop")
+    async with aclosing(stream) as pieces:
+        async for last in pieces:
+            if last.tokens or last.calls:
+                yield last
+            elif last.text:
+                yield last.text
+    yield _ended(Ending("stop", Usage(0, 0), (), label), last)
 
 
 async def _grounded(
@@ -172,7 +194,7 @@ def _ended(ending: Ending, last: Piece) -> Ending:
         ending.usage.prompt_tokens + more.prompt_tokens,
         ending.usage.completion_tokens + more.completion_tokens,
     )
-    return replace(ending, finish=last.finish or "stop", usage=usage)
+    return replace(ending, finish=last.finish or "stop", usage=usage, unmet=last.unmet)
 
 
 def _tuned(sampling: Sampling, served: Served) -> Sampling:

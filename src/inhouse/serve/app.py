@@ -1,18 +1,17 @@
 """The HTTP door: its routes, each with its guard, in OpenAI's dialect.
 
-Guards: a ``public`` route tells nothing; at a ``list`` route the caller's key is checked and
-everything shown was decided one by one; at a ``use`` route the key is checked and the thing
-asked for can only be had from the house, which decides first.
+Guards: a ``public`` route tells nothing of what is here; at a ``list`` route the caller's key is
+checked and everything shown was decided one by one; at a ``use`` route the key is checked and the
+thing asked for can only be had from the house, which decides first, or is given to somebody who
+does.
 """
 
 from __future__ import annotations
 
 import asyncio
-import base64
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from typing import Any, Literal
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -23,16 +22,23 @@ from starlette.routing import Route
 
 from inhouse.core.access import Actor
 from inhouse.core.errors import InhouseError
+from inhouse.core.protocols import FeedbackSink
+from inhouse.serve import lookup_shapes, shapes
 from inhouse.serve.auth import identify
-from inhouse.serve.bodies import ChatBody, EmbeddingBody, SearchBody, read_body
-from inhouse.serve.chat import Completion
+from inhouse.serve.bodies import ChatBody, CompletionBody, ResponseBody
+from inhouse.serve.chat import ChatDialect
+from inhouse.serve.choices import Dialect, Exchange
+from inhouse.serve.completions import TextDialect
 from inhouse.serve.connection import CLIENT_GONE, EventStream, while_connected
 from inhouse.serve.failures import REQUEST_ID, Json, Outermost, on_error, on_http_error
+from inhouse.serve.feedback import said
 from inhouse.serve.house import House, full
+from inhouse.serve.lookup_bodies import EmbeddingBody, FeedbackBody, RerankBody, SearchBody
+from inhouse.serve.openapi import Line, document
+from inhouse.serve.reading import AnyBody, read_body
+from inhouse.serve.responses import ResponseDialect
 from inhouse.serve.search import find, shown
-
-Guard = Literal["public", "list", "use"]
-Handler = Callable[[Request, Actor], Awaitable[Response]]
+from inhouse.serve.vectors import embedded, reranked
 
 MAX_BODY = 4 * 2**20
 NOBODY = Actor("")
@@ -41,28 +47,25 @@ NOBODY = Actor("")
 class Door(Route):
     """A route with its guard; its handler is reached only past it."""
 
-    def __init__(self, house: House, line: tuple[str, str, Guard, Handler]) -> None:
-        method, path, guard, handler = line
-        self.guard = guard
+    def __init__(self, house: House, line: Line) -> None:
+        self.guard = line.guard
 
         async def endpoint(request: Request) -> Response:
-            if guard == "public":
-                return await handler(request, NOBODY)
-            return await handler(request, identify(house.catalog, request.headers))
+            if line.guard == "public":
+                return await line.handler(request, NOBODY)
+            return await line.handler(request, identify(house.catalog, request.headers))
 
-        super().__init__(path, endpoint, methods=[method], name=path)
+        super().__init__(line.path, endpoint, methods=[line.method], name=line.path)
 
 
-def create_app(house: House, *, max_body: int = MAX_BODY) -> Starlette:
-    """Return the app over a house; bodies may have `max_body` bytes."""
-    api = Api(house, max_body)
-    table: list[tuple[str, str, Guard, Handler]] = [
-        ("GET", "/healthz", "public", api.health),
-        ("GET", "/v1/models", "list", api.models),
-        ("POST", "/v1/chat/completions", "use", api.chat),
-        ("POST", "/v1/embeddings", "use", api.embeddings),
-        ("POST", "/v1/search", "use", api.search),
-    ]
+def create_app(
+    house: House, *, max_body: int = MAX_BODY, feedback: FeedbackSink | None = None
+) -> Starlette:
+    """Return the app over a house; bodies may have `max_body` bytes.
+
+    `feedback` is who takes what people think of answers; it also decides who may.
+    """
+    api = Api(house, max_body, feedback)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -70,7 +73,7 @@ def create_app(house: House, *, max_body: int = MAX_BODY) -> Starlette:
         await house.close()
 
     return Starlette(
-        routes=[Door(house, line) for line in table],
+        routes=[Door(house, line) for line in api.lines],
         middleware=[Middleware(Outermost)],
         exception_handlers={InhouseError: on_error, HTTPException: on_http_error},
         lifespan=lifespan,
@@ -80,13 +83,33 @@ def create_app(house: House, *, max_body: int = MAX_BODY) -> Starlette:
 class Api:
     """The handlers behind the doors."""
 
-    def __init__(self, house: House, max_body: int) -> None:
+    def __init__(self, house: House, max_body: int, feedback: FeedbackSink | None) -> None:
         self._house = house
         self._max_body = max_body
+        self._feedback = feedback
+        chat, text, response = shapes.ChatCompletion, shapes.TextCompletion, shapes.Response
+        vectors, ranks = lookup_shapes.Embeddings, lookup_shapes.Ranks
+        self.lines = (
+            Line("GET", "/healthz", "public", self.health, None, lookup_shapes.Health),
+            Line("GET", "/openapi.json", "public", self.openapi, None, dict),
+            Line("GET", "/v1/models", "list", self.models, None, lookup_shapes.Models),
+            Line("POST", "/v1/chat/completions", "use", self.chat, ChatBody, chat),
+            Line("POST", "/v1/completions", "use", self.complete, CompletionBody, text),
+            Line("POST", "/v1/responses", "use", self.respond, ResponseBody, response),
+            Line("POST", "/v1/embeddings", "use", self.embed, EmbeddingBody, vectors),
+            Line("POST", "/v1/rerank", "use", self.rerank, RerankBody, ranks),
+            Line("POST", "/v1/search", "use", self.search, SearchBody, lookup_shapes.Sections),
+            Line("POST", "/v1/feedback", "use", self.rate, FeedbackBody, lookup_shapes.Thanks),
+        )
+        self._document = document(self.lines, version("inhouse"))
 
     async def health(self, request: Request, actor: Actor) -> Response:
         """Say that the server is up."""
         return Json({"status": "ok", "version": version("inhouse")})
+
+    async def openapi(self, request: Request, actor: Actor) -> Response:
+        """Describe the routes, as OpenAPI 3.1 has it."""
+        return Json(self._document)
 
     async def models(self, request: Request, actor: Actor) -> Response:
         """List the endpoints and embedders that the caller may use."""
@@ -109,17 +132,39 @@ class Api:
 
     async def chat(self, request: Request, actor: Actor) -> Response:
         """Answer a conversation at an endpoint."""
-        body = await read_body(request, ChatBody, limit=self._max_body)
-        request_id = request.scope[REQUEST_ID]
-        completion = Completion(self._house, actor, body, request_id=request_id)
-        if body.stream:
-            return EventStream(completion.events())
-        answered = await while_connected(request.receive, completion.whole())
-        return answered or Response(status_code=CLIENT_GONE)
+        body = await self._read(request, ChatBody)
+        access, request_id = self._house.catalog.access, request.scope[REQUEST_ID]
+        dialect = ChatDialect(body, access, request_id=request_id)
+        return await self._exchanged(request, actor, dialect, stream=body.stream)
+
+    async def complete(self, request: Request, actor: Actor) -> Response:
+        """Go on with texts at an endpoint without knowledge, or say how likely they are."""
+        body = await self._read(request, CompletionBody)
+        dialect = TextDialect(body, request_id=request.scope[REQUEST_ID])
+        return await self._exchanged(request, actor, dialect, stream=body.stream)
+
+    async def respond(self, request: Request, actor: Actor) -> Response:
+        """Answer at an endpoint, in OpenAI's newer dialect."""
+        body = await self._read(request, ResponseBody)
+        access, request_id = self._house.catalog.access, request.scope[REQUEST_ID]
+        dialect = ResponseDialect(body, access, request_id=request_id)
+        return await self._exchanged(request, actor, dialect, stream=body.stream)
+
+    async def embed(self, request: Request, actor: Actor) -> Response:
+        """Turn texts into vectors."""
+        return await embedded(self._house, actor, await self._read(request, EmbeddingBody))
+
+    async def rerank(self, request: Request, actor: Actor) -> Response:
+        """Say how well texts answer a query, best first."""
+        return await reranked(self._house, actor, await self._read(request, RerankBody))
+
+    async def rate(self, request: Request, actor: Actor) -> Response:
+        """Take what the caller thinks of an answer."""
+        return await said(self._feedback, actor, await self._read(request, FeedbackBody))
 
     async def search(self, request: Request, actor: Actor) -> Response:
         """Find sections that the caller may read."""
-        body = await read_body(request, SearchBody, limit=self._max_body)
+        body = await self._read(request, SearchBody)
         asked, access = body.conversation(), self._house.catalog.access
         async with self._house.knowledge(body.knowledge, actor) as opened:
             found, label = await asyncio.to_thread(
@@ -134,31 +179,14 @@ class Api:
         }
         return Json(content)
 
-    async def embeddings(self, request: Request, actor: Actor) -> Response:
-        """Turn texts into vectors."""
-        body = await read_body(request, EmbeddingBody, limit=self._max_body)
-        async with self._house.embedder(body.model, actor) as opened:
-            vectors = await asyncio.to_thread(opened.embedder.embed, body.input)
-            read = await asyncio.to_thread(opened.embedder.tokens, body.input)
-        show = _base64 if body.encoding_format == "base64" else _numbers
-        data = [
-            {"object": "embedding", "index": i, "embedding": show(vector)}
-            for i, vector in enumerate(vectors)
-        ]
-        model, digest = full(opened.ref), opened.digest
-        content = {
-            "object": "list",
-            "model": body.model,
-            "data": data,
-            "usage": {"prompt_tokens": read, "total_tokens": read},
-            "inhouse": {"model": model, "digest": digest, "label": str(opened.label)},
-        }
-        return Json(content, headers={"x-inhouse-model": model, "x-inhouse-digest": digest})
+    async def _read(self, request: Request, kind: type[AnyBody]) -> AnyBody:
+        return await read_body(request, kind, limit=self._max_body)
 
-
-def _numbers(vector: Any) -> Any:  # noqa: ANN401
-    return vector
-
-
-def _base64(vector: Any) -> str:  # noqa: ANN401
-    return base64.b64encode(vector.astype("<f4").tobytes()).decode()
+    async def _exchanged(
+        self, request: Request, actor: Actor, dialect: Dialect, *, stream: bool
+    ) -> Response:
+        exchange = Exchange(self._house, actor, dialect)
+        if stream:
+            return EventStream(exchange.events(), named=isinstance(dialect, ResponseDialect))
+        answered = await while_connected(request.receive, exchange.whole())
+        return answered or Response(status_code=CLIENT_GONE)

@@ -1,96 +1,75 @@
-"""The request bodies that the door accepts, in OpenAI's dialect, checked field by field.
+"""The request bodies of the routes that write text, in OpenAI's dialect.
 
-A field that would change the answer and is not supported is refused by name; one that changes
-nothing is ignored; a null is the same as leaving the field out.
+The settings that chats and raw prompts share stand once; what belongs to a kind of answer (JSON,
+a grammar) or to tools is in `inhouse.serve.forms`, a message in `inhouse.serve.turns`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Self
 
-import orjson
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from starlette.requests import Request
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
-from inhouse.core.errors import BadInput, nearest
-from inhouse.core.nouns import Message, Role
-from inhouse.core.protocols import Sampling
-from inhouse.serve.endpoint import MAX_TOP, TOP
+from inhouse.core.nouns import Message
+from inhouse.core.protocols import Constraint, Sampling
+from inhouse.serve.forms import Format, StructuredOutputs, TextFormat, Tool, ToolChoice, tools
+from inhouse.serve.reading import Body, refuse
+from inhouse.serve.turns import Turn
 
 MAX_TOKENS = 1_000_000
-MAX_TEXTS = 2048
+MAX_CHOICES = 128
+MAX_STOPS = 16
+RAW_TOKENS = 16
+"""How long the continuation of a raw prompt may be if nobody says, as in OpenAI's dialect."""
+
 DEFAULT = Sampling()
+NOT_STORED = frozenset(
+    {
+        "metadata",
+        "prompt_cache_key",
+        "prompt_cache_retention",
+        "safety_identifier",
+        "service_tier",
+        "store",
+        "user",
+    }
+)
 
 
-class BadField(BadInput):
-    """A field of a request that cannot be used; `param` is its name."""
-
-    def __init__(self, param: str, what: str, fix: str) -> None:
-        super().__init__(what, fix)
-        self.param = param
-
-
-class TooLarge(BadInput):
-    """The body is larger than the door accepts."""
-
-    status = 413
-    code = "request_too_large"
-
-
-def _text(value: object) -> object:
-    """Join a list of text parts; refuse any other part."""
-    if not isinstance(value, list):
-        return value
-    for part in value:
-        if not isinstance(part, dict) or part.get("type") != "text":
-            raise ValueError("only parts of the type 'text' are supported")
-        if not isinstance(part.get("text"), str):
-            raise ValueError("a text part needs a 'text'")
-    return "".join(part["text"] for part in value)
-
-
-def _listed(value: object) -> object:
+def listed(value: object) -> object:
+    """Return a text as a list of one."""
     return [value] if isinstance(value, str) else value
 
 
-def _texts(value: object) -> object:
-    if isinstance(value, list) and value and isinstance(value[0], int | list):
-        raise ValueError("send texts: lists of token numbers are not supported")
-    return _listed(value)
-
+STOP = {"type": "string", "minLength": 1}
+TOKENS = {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1}
+PROMPTS = {
+    "anyOf": [
+        {"type": "string"},
+        TOKENS,
+        *(
+            {"type": "array", "items": item, "minItems": 1, "maxItems": MAX_CHOICES}
+            for item in ({"type": "string"}, TOKENS)
+        ),
+    ]
+}
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
+Longest = Annotated[int, Field(ge=1, le=MAX_TOKENS)]
+Penalty = Annotated[float, Field(ge=-2, le=2)]
+Token = Annotated[str, Field(pattern=r"^[0-9]{1,9}$")]
+Bias = Annotated[float, Field(ge=-100, le=100)]
+Stops = Annotated[
+    list[Annotated[str, Field(min_length=1)]],
+    Field(max_length=MAX_STOPS),
+    BeforeValidator(listed),
+    WithJsonSchema({"anyOf": [STOP, {"type": "array", "items": STOP, "maxItems": MAX_STOPS}]}),
+]
+Numbers = list[Annotated[int, Field(ge=0)]]
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    ignored: ClassVar[frozenset[str]] = frozenset({"user"})
-    neutral: ClassVar[Mapping[str, tuple[object, ...]]] = {}
-
-
-class Turn(_Body):
-    """One message of a chat."""
-
-    ignored = frozenset({"name", "annotations"})
-    neutral: ClassVar[Mapping[str, tuple[object, ...]]] = {
-        "audio": (),
-        "function_call": (),
-        "refusal": (),
-        "tool_calls": ([],),
-    }
-
-    role: Literal["system", "developer", "user", "assistant"]
-    content: Annotated[str, BeforeValidator(_text)]
-
-    def message(self) -> Message:
-        """Return the message inside the house."""
-        role: Role = "system" if self.role == "developer" else self.role
-        return Message(role, self.content)
-
-
-class StreamOptions(_Body):
+class StreamOptions(Body):
     """What a stream carries beside the text."""
 
     ignored = frozenset({"include_obfuscation"})
@@ -98,182 +77,192 @@ class StreamOptions(_Body):
     include_usage: bool = False
 
 
-class ChatBody(_Body):
-    """The body of ``POST /v1/chat/completions``."""
-
-    ignored = frozenset(
-        {
-            "metadata",
-            "parallel_tool_calls",
-            "prompt_cache_key",
-            "prompt_cache_retention",
-            "safety_identifier",
-            "service_tier",
-            "store",
-            "user",
-        }
-    )
-    neutral: ClassVar[Mapping[str, tuple[object, ...]]] = {
-        "audio": (),
-        "frequency_penalty": (0,),
-        "function_call": ("none",),
-        "functions": ([],),
-        "logit_bias": ({},),
-        "logprobs": (False,),
-        "modalities": (["text"],),
-        "moderation": (),
-        "n": (1,),
-        "prediction": (),
-        "presence_penalty": (0,),
-        "reasoning_effort": (),
-        "response_format": ({"type": "text"},),
-        "tool_choice": ("none", "auto"),
-        "tools": ([],),
-        "top_logprobs": (0,),
-        "verbosity": (),
-        "web_search_options": (),
-    }
-
+class _Asked(Body):
     model: Name
-    messages: Annotated[list[Turn], Field(min_length=1)]
     stream: bool = False
-    stream_options: StreamOptions = StreamOptions()
     temperature: Annotated[float, Field(ge=0, le=2)] = DEFAULT.temperature
     top_p: Annotated[float, Field(ge=0.001, le=1)] = DEFAULT.top_p
-    max_tokens: Annotated[int, Field(ge=1, le=MAX_TOKENS)] | None = None
-    max_completion_tokens: Annotated[int, Field(ge=1, le=MAX_TOKENS)] | None = None
-    stop: Annotated[
-        list[Annotated[str, Field(min_length=1)]],
-        Field(max_length=16),
-        BeforeValidator(_listed),
-    ] = []
+
+    @model_validator(mode="after")
+    def _not_too_cold(self) -> Self:
+        if 0 < self.temperature < 0.001:
+            refuse("temperature", "The temperature is too low.", "Send 0, or 0.001 to 2.")
+        return self
+
+
+class _Settings(_Asked):
+    """What chats and raw prompts share."""
+
+    stream_options: StreamOptions = StreamOptions()
+    n: Annotated[int, Field(ge=1, le=MAX_CHOICES)] = 1
+    stop: Stops = Field(default_factory=list)
     seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
     repetition_penalty: Annotated[float, Field(ge=0.5, le=2)] | None = None
+    frequency_penalty: Penalty = 0.0
+    presence_penalty: Penalty = 0.0
+    top_k: Annotated[int, Field(ge=-1, lt=2**31)] | None = None
+    min_p: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    logit_bias: Annotated[dict[Token, Bias], Field(max_length=1024, default_factory=dict)]
+    response_format: Format | None = None
+    structured_outputs: StructuredOutputs | None = None
 
-    def sampling(self) -> Sampling:
-        """Return how to choose the next token."""
+    def _sampling(self, **more: Any) -> Sampling:  # noqa: ANN401 - fields of a sampling
         return Sampling(
-            max_tokens=self.max_completion_tokens or self.max_tokens or DEFAULT.max_tokens,
             temperature=self.temperature,
             top_p=self.top_p,
             stop=tuple(self.stop),
             seed=self.seed,
             repetition_penalty=self.repetition_penalty,
+            frequency_penalty=self.frequency_penalty,
+            presence_penalty=self.presence_penalty,
+            # 0 and -1 turn it off, as others have it.
+            top_k=self.top_k if self.top_k and self.top_k > 0 else None,
+            min_p=self.min_p,
+            logit_bias=tuple((int(token), bias) for token, bias in self.logit_bias.items()),
+            constraint=self._constraint(),
+            **more,
+        )
+
+    def _constraint(self) -> Constraint | None:
+        said = self.response_format.constraint() if self.response_format else None
+        return self.structured_outputs.constraint() if self.structured_outputs else said
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Self:
+        if self.response_format and self.structured_outputs:
+            what = "An answer cannot have both a response_format and structured_outputs."
+            refuse("structured_outputs", what, "Send one of the two.")
+        return self
+
+
+class ChatBody(_Settings):
+    """The body of ``POST /v1/chat/completions``."""
+
+    ignored = NOT_STORED
+    neutral: ClassVar[Mapping[str, tuple[object, ...]]] = {
+        "audio": (),
+        "function_call": ("none",),
+        "functions": ([],),
+        "modalities": (["text"],),
+        "moderation": (),
+        "prediction": (),
+        "reasoning_effort": (),
+        "verbosity": (),
+        "web_search_options": (),
+    }
+
+    messages: Annotated[list[Turn], Field(min_length=1)]
+    max_tokens: Longest | None = None
+    max_completion_tokens: Longest | None = None
+    logprobs: bool = False
+    top_logprobs: Annotated[int, Field(ge=0, le=20)] = 0
+    tools: Annotated[list[Tool], Field(max_length=128, default_factory=list)]
+    tool_choice: ToolChoice = "auto"
+    parallel_tool_calls: bool | None = None
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        if self.top_logprobs and not self.logprobs:
+            refuse("top_logprobs", "There are no top_logprobs without logprobs.", "Set logprobs.")
+        if not self.tools and self.tool_choice not in ("none", "auto"):
+            refuse("tool_choice", "There is no tool to choose.", "Send tools as well.")
+        return self
+
+    def sampling(self) -> Sampling:
+        """Return how to choose the next token."""
+        return self._sampling(
+            max_tokens=self.max_completion_tokens or self.max_tokens,
+            logprobs=self.top_logprobs if self.logprobs else None,
+            tools=tools(self.tools, self.tool_choice, self.parallel_tool_calls),
         )
 
 
-class EmbeddingBody(_Body):
-    """The body of ``POST /v1/embeddings``."""
-
-    neutral: ClassVar[Mapping[str, tuple[object, ...]]] = {"dimensions": ()}
-
-    model: Name
-    input: Annotated[
-        list[Annotated[str, Field(min_length=1)]],
-        Field(min_length=1, max_length=MAX_TEXTS),
-        BeforeValidator(_texts),
-    ]
-    encoding_format: Literal["float", "base64"] = "float"
-
-
-class SearchBody(_Body):
-    """The body of ``POST /v1/search``: a query, or the conversation that it is the end of."""
-
-    knowledge: Name
-    query: str | None = None
-    messages: Annotated[list[Turn], Field(min_length=1)] | None = None
-    top: Annotated[int, Field(ge=1, le=MAX_TOP)] = TOP
-
-    def conversation(self) -> list[Message]:
-        """Return the conversation that ends with the query.
-
-        Raises:
-            BadField: there are both, or neither.
-        """
-        if (self.query is None) == (self.messages is None):
-            raise BadField("query", "A search needs a query or messages.", "Send one of the two.")
-        if self.messages is None:
-            return [Message("user", self.query or "")]
-        return [turn.message() for turn in self.messages]
-
-
-Body = TypeVar("Body", ChatBody, EmbeddingBody, SearchBody)
-
-
-async def read_body(request: Request, kind: type[Body], *, limit: int) -> Body:
-    """Read and check a request's body of at most `limit` bytes.
-
-    Raises:
-        TooLarge: it is larger.
-        BadInput: it is not a JSON object.
-        BadField: a field is missing, unknown, unsupported or out of range.
-    """
-    declared = request.headers.get("content-length", "")
-    raw = bytearray()
-    if not declared.isdigit() or int(declared) <= limit:
-        async for chunk in request.stream():
-            raw += chunk
-            if len(raw) > limit:
-                break
-        else:
-            return parse(bytes(raw), kind)
-    raise TooLarge(
-        f"The request is larger than the {limit / 2**20:.3g} MiB accepted here.",
-        "Send less at a time.",
+def _prompts(value: object) -> object:
+    """Return a list of prompts, each a text or a list of tokens."""
+    alone = isinstance(value, str) or (
+        isinstance(value, list) and value and isinstance(value[0], int)
     )
+    return [value] if alone else value
 
 
-def parse(raw: bytes, kind: type[Body]) -> Body:
-    """Check the bytes of a body; see `read_body`."""
-    try:
-        fields = orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
-        raise BadInput(f"The body is not JSON: {error}.", "Send one JSON object.") from None
-    if not isinstance(fields, dict):
-        raise BadInput("The body is not a JSON object.", 'Send one, such as {"model": …}.')
-    fields = _supported(fields, kind)
-    for name, inner in (("messages", Turn), ("stream_options", StreamOptions)):
-        value = fields.get(name)
-        if isinstance(value, list):
-            fields[name] = [
-                _supported(item, inner, f"{name}[{i}].") if isinstance(item, dict) else item
-                for i, item in enumerate(value)
-            ]
-        elif isinstance(value, dict):
-            fields[name] = _supported(value, inner, f"{name}.")
-    try:
-        return kind.model_validate(fields)
-    except ValidationError as error:
-        raise _bad_field(error) from None
+def _prompt(value: object) -> object:
+    if isinstance(value, str):
+        return value
+    whole = isinstance(value, list) and value
+    if not whole or not all(type(token) is int and token >= 0 for token in value):  # type: ignore[attr-defined]
+        raise ValueError("send a text or a list of the numbers of tokens")
+    return value
 
 
-def _supported(fields: dict[str, Any], kind: type[_Body], place: str = "") -> dict[str, Any]:
-    """Return the fields without those that change nothing.
+class CompletionBody(_Settings):
+    """The body of ``POST /v1/completions``: prompts as text or as the numbers of tokens."""
 
-    Raises:
-        BadField: one is unknown, or would change the answer and is not supported.
-    """
-    kept = {}
-    for name, value in fields.items():
-        if value is None or name in kind.ignored or value in kind.neutral.get(name, ()):
-            continue
-        param = place + name
-        if name in kind.neutral:
-            raise BadField(param, f"The field {param!r} is not supported here.", "Leave it out.")
-        if name not in kind.model_fields:
-            near = nearest(name, kind.model_fields)
-            fix = f"Did you mean {near!r}?" if near else "Leave it out."
-            raise BadField(param, f"There is no field {param!r}.", fix)
-        kept[name] = value
-    return kept
+    ignored = NOT_STORED
+    neutral: ClassVar[Mapping[str, tuple[object, ...]]] = {"best_of": (1,), "suffix": ("",)}
+
+    prompt: Annotated[
+        list[Annotated[Any, BeforeValidator(_prompt)]],
+        Field(min_length=1, max_length=MAX_CHOICES),
+        BeforeValidator(_prompts),
+        WithJsonSchema(PROMPTS),
+    ]
+    max_tokens: Annotated[int, Field(ge=0, le=MAX_TOKENS)] = RAW_TOKENS
+    logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
+    echo: bool = False
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not self.max_tokens and not self.echo:
+            refuse("max_tokens", "Nothing is asked for.", "Ask for a token, or for an echo.")
+        if len(self.prompt) * self.n > MAX_CHOICES:
+            refuse("n", f"More than {MAX_CHOICES} answers are asked for.", "Send fewer prompts.")
+        return self
+
+    def sampling(self) -> Sampling:
+        """Return how to choose the next token."""
+        return self._sampling(max_tokens=self.max_tokens or None, logprobs=self.logprobs)
 
 
-def _bad_field(error: ValidationError) -> BadField:
-    first = error.errors(include_url=False, include_context=False)[0]
-    param = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in first["loc"]).lstrip(".")
-    if first["type"] == "missing":
-        return BadField(param, f"The field {param!r} is missing.", "Add it.")
-    shown = repr(first["input"])
-    shown = shown if len(shown) <= 60 else f"{shown[:57]}…"
-    why = first["msg"].removeprefix("Value error, ")
-    return BadField(param, f"The field {param!r} cannot be {shown}.", f"{why.capitalize()}.")
+class ResponseBody(_Asked):
+    """The body of ``POST /v1/responses``."""
+
+    ignored = NOT_STORED - {"metadata"} | {"parallel_tool_calls", "stream_options"}
+    neutral: ClassVar[Mapping[str, tuple[object, ...]]] = {
+        "background": (False,),
+        "context_management": (),
+        "conversation": (),
+        "include": ([],),
+        "max_tool_calls": (),
+        "previous_response_id": (),
+        "prompt": (),
+        "reasoning": ({},),
+        "tool_choice": ("auto", "none"),
+        "tools": ([],),
+        "top_logprobs": (0,),
+        "truncation": ("disabled",),
+    }
+
+    input: Annotated[
+        str | list[Turn],
+        Field(min_length=1),
+    ]
+    instructions: str = ""
+    max_output_tokens: Longest | None = None
+    text: TextFormat = TextFormat()
+    metadata: dict[str, str] = Field(default_factory=dict)
+
+    def messages(self) -> Sequence[Message]:
+        """Return the conversation inside the house."""
+        first = [Message("system", self.instructions)] if self.instructions else []
+        if isinstance(self.input, str):
+            return [*first, Message("user", self.input)]
+        return [*first, *(turn.message() for turn in self.input)]
+
+    def sampling(self) -> Sampling:
+        """Return how to choose the next token."""
+        return Sampling(
+            max_tokens=self.max_output_tokens,
+            temperature=self.temperature,
+            top_p=self.top_p,
+            constraint=self.text.constraint(),
+        )

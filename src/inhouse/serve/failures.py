@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -18,6 +19,12 @@ from inhouse.core.errors import BadKey, InhouseError, Refused
 log = logging.getLogger(__name__)
 
 REQUEST_ID = "inhouse.request"
+FIELDS: Mapping[str | None, str] = {
+    "json_schema": "response_format",
+    "regex": "structured_outputs",
+    "grammar": "structured_outputs",
+}
+"""What requests call the settings of an engine that have another name here."""
 UNAUTHENTICATED = {"www-authenticate": 'Bearer realm="inhouse"'}
 
 
@@ -34,7 +41,8 @@ class Json(Response):
 def error_body(error: Exception, request_id: str) -> dict[str, Any]:
     """Return the body of a failure; one that nobody foresaw is logged and shown by its id."""
     if isinstance(error, InhouseError):
-        return _body(str(error), _kind(error), error.code, getattr(error, "param", None))
+        param = getattr(error, "param", None)
+        return _body(str(error), _kind(error), error.code, FIELDS.get(param, param))
     log.error("Request %s failed.", request_id, exc_info=error)
     message = (
         f"Something went wrong inside. Tell the operator the id {request_id}, "

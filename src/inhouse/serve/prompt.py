@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 
 from inhouse.core.errors import TooLong
 from inhouse.core.nouns import Hit, Message
-from inhouse.core.protocols import LanguageModel
+from inhouse.core.protocols import NEW_TOKENS, LanguageModel
 
 RULES = (
     "You answer questions from the documents you are given, briefly and in your own words. What "
@@ -51,7 +51,7 @@ def grounded(
     hits: Sequence[Hit],
     *,
     instructions: str,
-    max_tokens: int,
+    max_tokens: int | None,
 ) -> Prompt:
     """Return the conversation with as many sections as leave room for the answer, best first.
 
@@ -66,7 +66,7 @@ def grounded(
     if model.context_tokens is None:
         whole = tuple(replace(hit, passage=hit.section.text) for hit in hits)
         return Prompt(_compose(whole, messages, instructions), whole)
-    room = model.context_tokens - min(max_tokens, model.context_tokens // 2)
+    room = model.context_tokens - min(max_tokens or NEW_TOKENS, model.context_tokens // 2)
     shown: list[Hit] = []
     prompt, needed = Prompt(()), 0
     for hit in hits:

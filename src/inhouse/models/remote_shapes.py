@@ -1,0 +1,130 @@
+"""What is sent to an OpenAI-compatible API and what its events say; anything else in them is left.
+
+Sending, waiting and failing are in `inhouse.models.remote`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from inhouse.core.nouns import Message
+from inhouse.core.protocols import JSON_OBJECT, CallPart, Constraint, Sampling, Usage
+
+PLAIN = Sampling()
+OPTIONAL = (
+    "max_tokens",
+    "seed",
+    "repetition_penalty",
+    "frequency_penalty",
+    "presence_penalty",
+    "top_k",
+    "min_p",
+)
+
+
+def body_of(model: str, messages: Sequence[Message], sampling: Sampling) -> bytes:
+    """Return the body of a request, as bytes."""
+    body: dict[str, Any] = {
+        "model": model,
+        "messages": [_turn(message) for message in messages],
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    if sampling.stop:
+        body["stop"] = list(sampling.stop)
+    for name in OPTIONAL:
+        if getattr(sampling, name) != getattr(PLAIN, name):
+            body[name] = getattr(sampling, name)
+    if sampling.logit_bias:
+        body["logit_bias"] = {str(token): bias for token, bias in sampling.logit_bias}
+    if sampling.constraint is not None:
+        body["response_format"] = _format(sampling.constraint)
+    if sampling.tools is not None:
+        body |= orjson.loads(sampling.tools)
+    return orjson.dumps(body)
+
+
+def _turn(message: Message) -> dict[str, Any]:
+    turn: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.calls:
+        turn["tool_calls"] = [
+            {
+                "id": call.id,
+                "type": "function",
+                "function": {"name": call.name, "arguments": call.arguments},
+            }
+            for call in message.calls
+        ]
+    if message.answers:
+        turn["tool_call_id"] = message.answers
+    return turn
+
+
+def _format(constraint: Constraint) -> dict[str, Any]:
+    if constraint == JSON_OBJECT:
+        return {"type": "json_object"}
+    schema = {"name": "answer", "schema": orjson.loads(constraint.text)}
+    strict = {"strict": True} if constraint.strict else {}
+    return {"type": "json_schema", "json_schema": schema | strict}
+
+
+def choices_of(event: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what an event has of answers."""
+    match event:
+        case {"choices": list(choices)}:
+            return [c for c in choices if isinstance(c, dict)]
+    return []
+
+
+def text_of(choice: dict[str, Any]) -> str:
+    """Return the text that a choice adds."""
+    match choice:
+        case {"delta": {"content": str(text)}}:
+            return text
+    return ""
+
+
+def calls_of(choice: dict[str, Any]) -> tuple[CallPart, ...]:
+    """Return what a choice adds to calls of tools."""
+    match choice:
+        case {"delta": {"tool_calls": list(calls)}}:
+            return tuple(_call(call, place) for place, call in enumerate(calls))
+    return ()
+
+
+def _call(call: Any, place: int) -> CallPart:  # noqa: ANN401 - as it came
+    """Return a part of a call; some providers send each call whole and without its number."""
+
+    def said(of: object, name: str) -> str:
+        value = of.get(name) if isinstance(of, dict) else None
+        return value if isinstance(value, str) else ""
+
+    inner = call.get("function") if isinstance(call, dict) else None
+    index = call.get("index", place) if isinstance(call, dict) else place
+    return CallPart(
+        index if isinstance(index, int) else place,
+        said(call, "id"),
+        said(inner, "name"),
+        said(inner, "arguments"),
+    )
+
+
+def usage_of(event: dict[str, Any]) -> Usage | None:
+    """Return the tokens read and written, if an event tells them."""
+    match event:
+        case {"usage": {"prompt_tokens": int(read), "completion_tokens": int(written)}}:
+            return Usage(read, written)
+    return None
+
+
+def reason_of(body: object) -> str:
+    """Return the provider's own words about an error, cut short."""
+    match body:
+        case {"error": {"message": str(said)}} | {"error": str(said)} | {"message": str(said)}:
+            return " ".join(said.split())[:300].rstrip(".")
+    return ""

@@ -1,0 +1,204 @@
+"""One request on its way through an endpoint: its answers, whole or as they come.
+
+What they look like is the dialects' business (`chat`, `completions`, `responses`); how one is made,
+that of `inhouse.serve.answer`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
+
+from inhouse.core.access import Actor
+from inhouse.core.nouns import ToolCall
+from inhouse.core.protocols import CallPart, Piece, TokenScore, Usage
+from inhouse.serve.answer import Ending
+from inhouse.serve.failures import Json
+from inhouse.serve.house import House, Served, full
+
+Part = str | Piece | Ending
+Parts = AsyncGenerator[Part, None]
+Event = Mapping[str, Any]
+
+NOTHING = Usage(0, 0)
+
+
+@dataclass(slots=True)
+class Choice:
+    """One of the answers, as far as it has come; `ours` is what we say about a whole one."""
+
+    index: int
+    texts: list[str] = field(default_factory=list)
+    tokens: list[TokenScore] = field(default_factory=list)
+    calls: list[ToolCall] = field(default_factory=list)
+    finish: str = "stop"
+    usage: Usage = NOTHING
+    ours: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """What was said."""
+        return "".join(self.texts)
+
+    def add(self, piece: Piece) -> None:
+        """Take what came next."""
+        if piece.text:
+            self.texts.append(piece.text)
+        self.tokens += piece.tokens
+        for part in piece.calls:
+            self._call(part)
+
+    def end(self, ending: Ending, served: Served) -> None:
+        """Take how it ended."""
+        self.finish, self.usage = ending.finish, ending.usage
+        self.ours = {
+            "endpoint": full(served.endpoint.ref),
+            "model": served.model_name,
+            "digest": served.digest,
+            "label": str(ending.label),
+            "query": ending.query,
+            "support": ending.support,
+            "refused": ending.refused,
+            "unmet": ending.unmet,
+            "citations": [asdict(citation) for citation in ending.citations],
+        }
+
+    def _call(self, part: CallPart) -> None:
+        while len(self.calls) <= part.index:
+            self.calls.append(ToolCall("", "", ""))
+        so_far = self.calls[part.index]
+        self.calls[part.index] = ToolCall(
+            so_far.id + part.id, so_far.name + part.name, so_far.arguments + part.arguments
+        )
+
+
+class Dialect(Protocol):
+    """How one request is answered: what is asked for, and what the answers look like.
+
+    `n` answers in a row belong to one prompt, whose tokens were read once.
+    """
+
+    model: str
+    n: int
+
+    def parts(self, served: Served) -> Sequence[Parts]:
+        """Return the streams of the answers."""
+        ...
+
+    def whole(self, choices: Sequence[Choice], usage: Usage) -> Event:
+        """Return the body that holds all answers."""
+        ...
+
+    def first(self) -> Iterable[Event]:
+        """Return the events before anything was said."""
+        ...
+
+    def more(self, choice: Choice, piece: Piece) -> Iterable[Event]:
+        """Return the events that a piece makes, which the choice holds already."""
+        ...
+
+    def last(self, choice: Choice) -> Iterable[Event]:
+        """Return the events that end an answer."""
+        ...
+
+    def done(self, choices: Sequence[Choice], usage: Usage) -> Iterable[Event]:
+        """Return the events after everything was said."""
+        ...
+
+
+class Exchange:
+    """A request of one actor, in one dialect."""
+
+    def __init__(self, house: House, actor: Actor, dialect: Dialect) -> None:
+        self._house = house
+        self._actor = actor
+        self._dialect = dialect
+
+    async def whole(self) -> Json:
+        """Return the answers in one body."""
+        async with self._house.endpoint(self._dialect.model, self._actor) as served:
+            streams = self._dialect.parts(served)
+            choices = [Choice(index) for index in range(len(streams))]
+            async with aclosing(together(streams)) as parts:
+                async for index, part in parts:
+                    _take(choices[index], part, served)
+            return Json(self._dialect.whole(choices, self._usage(choices)), headers=headers(served))
+
+    async def events(self) -> AsyncGenerator[Event, None]:
+        """Give the headers, then the answers event by event."""
+        dialect = self._dialect
+        async with self._house.endpoint(dialect.model, self._actor) as served:
+            streams = dialect.parts(served)
+            choices = [Choice(index) for index in range(len(streams))]
+            yield headers(served)
+            begun = False
+            async with aclosing(together(streams)) as parts:
+                async for index, part in parts:
+                    if not begun:  # only now is it sure that there is no plain error to send
+                        for event in dialect.first():
+                            yield event
+                    begun = True
+                    piece = _take(choices[index], part, served)
+                    make = (
+                        dialect.last(choices[index])
+                        if piece is None
+                        else dialect.more(choices[index], piece)
+                    )
+                    for event in make:
+                        yield event
+            for event in dialect.done(choices, self._usage(choices)):
+                yield event
+
+    def _usage(self, choices: Sequence[Choice]) -> Usage:
+        return Usage(
+            sum(choice.usage.prompt_tokens for choice in choices[:: self._dialect.n]),
+            sum(choice.usage.completion_tokens for choice in choices),
+        )
+
+
+def headers(served: Served) -> dict[str, str]:
+    """Return the headers that say which model answers."""
+    named = {"x-inhouse-model": served.model_name}
+    return {**named, "x-inhouse-digest": served.digest} if served.digest else named
+
+
+async def together(streams: Sequence[Parts]) -> AsyncGenerator[tuple[int, Part], None]:
+    """Yield what any of the streams has next, with its number; closing it closes them all."""
+    if len(streams) == 1:
+        async with aclosing(streams[0]) as only:
+            async for part in only:
+                yield 0, part
+        return
+    waiting = {asyncio.create_task(_next(stream)): i for i, stream in enumerate(streams)}
+    try:
+        while waiting:
+            done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for task in sorted(done, key=waiting.__getitem__):
+                index = waiting.pop(task)
+                came = task.result()
+                if came is not None:
+                    waiting[asyncio.create_task(_next(streams[index]))] = index
+                    yield index, came
+    finally:
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        for stream in streams:
+            await stream.aclose()
+
+
+async def _next(stream: Parts) -> Part | None:
+    return await anext(stream, None)
+
+
+def _take(choice: Choice, part: Part, served: Served) -> Piece | None:
+    """Put a part into its choice; return it as a piece, or None if it was the ending."""
+    if isinstance(part, Ending):
+        choice.end(part, served)
+        return None
+    piece = Piece(part) if isinstance(part, str) else part
+    choice.add(piece)
+    return piece

@@ -1,0 +1,136 @@
+"""The shapes of what the routes that write no text answer, for their description."""
+
+from __future__ import annotations
+
+from typing import Literal, NotRequired
+
+from typing_extensions import TypedDict
+
+
+class Health(TypedDict):
+    """A server that is up."""
+
+    status: Literal["ok"]
+    version: str
+
+
+class ModelOrigin(TypedDict):
+    """Where an endpoint or embedder comes from."""
+
+    kind: Literal["endpoint", "embedder"]
+    ref: str
+    label: str
+
+
+class Model(TypedDict):
+    """An endpoint or an embedder."""
+
+    id: str
+    object: Literal["model"]
+    created: int
+    owned_by: str
+    inhouse: ModelOrigin
+
+
+class Models(TypedDict):
+    """What the caller may use."""
+
+    object: Literal["list"]
+    data: list[Model]
+
+
+class Vector(TypedDict):
+    """A vector as numbers, or as base64 of 32-bit numbers."""
+
+    object: Literal["embedding"]
+    index: int
+    embedding: list[float] | str
+
+
+class VectorUsage(TypedDict):
+    """Tokens read."""
+
+    prompt_tokens: int
+    total_tokens: int
+
+
+class VectorOrigin(TypedDict):
+    """Which embedder it was."""
+
+    model: str
+    digest: str
+    label: str
+
+
+class Embeddings(TypedDict):
+    """Texts as vectors."""
+
+    object: Literal["list"]
+    model: str
+    data: list[Vector]
+    usage: VectorUsage
+    inhouse: VectorOrigin
+
+
+class RankedDocument(TypedDict):
+    """A text that was ranked."""
+
+    text: str
+
+
+class Rank(TypedDict):
+    """How well a text answers a query."""
+
+    index: int
+    relevance_score: float
+    document: NotRequired[RankedDocument]
+
+
+class Ranks(TypedDict):
+    """Texts by how well they answer a query, best first."""
+
+    object: Literal["list"]
+    model: str
+    results: list[Rank]
+    usage: VectorUsage
+    inhouse: VectorOrigin
+
+
+class FoundSection(TypedDict):
+    """A section that was found."""
+
+    object: Literal["section"]
+    id: str
+    source: str
+    document: str
+    headings: list[str]
+    anchor: str
+    link: str
+    passage: str
+    text: str
+    score: float
+
+
+class SearchOrigin(TypedDict):
+    """Where sections come from."""
+
+    knowledge: str
+    label: str
+
+
+class Sections(TypedDict):
+    """What was found, best first."""
+
+    object: Literal["list"]
+    query: str
+    support: float
+    data: list[FoundSection]
+    inhouse: SearchOrigin
+
+
+class Thanks(TypedDict):
+    """Feedback that was taken."""
+
+    object: Literal["feedback"]
+    id: str
+    score: Literal[-1, 1]

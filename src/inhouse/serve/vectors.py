@@ -1,0 +1,87 @@
+"""``POST /v1/embeddings`` and ``/v1/rerank``: what an embedder answers, in the usual shapes.
+
+Who may use an embedder is the house's business.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from inhouse.core.access import Actor
+from inhouse.core.protocols import Embedder
+from inhouse.serve.failures import Json
+from inhouse.serve.house import Encoding, House, full
+from inhouse.serve.lookup_bodies import EmbeddingBody, RerankBody
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Vectors = npt.NDArray[np.float32]
+
+
+async def embedded(house: House, actor: Actor, body: EmbeddingBody) -> Json:
+    """Turn texts into vectors."""
+    async with house.embedder(body.model, actor) as opened:
+        vectors = await asyncio.to_thread(opened.embedder.embed, body.input)
+        read = await asyncio.to_thread(opened.embedder.tokens, body.input)
+    show = _base64 if body.encoding_format == "base64" else _numbers
+    data = [
+        {"object": "embedding", "index": i, "embedding": show(vector)}
+        for i, vector in enumerate(vectors)
+    ]
+    return _answer(opened, body.model, read, {"data": data})
+
+
+async def reranked(house: House, actor: Actor, body: RerankBody) -> Json:
+    """Say how well texts answer a query, best first."""
+    async with house.embedder(body.model, actor) as opened:
+        scores = await asyncio.to_thread(relevance, opened.embedder, body.query, body.documents)
+        texts = [body.query, *body.documents]
+        read = await asyncio.to_thread(opened.embedder.tokens, texts)
+    best = sorted(range(len(scores)), key=lambda i: (-scores[i], i))[: body.top_n]
+    results = [
+        {"index": i, "relevance_score": scores[i]}
+        | ({"document": {"text": body.documents[i]}} if body.return_documents else {})
+        for i in best
+    ]
+    return _answer(opened, body.model, read, {"results": results})
+
+
+def relevance(embedder: Embedder, query: str, documents: Sequence[str]) -> list[float]:
+    """Return how well each document answers a query, from 0 to 1.
+
+    Half of it is the cosine of the two texts, half how near the tokens of the query are to their
+    nearest in the document (Khattab and Zaharia, arXiv 2004.12832).
+    """
+    (asked,), (words,) = embedder.embed_tokens([query], starts=[0])
+    vectors, tokens = embedder.embed_tokens(documents, starts=[0] * len(documents))
+    found = []
+    for vector, of in zip(vectors, tokens, strict=True):
+        nearest = float((words @ of.T).max(axis=1).mean()) if words.size and of.size else 0.0
+        score = (float(vector @ asked) + nearest) / 2
+        found.append(round(min(max(score, 0.0), 1.0), 6))
+    return found
+
+
+def _answer(opened: Encoding, name: str, read: int, found: dict[str, Any]) -> Json:
+    model, digest = full(opened.ref), opened.digest
+    content = {
+        "object": "list",
+        "model": name,
+        **found,
+        "usage": {"prompt_tokens": read, "total_tokens": read},
+        "inhouse": {"model": model, "digest": digest, "label": str(opened.label)},
+    }
+    return Json(content, headers={"x-inhouse-model": model, "x-inhouse-digest": digest})
+
+
+def _numbers(vector: Vectors) -> Any:  # noqa: ANN401 - what orjson makes a list of
+    return vector
+
+
+def _base64(vector: Vectors) -> str:
+    return base64.b64encode(vector.astype("<f4").tobytes()).decode()
