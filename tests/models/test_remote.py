@@ -12,8 +12,16 @@ import pytest
 from aiohttp import web
 
 from inhouse.core.errors import BadInput, ProviderError
-from inhouse.core.nouns import Message
-from inhouse.core.protocols import LanguageModel, Piece, Sampling, Usage
+from inhouse.core.nouns import Message, ToolCall
+from inhouse.core.protocols import (
+    JSON_OBJECT,
+    CallPart,
+    Constraint,
+    LanguageModel,
+    Piece,
+    Sampling,
+    Usage,
+)
 from inhouse.models.remote import Patience, Provider, RemoteModel
 
 KEY = "sk-very-secret-123"
@@ -235,3 +243,88 @@ def test_addresses_are_checked_and_keys_not_shown() -> None:
         with pytest.raises(BadInput, match="not the address of an API"):
             Provider(bad, "m")
     assert KEY not in repr(Provider("https://x/v1", "m", key=KEY))
+
+
+async def test_what_the_caller_leaves_open_is_left_to_the_provider(server: Server) -> None:
+    server.answers = [stream(*GOOD)]
+    await ask(server.model())
+    assert not {"max_tokens", "seed", "tools", "response_format"} & set(server.bodies[0])
+
+
+@pytest.mark.parametrize(
+    ("constraint", "sent"),
+    [
+        (JSON_OBJECT, {"type": "json_object"}),
+        (
+            Constraint("json_schema", '{"type":"array"}', strict=False),
+            {
+                "type": "json_schema",
+                "json_schema": {"name": "answer", "schema": {"type": "array"}},
+            },
+        ),
+        (
+            Constraint("json_schema", '{"type":"array"}'),
+            {
+                "type": "json_schema",
+                "json_schema": {"name": "answer", "schema": {"type": "array"}, "strict": True},
+            },
+        ),
+    ],
+)
+async def test_forms_are_passed_on(
+    server: Server, constraint: Constraint, sent: dict[str, Any]
+) -> None:
+    server.answers = [stream(*GOOD)]
+    await ask(server.model(), constraint=constraint)
+    assert server.bodies[0]["response_format"] == sent
+
+
+def calling(*calls: dict[str, Any]) -> str:
+    choice = {"index": 0, "delta": {"tool_calls": calls}, "finish_reason": None}
+    return "data: " + json.dumps({"choices": [choice]}) + "\n\n"
+
+
+async def test_tools_are_passed_on_and_calls_come_back(server: Server) -> None:
+    tools = {"tools": [{"type": "function", "function": {"name": "now"}}], "tool_choice": "auto"}
+    first = {"index": 0, "id": "c", "type": "function", "function": {"name": "now"}}
+    server.answers = [
+        stream(
+            calling(first),
+            calling({"index": 0, "function": {"arguments": '{"a":'}}),
+            calling({"index": 0, "function": {"arguments": "1}"}}),
+            event(finish="tool_calls"),
+        )
+    ]
+    talk = [
+        *HI,
+        Message("assistant", "", (ToolCall("b", "now", "{}"),)),
+        Message("tool", "noon", answers="b"),
+    ]
+    model = server.model()
+    found = [p async for p in model.chat(talk, Sampling(tools=json.dumps(tools)))]
+    await model.close()
+    assert [p.calls for p in found] == [
+        (CallPart(0, "c", "now", ""),),
+        (CallPart(0, arguments='{"a":'),),
+        (CallPart(0, arguments="1}"),),
+        (),
+    ]
+    assert found[-1].finish == "tool_calls"
+    body = server.bodies[0]
+    assert {name: body[name] for name in tools} == tools
+    assert body["messages"][1:] == [
+        {
+            "role": "assistant",
+            "content": "",
+            "tool_calls": [
+                {"id": "b", "type": "function", "function": {"name": "now", "arguments": "{}"}}
+            ],
+        },
+        {"role": "tool", "content": "noon", "tool_call_id": "b"},
+    ]
+
+
+@pytest.mark.parametrize("call", [{}, {"index": "x", "function": 3}, {"function": {"name": None}}])
+async def test_calls_without_sense_say_nothing(server: Server, call: dict[str, Any]) -> None:
+    server.answers = [stream(calling(call), event(finish="tool_calls"))]
+    assert (await ask(server.model()))[0].calls == (CallPart(0),)

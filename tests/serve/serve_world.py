@@ -91,12 +91,16 @@ def scored(text: str, logprob: float | None, start: int = 0) -> TokenScore:
     return TokenScore(0, text.encode(), logprob, start, top if logprob else ())
 
 
+def _letters(text: object) -> str:
+    return text if isinstance(text, str) else "".join(chr(token % 128) for token in text)
+
+
 class Local(Model):
     """The same, and it goes on with a text by saying it upper-case; a token is a letter."""
 
     async def complete(self, prompt: object, sampling: Sampling) -> AsyncIterator[Piece]:
         self.seen.append(((), sampling))
-        text = prompt if isinstance(prompt, str) else bytes(prompt).decode()
+        text = _letters(prompt)
         more = text.upper()[: sampling.max_tokens]
         for start, letter in enumerate(more):
             tokens = () if sampling.logprobs is None else (scored(letter, -0.25, start),)
@@ -104,7 +108,7 @@ class Local(Model):
         yield Piece("", "length", Usage(len(text), len(more)))
 
     async def score(self, text: object, *, top: int = 0) -> tuple[TokenScore, ...]:
-        said = text if isinstance(text, str) else bytes(text).decode()
+        said = _letters(text)
         return tuple(scored(c, -1.0 if i else None, i) for i, c in enumerate(said))
 
 

@@ -20,6 +20,7 @@ from inhouse.serve.turns import Turn
 MAX_TOKENS = 1_000_000
 MAX_CHOICES = 128
 MAX_STOPS = 16
+MAX_TOKEN = 2**31 - 1
 RAW_TOKENS = 16
 """How long the continuation of a raw prompt may be if nobody says, as in OpenAI's dialect."""
 
@@ -43,7 +44,11 @@ def listed(value: object) -> object:
 
 
 STOP = {"type": "string", "minLength": 1}
-TOKENS = {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1}
+TOKENS = {
+    "type": "array",
+    "items": {"type": "integer", "minimum": 0, "maximum": MAX_TOKEN},
+    "minItems": 1,
+}
 PROMPTS = {
     "anyOf": [
         {"type": "string"},
@@ -66,7 +71,6 @@ Stops = Annotated[
     BeforeValidator(listed),
     WithJsonSchema({"anyOf": [STOP, {"type": "array", "items": STOP, "maxItems": MAX_STOPS}]}),
 ]
-Numbers = list[Annotated[int, Field(ge=0)]]
 
 
 class StreamOptions(Body):
@@ -189,7 +193,7 @@ def _prompt(value: object) -> object:
     if isinstance(value, str):
         return value
     whole = isinstance(value, list) and value
-    if not whole or not all(type(token) is int and token >= 0 for token in value):  # type: ignore[attr-defined]
+    if not whole or not all(type(token) is int and 0 <= token <= MAX_TOKEN for token in value):  # type: ignore[attr-defined]
         raise ValueError("send a text or a list of the numbers of tokens")
     return value
 
