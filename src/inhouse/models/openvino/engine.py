@@ -21,7 +21,7 @@ from typing import Any
 import orjson
 
 from inhouse.core.errors import BadInput, EngineStopped
-from inhouse.core.protocols import ConstraintKind
+from inhouse.core.protocols import NEW_TOKENS, ConstraintKind
 from inhouse.models.counts import Counts
 from inhouse.models.engine import Capabilities, Request, Stats, Step
 
@@ -193,7 +193,7 @@ def _message(request: Request) -> dict[str, Any]:
     sampling, constraint = request.sampling, request.sampling.constraint
     return {
         "prompt": list(request.prompt),
-        "max_tokens": sampling.max_tokens,
+        "max_tokens": sampling.max_tokens or NEW_TOKENS,
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
         "top_k": sampling.top_k,
