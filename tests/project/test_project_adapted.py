@@ -58,7 +58,10 @@ def file(tmp_path: Path, tiny_weights: Path) -> Path:
         ("{method: embed, base: models/minilm, on: data/b}", "'data/b' is not among the data"),
         ("{method: embed, base: models/house, on: data/a}", "these entries go in a circle"),
         ("{label: open}", "'models.house.from' is missing"),
-        ("minilm-l6", "keys with values should stand here: from, label, licence, precision, sha256"),
+        (
+            "minilm-l6",
+            "keys with values should stand here: from, label, licence, precision, sha256",
+        ),
     ],
 )
 def test_a_wrong_entry_is_one_sentence(file: Path, entry: str, said: str):
