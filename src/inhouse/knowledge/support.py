@@ -18,8 +18,8 @@ from inhouse.knowledge.words import postings
 
 COMPARED = 10
 
-BIAS = -4.60
-NEAREST, WORDS, AHEAD = 7.69, 1.31, 4.93
+BIAS = -4.53
+NEAREST, WORDS, AHEAD = 7.45, 1.47, 5.52
 
 
 @dataclass(frozen=True, slots=True)
