@@ -21,7 +21,7 @@ def evaluate(
     knowledge: Annotated[str, typer.Argument(help="knowledge/NAME.")],
     suite: Annotated[str, typer.Argument(help="suites/NAME.")],
     project: ProjectFile = FILE,
-    actor: As = "",
+    actor: As = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure a knowledge base with a suite of questions."""

@@ -18,7 +18,7 @@ def search(
     query: Annotated[str, typer.Argument(help="What to look for.")],
     top: Annotated[int, typer.Option("--top", min=1, max=50, help="How many sections.")] = 5,
     project: ProjectFile = FILE,
-    actor: As = "",
+    actor: As = None,
     as_json: AsJson = False,
 ) -> None:
     """Find sections that the actor may read, by meaning and by words."""
