@@ -201,3 +201,24 @@ def test_following(house: World):
     thread.join(30)
     assert told == ["one", "last"]
     assert reads(house) == [("eve", True, "1 of ana"), ("eve", True, "1 of bo")]
+
+
+def test_who_leaves_the_auditors_follows_no_more(house: World):
+    at = time.time() + 1
+    following = Traces(house.catalog, house.folder).follow(EVE, Wanted())
+    record(house.folder, [house.trace("one", at=at)])
+    assert next(following).id == "one"
+    house.catalog.access.set_groups({"eve": frozenset({"buy"})}, by="owner")
+    record(house.folder, [house.trace("two", at=at), house.trace("own", at=at + 1, actor="eve")])
+    assert next(following).id == "own"
+
+
+def test_who_leaves_the_auditors_is_told_no_more_of_somebody(house: World):
+    at = time.time() + 1
+    following = Traces(house.catalog, house.folder).follow(EVE, Wanted(actor="ana"))
+    record(house.folder, [house.trace("one", at=at)])
+    assert next(following).id == "one"
+    house.catalog.access.set_groups({}, by="owner")
+    record(house.folder, [house.trace("two", at=at)])
+    with pytest.raises(Refused, match="eve may not read the traces of ana"):
+        next(following)
