@@ -92,7 +92,9 @@ def test_the_verbs(folder: Path):
     assert "What is to be erased?" in say("erase", code=2)
     assert say("erase", "--actor", "ana").startswith("2 traces erased")
     assert json.loads(say("--json"))["traces"] == []
-    assert json.loads(say("erase", "bbbb2222bbbb", "--json")) == {"erased": 1}
+    assert "may not erase the traces of bo" in say("erase", "--actor", "bo", code=2)
+    assert json.loads(say("erase", "bbbb2222bbbb", "--json")) == {"erased": 0}
+    assert json.loads(say("erase", "bbbb2222bbbb", "--json", actor="cy")) == {"erased": 1}
 
 
 def test_following(folder: Path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -14,9 +14,6 @@ from inhouse.cli.options import FILE, AsJson, ProjectFile, opened
 from inhouse.cli.terminal import console, print_json, print_next, print_table
 from inhouse.core.errors import BadInput
 from inhouse.core.nouns import Trace, TraceState
-
-if TYPE_CHECKING:
-    pass
 
 app = typer.Typer(
     name="traces",
@@ -138,11 +135,12 @@ def erase(
     project: ProjectFile = FILE,
     as_json: AsJson = False,
 ) -> None:
-    """Take requests out of everything recorded, so that no byte of them stays in the store."""
+    """Take requests out of everything recorded, so that no byte of them stays in the store.
+
+    Your own, or anybody's as an auditor.
+    """
     from inhouse.project import recording
 
-    if bool(ids) == bool(actor):
-        raise BadInput("What is to be erased?", "Give ids, or --actor NAME for all of somebody's.")
     with opened(project) as house:
         count = recording.erase_traces(house, actor=actor, ids=ids or ())
     if as_json:

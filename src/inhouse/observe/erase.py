@@ -8,11 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from inhouse.catalog import Catalog, audit
+from inhouse.core.access import Actor
 from inhouse.core.artifact import Artifact, Edge, Ref
+from inhouse.core.errors import BadInput
 from inhouse.core.stage import Context, Inputs, Recipe, Result, Stage
 from inhouse.observe import rolled
 from inhouse.observe.dayfile import day_files, purge
 from inhouse.observe.days import FILES, SECTION
+from inhouse.observe.reach import reach
 from inhouse.observe.roll import EARLIER, Note, alone, forget_earlier
 from inhouse.observe.rows import Row
 from inhouse.observe.wanted import Wanted
@@ -38,27 +41,34 @@ ERASE = Stage("observe.erase", 1, run)
 
 
 def erase(
-    catalog: Catalog, folder: Path, *, by: str, actor: str = "", ids: Sequence[str] = ()
+    catalog: Catalog, folder: Path, *, by: Actor, actor: str = "", ids: Sequence[str] = ()
 ) -> int:
     """Erase the traces of an actor, or those with the ids; return how many there were.
 
-    Recording waits while a file is written anew. Cut off, it is to be asked for again.
+    Who is no auditor erases only their own, and others' ids are as if there were none. Recording
+    waits while a file is written anew. Cut off, it is to be asked for again, and so is what was
+    being answered meanwhile: its end is recorded when it comes.
 
     Raises:
+        Refused: the traces of somebody else are to be erased, and `by` is no auditor.
+        BadInput: neither an actor nor ids are given, or both.
         StoreError: the disk is full, or somebody reads a file all the time.
         Corrupt: the bytes of a rolled day have changed.
     """
-    whose = f"those of {actor}" if actor else f"{len(ids)} by id"
-    _audit(catalog, by, f"begun: {whose}")
+    if bool(ids) == bool(actor):
+        raise BadInput("What is to be erased?", "Give ids, or an actor for all of theirs.")
+    whose = reach(catalog, by, "erase", actor)
+    what = f"those of {actor}" if actor else f"{len(ids)} by id"
+    _audit(catalog, by.name, f"begun: {what}")
     with alone(catalog, folder) as note:
-        count = sum(purge(file, actor=actor, ids=ids) for file in day_files(folder))
+        count = sum(purge(file, whose, ids) for file in day_files(folder))
         for ref in catalog.heads(SECTION):
             day = catalog.load(ref)
-            found = frozenset(_found(day.folder / rolled.FILE, actor, ids))
+            found = frozenset(_found(day.folder / rolled.FILE, whose, ids))
             if found:
-                _rewrite(catalog, day.artifact, found, by, note)
+                _rewrite(catalog, day.artifact, found, by.name, note)
                 count += len(found)
-    _audit(catalog, by, f"done: {whose}, {count} traces")
+    _audit(catalog, by.name, f"done: {what}, {count} traces")
     return count
 
 
@@ -71,14 +81,14 @@ def _rewrite(catalog: Catalog, earlier: Artifact, ids: frozenset[str], by: str, 
     forget_earlier(catalog, catalog.make(recipe, by=by).artifact)
 
 
-def _found(path: Path, actor: str, ids: Sequence[str]) -> Iterator[str]:
+def _found(path: Path, whose: str, ids: Sequence[str]) -> Iterator[str]:
     """Yield the ids of a rolled day's traces that are to go."""
     for id in ids:
-        for row in rolled.read(path, Wanted(id=id)):
+        for row in rolled.read(path, Wanted(actor=whose, id=id)):
             if row.id == id:
                 yield row.id
-    if actor:
-        for row in rolled.read(path, Wanted(actor=actor)):
+    if not ids:
+        for row in rolled.read(path, Wanted(actor=whose)):
             yield row.id
 
 
