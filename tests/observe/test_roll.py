@@ -89,6 +89,11 @@ def test_its_label_is_that_of_all_it_holds_also_later(house: World):
     assert rolling(house).made[0].label == Label.CLOSED
 
 
+def test_a_model_of_an_api_does_not_close_the_day(house: World):
+    record(house.folder, [house.trace("a", model="models/gemini-1.5-pro")])
+    assert rolling(house).made[0].label == Label.parse("buy")
+
+
 def test_it_needs_nothing_of_what_answered(house: World):
     record(house.folder, [house.trace("a")])
     make_again = make(house.catalog, "models/other", "open")

@@ -133,14 +133,28 @@ def test_a_deleted_source_and_one_never_known_close_them(house: World, put):
     )
     assert ids(look(house, EVE)) == ["d", "a"]
     house.catalog.delete(other, by="owner")
-    page = look(house, EVE)
-    assert (ids(page), page.hidden) == (["d"], 3)
+    assert ids(look(house, EVE)) == ["d"]
+    assert look(house, ANA).hidden == 3
+
+
+def test_a_model_of_an_api_that_is_called_like_one_of_ours_closes_nothing(house: World, put):
+    put(house.trace("a", endpoint=None, model="models/gemini-1.5-pro", sources=()))
+    assert ids(look(house, ANA)) == ["a"]
 
 
 def test_the_count_does_not_tell_what_is_in_them(house: World, put):
     put(house.trace("a", answer="secret", label=Label.parse("sell")))
     for contains in ("secret", "else"):
         assert look(house, ANA, Wanted(contains=contains)).hidden == 1
+
+
+def test_an_auditor_learns_no_count_of_what_is_closed(house: World, put):
+    closed = {"actor": "cy", "label": Label.CLOSED}
+    put(house.trace("a", **closed), house.trace("b", **closed), house.trace("c", actor="eve"))
+    house.catalog.access.set_label(house.desk, Label.parse("it"), by="owner")
+    for wanted in (Wanted(), Wanted(actor="cy"), Wanted(endpoint="endpoints/desk", until=OVER + 1)):
+        page = look(house, EVE, wanted)
+        assert (ids(page), page.hidden) == ([], 0 if wanted.actor else 1)
 
 
 GROUPS = ["buy", "sell", "it", "auditor"]

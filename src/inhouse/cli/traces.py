@@ -157,7 +157,7 @@ def _print(found: list[Trace], hidden: int, *, as_json: bool) -> None:
         return
     print_table(COLUMNS, map(_row, found), spare="asked")
     if hidden:
-        console.print(f"{hidden:,} more you may not read.")
+        console.print(f"{hidden:,} more of your own you may not read now.")
 
 
 def _print_one(trace: Trace, *, as_json: bool) -> None:

@@ -32,7 +32,10 @@ POLL_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Traces, the last one first, and how many more were passed by that a label closes."""
+    """Traces, the last one first, and how many of the reader's own were passed by.
+
+    Those of others are not counted: how many a filter fits would tell an auditor what is closed.
+    """
 
     traces: Sequence[Trace]
     hidden: int
@@ -114,7 +117,7 @@ class Traces:
             for row in rows:
                 # Before the text is looked at: the count must not tell what is in it.
                 if not judge.admits(row):
-                    hidden += 1
+                    hidden += row.actor == reader.name
                     continue
                 if not wanted.contains or wanted.in_text(row):
                     found.append(row.trace)
@@ -159,8 +162,9 @@ def rests_on(row: Row) -> Iterator[tuple[Action, Ref]]:
     """Yield what the answer of a row was made with, and what a reader must be allowed to do."""
     if row.endpoint:
         yield "use", Ref.parse(row.endpoint)
-    if row.model:
-        with contextlib.suppress(BadInput):  # what an API calls its model
-            yield "use", Ref.parse(row.model)
+    with contextlib.suppress(BadInput):
+        model = Ref.parse(row.model)
+        if model.version:  # without one it is what an API calls its model, such as models/gemini
+            yield "use", model
     for source in row.sources.split():
         yield "read", Ref.parse(source)
