@@ -123,5 +123,8 @@ def test_nothing_is_erased_unasked(house: World):
     for everything in ({}, {"actor": "ana", "ids": ["b"]}):
         with pytest.raises(BadInput, match="What is to be erased"):
             erase(house.catalog, house.folder, by=DPO, **everything)
+    for no_text in ({"actor": "\udcff"}, {"ids": ["a", "\udcff"]}):
+        with pytest.raises(BadInput, match="no text"):
+            erase(house.catalog, house.folder, by=DPO, **no_text)
     assert erase(house.catalog, house.folder, by=DPO, ids=[""]) == 0
     assert ids(house) == {"a", "b"}

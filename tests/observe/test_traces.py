@@ -94,6 +94,12 @@ def test_what_is_wanted(house: World, put):
         look(house, EVE, last=10_001)
 
 
+@pytest.mark.parametrize("field", ["actor", "endpoint", "model", "id", "contains"])
+def test_what_no_trace_can_have_is_not_looked_for(field: str):
+    with pytest.raises(BadInput, match="no text"):
+        Wanted(**{field: "price \udcff"})
+
+
 def test_one_by_its_id(house: World, put):
     put(house.trace("abc1"), house.trace("abc2"), house.trace("abc"), house.trace("x_y%"))
     traces = Traces(house.catalog, house.folder)

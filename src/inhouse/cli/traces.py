@@ -30,7 +30,11 @@ SHOWN_DIGITS = 8
 def traces(
     context: typer.Context,
     since: Annotated[
-        str, typer.Option("--since", help="An age such as 30m, 1h or 7d, or a day or time in UTC.")
+        str,
+        typer.Option(
+            "--since",
+            help="An age such as 30m, 1h or 7d, or a day or time; UTC without an offset.",
+        ),
     ] = "",
     endpoint: Annotated[str, typer.Option("--endpoint", help="At which endpoint.")] = "",
     actor: Annotated[
@@ -193,11 +197,13 @@ def _messages(trace: Trace) -> list[tuple[str, str]]:
 
 def _since(text: str) -> float:
     """Return what an age or a time means, in seconds since 1970."""
-    age = re.fullmatch(r"(\d+)([smhd])", text)
-    if age:
+    if not text:
+        return 0.0
+    if age := re.fullmatch(r"(\d{1,9})([smhd])", text):
         return time.time() - int(age[1]) * SECONDS[age[2]]
     try:
-        return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() if text else 0.0
+        when = datetime.fromisoformat(text)
+        return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
     except ValueError:
         raise BadInput(
             f"{text!r} is no time.", "Write an age such as 30m, 1h or 7d, or 2026-11-21."

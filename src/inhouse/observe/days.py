@@ -14,12 +14,11 @@ from inhouse.core.artifact import Artifact, Ref
 from inhouse.core.errors import NotFound
 from inhouse.observe import rolled
 from inhouse.observe.dayfile import DayFile, day_files, select
-from inhouse.observe.rows import Row, start_of
+from inhouse.observe.rows import DAY_SECONDS, Row, start_of
 from inhouse.observe.wanted import Wanted
 
 SECTION = "traces"
 FILES = "files"
-DAY_SECONDS = 86_400
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from inhouse.observe.dayfile import day_files, purge
 from inhouse.observe.days import FILES, SECTION
 from inhouse.observe.reach import reach
 from inhouse.observe.roll import EARLIER, Note, alone, forget_earlier
-from inhouse.observe.rows import Row
+from inhouse.observe.rows import Row, check_texts
 from inhouse.observe.wanted import Wanted
 
 
@@ -51,12 +51,13 @@ def erase(
 
     Raises:
         Refused: the traces of somebody else are to be erased, and `by` is no auditor.
-        BadInput: neither an actor nor ids are given, or both.
+        BadInput: neither an actor nor ids are given, or both; or one is no text.
         StoreError: the disk is full, or somebody reads a file all the time.
         Corrupt: the bytes of a rolled day have changed.
     """
     if bool(ids) == bool(actor):
         raise BadInput("What is to be erased?", "Give ids, or an actor for all of theirs.")
+    check_texts((actor, *ids))
     whose = reach(catalog, by, "erase", actor)
     what = f"those of {actor}" if actor else f"{len(ids)} by id"
     _audit(catalog, by.name, f"begun: {what}")

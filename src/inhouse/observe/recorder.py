@@ -21,7 +21,7 @@ from filelock import FileLock
 from inhouse.core.errors import StoreError
 from inhouse.core.nouns import Trace
 from inhouse.observe.dayfile import REPLACE, DayFile
-from inhouse.observe.rows import Row, day_of, row_of, start_of
+from inhouse.observe.rows import DAY_SECONDS, Row, day_of, row_of, start_of
 
 Durability = Literal["power", "process"]
 
@@ -30,7 +30,6 @@ MOST_AT_ONCE = 1_000
 MOST_WAITING = 10_000
 PROBE_SECONDS = 1.0
 IDLE_SECONDS = 60.0
-DAY_SECONDS = 86_400
 LET_GO_SECONDS = 3_600
 FIX = "Free some space on that disk or mend its permissions; recording goes on by itself then."
 
@@ -75,7 +74,7 @@ class Recorder:
 
         Raises:
             StoreError: it could not be written, or more wait already than can be held.
-            BadInput: something in it is no JSON.
+            BadInput: something in it is no JSON, or its time is none; nobody else's fails by it.
         """
         loop = asyncio.get_running_loop()
         pending = _Pending(row_of(trace), loop, loop.create_future())

@@ -18,8 +18,8 @@ from inhouse.core.label import Label
 from inhouse.core.stage import Context, Inputs, Recipe, Result, Stage
 from inhouse.observe import rolled
 from inhouse.observe.dayfile import DayFile, day_files
-from inhouse.observe.days import DAY_SECONDS, FILES, SECTION, Opened, unrolled
-from inhouse.observe.rows import Row, day_of, start_of
+from inhouse.observe.days import FILES, SECTION, Opened, unrolled
+from inhouse.observe.rows import DAY_SECONDS, Row, day_of, start_of
 from inhouse.observe.traces import rests_on
 from inhouse.observe.wanted import Wanted
 
