@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from inhouse.catalog import Catalog, audit
 from inhouse.core.access import Actor
@@ -20,6 +21,9 @@ from inhouse.observe.roll import EARLIER, Note, alone, forget_earlier
 from inhouse.observe.rows import Row, check_texts
 from inhouse.observe.wanted import Wanted
 
+if TYPE_CHECKING:
+    from pyarrow.parquet import ParquetFile
+
 
 @dataclass(frozen=True, slots=True)
 class Erasing:
@@ -32,8 +36,8 @@ class Erasing:
 def run(spec: Erasing, inputs: Inputs, ctx: Context) -> Result:
     """Write the day's rows without those to erase."""
     earlier = inputs[EARLIER]
-    kept = _without(earlier.folder / rolled.FILE, spec.ids)
-    count = rolled.write(ctx.work / rolled.FILE, kept)
+    with rolled.opened(earlier.folder / rolled.FILE) as file:
+        count = rolled.write(ctx.work / rolled.FILE, _without(file, spec.ids))
     return Result({"traces": count, FILES: earlier.artifact.summary[FILES]})
 
 
@@ -65,7 +69,8 @@ def erase(
         count = sum(purge(file, whose, ids) for file in day_files(folder))
         for ref in catalog.heads(SECTION):
             day = catalog.load(ref)
-            found = frozenset(_found(day.folder / rolled.FILE, whose, ids))
+            with rolled.opened(day.folder / rolled.FILE) as file:
+                found = frozenset(_found(file, whose, ids))
             if found:
                 _rewrite(catalog, day.artifact, found, by.name, note)
                 count += len(found)
@@ -82,19 +87,19 @@ def _rewrite(catalog: Catalog, earlier: Artifact, ids: frozenset[str], by: str, 
     forget_earlier(catalog, catalog.make(recipe, by=by).artifact)
 
 
-def _found(path: Path, whose: str, ids: Sequence[str]) -> Iterator[str]:
+def _found(file: ParquetFile, whose: str, ids: Sequence[str]) -> Iterator[str]:
     """Yield the ids of a rolled day's traces that are to go."""
     for id in ids:
-        for row in rolled.read(path, Wanted(actor=whose, id=id)):
+        for row in rolled.read(file, Wanted(actor=whose, id=id)):
             if row.id == id:
                 yield row.id
     if not ids:
-        for row in rolled.read(path, Wanted(actor=whose)):
+        for row in rolled.read(file, Wanted(actor=whose)):
             yield row.id
 
 
-def _without(path: Path, ids: frozenset[str]) -> Iterator[Row]:
-    for row in rolled.read(path, Wanted(), newest_first=False):
+def _without(file: ParquetFile, ids: frozenset[str]) -> Iterator[Row]:
+    for row in rolled.read(file, Wanted(), newest_first=False):
         if row.id not in ids:
             yield row
 

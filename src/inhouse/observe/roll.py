@@ -160,7 +160,8 @@ def _opened(spec: Rolling, earlier: Path | None, held: ExitStack) -> Opened:
         if connection is None:
             raise FileNotFoundError(spec.folder / name)
         connections.append(held.enter_context(closing(connection)))
-    return Opened(earlier, connections, ["aborted"] * len(connections))
+    kept = held.enter_context(rolled.opened(earlier)) if earlier else None
+    return Opened(kept, connections, ["aborted"] * len(connections))
 
 
 def _rests_on(catalog: Catalog, it: Opened) -> tuple[Label, set[Ref]]:
