@@ -18,7 +18,7 @@ from inhouse.core.errors import BadInput, StoreError
 from inhouse.core.label import Label
 from inhouse.core.nouns import Trace
 from inhouse.observe import recorder as module
-from inhouse.observe.dayfile import day_files
+from inhouse.observe.dayfile import DayFile, day_files
 from inhouse.observe.recorder import Recorder
 from inhouse.observe.traces import Traces
 from inhouse.observe.wanted import Wanted
@@ -183,6 +183,29 @@ async def test_a_day_that_is_over_is_let_go_of(house: World):
     assert [(t.id, t.state) for t in found(house)] == [("b", "done"), ("a", "done")]
     assert found(house, Wanted(state="aborted")) == []
     recorder.close()
+
+
+async def test_what_cannot_be_tidied_up_was_recorded(house: World, monkeypatch):
+    recorder = Recorder(house.folder)
+    await recorder.record(house.trace("now", at=time.time()))
+    with monkeypatch.context() as patch:
+        patch.setattr(DayFile, "empty", damaged)
+        await recorder.record(house.trace("old"))  # of a day that is over: let go of at once
+        await recorder.record(house.trace("new", at=time.time()))
+        assert recorder.healthy
+        recorder.close()
+    assert {trace.id for trace in found(house)} == {"old", "now", "new"}
+    assert not any(file.alive() for file in day_files(house.folder))
+
+
+def damaged(file: DayFile) -> bool:
+    raise StoreError(f"{file.path} cannot be used.", "Mend it.")
+
+
+def test_asking_for_a_file_that_is_gone_leaves_nothing(tmp_path: Path):
+    file = DayFile.new(tmp_path, "2026-11-21")
+    assert not file.alive()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path):

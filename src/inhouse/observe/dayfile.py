@@ -81,9 +81,12 @@ class DayFile:
     def alive(self) -> bool:
         """Say whether its worker may still write; while somebody else asks, it seems so."""
         try:
-            self.claim().release()
+            lock = self.claim()
         except Timeout:
             return True
+        if not self.path.exists():
+            self.remove()  # rolled up meanwhile: its lock is there only because we asked
+        lock.release()
         return False
 
     def create(self, *, synchronous: str) -> sqlite3.Connection:

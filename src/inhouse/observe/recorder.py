@@ -7,6 +7,7 @@ wait. It neither reads traces nor decides who may.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 import threading
 import time
@@ -98,6 +99,7 @@ class Recorder:
         while (batch := self._take()) is not None:
             failure = self._write([pending.row for pending in batch])
             self._healthy = failure is None
+            self._files.let_go(time.time())
             _settle(batch, failure)
         self._files.close()
 
@@ -119,7 +121,6 @@ class Recorder:
                 self._files.write(rows)
             elif not self._healthy:
                 self._files.probe()
-            self._files.let_go(time.time())
         except Exception as error:  # whatever it was, those who wait must hear of it
             self._files.disconnect()
             return self._explain(error)
@@ -217,8 +218,12 @@ class _Files:
 
 
 def _close(held: _Held) -> None:
-    if held.connection:
-        held.connection.close()
-        if held.file.empty():
-            held.file.remove()
-    held.lock.release()
+    """Let go of a file. What was recorded in it is safe; what cannot be tidied up, `roll` will."""
+    with contextlib.suppress(sqlite3.Error, OSError, StoreError):
+        try:
+            if held.connection:
+                held.connection.close()
+                if held.file.empty():
+                    held.file.remove()
+        finally:
+            held.lock.release()
