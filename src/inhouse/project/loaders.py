@@ -61,12 +61,7 @@ class Loaders:
         base = KnowledgeBase(opened.folder, self.embedder(embedder))
 
         def decide(actor: Actor, source: str) -> Decision:
-            # What finds a section tells of all that it learnt, so that must be readable too.
-            access = self._catalog.access
-            learnt = access.decide(actor, "use", embedder, record=False)
-            if not learnt.allowed:
-                return learnt
-            return access.decide(actor, "read", indexed[source], record=False)
+            return self._catalog.access.decide(actor, "read", indexed[source], record=False)
 
         return GuardedSearch(base, decide)
 

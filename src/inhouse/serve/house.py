@@ -157,7 +157,8 @@ class House:
 
         Raises:
             NotFound: there is no such thing; only those that the actor may search are named.
-            Refused: the actor may read none of its sources, or not use the endpoint.
+            Refused: the actor may read none of its sources, or not all that its embedder learnt
+                from, or not use the endpoint.
             BadInput: the endpoint has no knowledge.
         """
         async with self._deciding:
