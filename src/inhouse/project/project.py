@@ -14,7 +14,7 @@ from inhouse.core.access import Actor
 from inhouse.core.artifact import Artifact, Edge, Ref
 from inhouse.core.errors import BadInput, Corrupt, NotFound
 from inhouse.core.label import Label
-from inhouse.core.nouns import Found
+from inhouse.core.nouns import Found, Message
 from inhouse.core.protocols import Sampling
 from inhouse.core.stage import Progress, Recipe, silent
 from inhouse.data.collect import LEDGER
@@ -226,16 +226,19 @@ class Project:
         """Return the best `top` sections of a knowledge base that the actor may read.
 
         Raises:
-            Refused: they may read none of its sources.
+            Refused: they may read none of its sources, or not all that its embedder learnt from.
             NotFound: the project has no such knowledge base, or it has not been made.
+            BadInput: the query is empty.
         """
         from inhouse.project.loaders import Loaders
+        from inhouse.serve.search import find
 
         found = self.catalog.get(self._made("knowledge", knowledge))
         ref, access = found.ref, self.catalog.access
         asker = access.actor(actor or self.actor_name)
         access.decide(asker, "search", ref).require()
-        return Loaders(self.catalog, {}).retriever(ref).search(query, asker, top=top)
+        retriever = Loaders(self.catalog, {}).retriever(ref)
+        return find(retriever, [Message("user", query)], asker, top=top, access=access)[0]
 
     def evaluate(
         self, knowledge: str, suite: str, *, progress: Progress = silent
