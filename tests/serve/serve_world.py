@@ -110,6 +110,7 @@ class Retriever:
     closed_to: frozenset[str] = frozenset()
     support: float = 1.0
     add: str = ""
+    closed: int = 0
     asked: list[tuple[str, Sequence[Message]]] = field(default_factory=list)
 
     def search(
@@ -124,6 +125,9 @@ class Retriever:
         found = [s for s in seen if any(w in s.text.lower() for w in words)]
         hits = tuple(Hit(s, s.text.split(". ")[0], 1.0) for s in found[:top])
         return Found(f"{query} {self.add}".strip(), hits, self.support if hits else 0.0)
+
+    def close(self) -> None:
+        self.closed += 1
 
 
 @dataclass

@@ -8,6 +8,7 @@ import pytest
 from serve_world import World
 from test_serve_door import send
 
+from inhouse.core.access import Actor
 from inhouse.core.label import Label
 
 
@@ -112,3 +113,10 @@ def test_a_search_is_on_record(world: World, url: str) -> None:
     entry = world.catalog.audit(last=1)[0]
     assert (entry.actor, entry.action, entry.allowed) == ("cy", "search", True)
     assert entry.thing == str(world.knowledge)
+
+
+async def test_a_knowledge_base_is_closed_with_the_house(world: World) -> None:
+    async with world.house.knowledge("desk", Actor("cy")):
+        assert world.engines.retriever_double.closed == 0
+    await world.house.close()
+    assert world.engines.retriever_double.closed == 1

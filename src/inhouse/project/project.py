@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -238,7 +239,8 @@ class Project:
         asker = access.actor(actor or self.actor_name)
         access.decide(asker, "search", ref).require()
         retriever = Loaders(self.catalog, {}).retriever(ref)
-        return find(retriever, [Message("user", query)], asker, top=top, access=access)[0]
+        with closing(retriever):
+            return find(retriever, [Message("user", query)], asker, top=top, access=access)[0]
 
     def evaluate(
         self, knowledge: str, suite: str, *, progress: Progress = silent
@@ -263,14 +265,14 @@ class Project:
         for ref in parents.values():
             access.decide(access.actor(self.actor_name), "read", ref).require()
         kinds = {"retrieval": search.stage, "answerability": answerability.stage}
-        stage = kinds[questions.summary["kind"]](
-            Loaders(self.catalog, {}).retriever(parents["knowledge"])
-        )
+        retriever = Loaders(self.catalog, {}).retriever(parents["knowledge"])
+        stage = kinds[questions.summary["kind"]](retriever)
         name = f"{parents['knowledge'].name}.{parents['suite'].name}"
         edges = tuple(Edge(role, ref) for role, ref in parents.items())
         recipe = Recipe(Ref("reports", name), stage, search.Measuring(), edges)
         access.set_label(recipe.ref, Label.OPEN, by=self.actor_name)
-        made = self.catalog.make(recipe, by=self.actor_name, progress=progress)
+        with closing(retriever):
+            made = self.catalog.make(recipe, by=self.actor_name, progress=progress)
         report = self.catalog.load(made.artifact.ref).folder / search.REPORT
         return made, json.loads(report.read_text(encoding="utf-8"))
 

@@ -114,7 +114,7 @@ class House:
         self._deciding = asyncio.Lock()
         self._read: dict[str, tuple[Endpoint, str]] = {}
         self._models: Engines[LanguageModel] = Engines(lambda model: model.close())
-        self._retrievers: Engines[Retriever] = Engines()
+        self._retrievers: Engines[Retriever] = Engines(lambda it: asyncio.to_thread(it.close))
         self._embedders: Engines[Embedder] = Engines()
 
     async def offers(self, actor: Actor) -> Sequence[Offer]:
@@ -270,7 +270,7 @@ class House:
 
 def full(ref: Ref) -> str:
     """Return a reference with all digits of its version."""
-    return f"{ref.path}@{ref.version}"
+    return ref.pinned
 
 
 def _key(ref: Ref) -> str:

@@ -16,7 +16,6 @@ from inhouse.core.label import Label
 from inhouse.core.nouns import Found, Hit, Message
 from inhouse.core.protocols import Retriever
 from inhouse.serve.citation import link
-from inhouse.serve.house import full
 
 # Enough for any question; searching for whole documents would keep everybody waiting.
 QUERY_LETTERS = 2000
@@ -76,7 +75,7 @@ def shown(hit: Hit) -> dict[str, Any]:
     section = hit.section
     return {
         "id": section.id,
-        "source": full(section.source),
+        "source": section.source.pinned,
         "document": section.document,
         "headings": section.headings,
         "anchor": section.anchor,
