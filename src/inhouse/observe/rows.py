@@ -129,7 +129,7 @@ def plain(trace: Trace) -> dict[str, Any]:
 
 def pinned(ref: Ref) -> str:
     """Return a reference with all digits of its version."""
-    return f"{ref.path}@{ref.version}" if ref.version else ref.path
+    return ref.pinned
 
 
 def day_of(at: float) -> str:
