@@ -21,10 +21,11 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from bench.harness.embedder import built_embedder
 from bench.harness.measure import Figure, Row
 from bench.harness.peer import PEERS
 from bench.harness.sections import TestSet, read_set
-from bench.knowledge import AIMS, Aim, Remembering, artifact, built_embedder, index, look
+from bench.knowledge import AIMS, Aim, Remembering, artifact, index, look
 from inhouse.catalog import Catalog
 from inhouse.core.access import Actor
 from inhouse.core.artifact import Input, Ref
@@ -47,7 +48,7 @@ def run() -> Iterator[Row]:
         print("INHOUSE_DATA names no folder with the test sets: nothing measured.", file=sys.stderr)
         return
     PEERS.mkdir(exist_ok=True)
-    built = built_embedder(PEERS / "minilm")
+    built = built_embedder()
     sets = {name: read_set(data / name) for name in AIMS}
     before = {name: ranks(asked, built) for name, asked in sets.items()}
     for home in HOMES:

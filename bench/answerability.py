@@ -28,11 +28,12 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.harness.embedder import built_embedder
 from bench.harness.measure import Figure, Row
 from bench.harness.peer import PEERS
 from bench.harness.sections import read_set
 from bench.harness.support import FALSE, Case, Floats, conversations, fit, handbook, out_of_fold
-from bench.knowledge import Remembering, artifact, built_embedder
+from bench.knowledge import Remembering, artifact
 from inhouse.core.artifact import Input
 from inhouse.evaluate.refusal import Measure, auroc, refused, resampled, threshold_for
 from inhouse.evaluate.retrieval import Interval, interval
@@ -70,7 +71,7 @@ def run() -> Iterator[Row]:
 
 def collect(data: Path) -> Iterator[Case]:
     """Yield what a search says of every question of all sets."""
-    embedder = Remembering(built_embedder(PEERS / "minilm"))
+    embedder = Remembering(built_embedder())
 
     def opened(ref: str) -> Input:
         return Input(artifact(ref), data)

@@ -32,9 +32,8 @@ from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 from bench.harness.measure import Goal, Measure, Row, Samples
-from bench.harness.peer import WORKERS, Peer, program
+from bench.harness.peer import LITELLM, WORKERS, program
 
-LITELLM = Peer("litellm", (("litellm[proxy]==1.106.2",),))
 HERE = Path(sys.executable).parents[1]
 ROUNDS, SECONDS = 5, 3.0
 PROJECT = """\

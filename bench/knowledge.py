@@ -28,10 +28,11 @@ from pathlib import Path
 
 import numpy as np
 
+from bench import embedding
+from bench.harness.embedder import built_embedder
 from bench.harness.measure import Figure, Goal, Measure, Round, Row, Samples, interleave
 from bench.harness.peer import PEERS, Peer, worker
 from bench.harness.sections import TestSet, read_set
-from inhouse.catalog import Catalog
 from inhouse.core.access import Actor
 from inhouse.core.artifact import Artifact, Input, Ref
 from inhouse.core.documents import write_documents
@@ -44,16 +45,9 @@ from inhouse.knowledge.schema import VECTOR, open_index
 from inhouse.knowledge.search import KnowledgeBase
 from inhouse.knowledge.tokens import Vectors
 from inhouse.models.load import load_embedder
-from inhouse.project.project import Project
 
 LANCE = Peer("lancedb", (("lancedb==0.40.0",),))
 TIMED, ROUNDS = 100, 5
-PROJECT = """\
-project: bench
-data: {page: {from: ./page.md}}
-models: {minilm: {from: minilm-l6}}
-knowledge: {page: {from: data/page, embed: models/minilm}}
-"""
 
 Score = Callable[[Sequence[str], Collection[str], int], float]
 
@@ -110,27 +104,11 @@ def run() -> Iterator[Row]:
         print("INHOUSE_DATA names no folder with the test sets: nothing measured.", file=sys.stderr)
         return
     PEERS.mkdir(exist_ok=True)
-    embedder = Remembering(built_embedder(PEERS / "minilm"))
+    embedder = Remembering(built_embedder())
     for name, aims in AIMS.items():
         with tempfile.TemporaryDirectory(dir=PEERS, prefix="knowledge-") as folder:
             yield from measure(name, aims, read_set(data / name), embedder, Path(folder))
-
-
-def built_embedder(folder: Path) -> Path:
-    """Return the folder of the built-in embedder, made by a project that is kept."""
-    folder.mkdir(exist_ok=True)
-    (folder / "page.md").write_text("# A page\n\nWith a sentence.\n", encoding="utf-8")
-    (folder / "inhouse.yaml").write_text(PROJECT, encoding="utf-8")
-    project = Project(folder / "inhouse.yaml", actor="bench")
-    try:
-        project.run()
-    finally:
-        project.close()
-    catalog = Catalog(folder / ".inhouse")
-    try:
-        return catalog.load(Ref.parse("models/minilm/openvino-f16")).folder
-    finally:
-        catalog.close()
+    yield from embedding.run()
 
 
 def measure(

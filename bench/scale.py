@@ -30,11 +30,12 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.harness.embedder import built_embedder
 from bench.harness.measure import Goal, Measure, Round, Row, Samples, interleave
 from bench.harness.peer import PEERS, worker
 from bench.harness.recombined import Passage, Recombined, real_passages
 from bench.harness.sections import read_set
-from bench.knowledge import LANCE, Remembering, artifact, built_embedder, index
+from bench.knowledge import LANCE, Remembering, artifact, index
 from inhouse.core.access import Actor, Decision
 from inhouse.core.artifact import Input, Ref
 from inhouse.core.documents import write_documents
@@ -59,7 +60,7 @@ def run() -> Iterator[Row]:
         print("INHOUSE_DATA names no folder with the handbooks: nothing measured.", file=sys.stderr)
         return
     PEERS.mkdir(exist_ok=True)
-    embedder = Remembering(built_embedder(PEERS / "minilm"))
+    embedder = Remembering(built_embedder())
     asked = [q.text for name in SETS for q in read_set(data / name).questions]
     questions = asked[:: len(asked) // TIMED][:TIMED]
     with tempfile.TemporaryDirectory(dir=PEERS, prefix="scale-") as name:

@@ -26,17 +26,23 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench.harness.measure import Goal, Measure, Row, Samples, interleave, running, timed
-from bench.harness.peer import PEERS, Peer, Unavailable, install, pip, program
+from bench.harness.peer import (
+    LITELLM,
+    PEERS,
+    SENTENCE_TRANSFORMERS,
+    Peer,
+    Unavailable,
+    install,
+    pip,
+    program,
+)
 
 ROOT = Path(__file__).parents[1]
 HERE = Path(sys.executable).parents[1]
 LLM = Peer("llm", (("llm==0.36",),))
 STACKS = (
-    Peer(
-        "sentence-transformers",
-        (("torch==2.13.0",), ("sentence-transformers==6.2.0", "transformers==5.23.0")),
-    ),
-    Peer("litellm", (("litellm[proxy]==1.106.2",),)),
+    SENTENCE_TRANSFORMERS,
+    LITELLM,
 )
 INSTALLED = (
     Measure("install", "s", Goal("ratio", 1)),

@@ -27,10 +27,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from bench.harness.embedder import built_embedder
 from bench.harness.killing import PROGRAM, PROJECT, Killing
 from bench.harness.measure import Goal, Measure, Row, Samples
 from bench.harness.peer import PEERS
-from bench.knowledge import built_embedder
 
 HANDBOOKS = ("handbook-18f", "handbook-sourcegraph")
 ROUNDS, KILLS, PAGES = 5, 50, 40
@@ -40,7 +40,7 @@ LINE = re.compile(r"^[A-Z][^\n]{60,}[a-z]\.$", re.MULTILINE)
 def run() -> Iterator[Row]:
     """Measure the edits where the handbooks are there, then the kills."""
     PEERS.mkdir(exist_ok=True)
-    built_embedder(PEERS / "minilm")
+    built_embedder()
     data = Path(os.environ.get("INHOUSE_DATA", ""))
     for name in HANDBOOKS:
         if (data / name / "files").is_dir():

@@ -58,6 +58,13 @@ class Peer:
         return True
 
 
+LITELLM = Peer("litellm", (("litellm[proxy]==1.106.2",),))
+SENTENCE_TRANSFORMERS = Peer(
+    "sentence-transformers",
+    (("torch==2.13.0",), ("sentence-transformers==6.2.0", "transformers==5.23.0")),
+)
+
+
 def install(folder: Path, *steps: Sequence[str]) -> None:
     """Make a new environment and install into it.
 

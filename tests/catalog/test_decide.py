@@ -73,6 +73,20 @@ def test_a_knowledge_base_is_searched_by_whoever_may_read_a_source(catalog: Cata
     assert not decide(STRANGER, "search", model).allowed, "only knowledge answers item by item"
 
 
+def test_a_search_tells_of_what_the_embedder_learnt(catalog: Catalog):
+    for name, text in (("data/memos", "hr"), ("data/wiki", "open"), ("knowledge/desk", "open")):
+        label(catalog, name, text)
+    label(catalog, "models/learnt", "open")
+    memos, wiki = make(catalog, "data/memos", "m"), make(catalog, "data/wiki", "w")
+    desk = make(catalog, "knowledge/desk", "desk", wiki, make(catalog, "models/learnt", "e", memos))
+    refused = catalog.access.decide(STRANGER, "search", desk)
+    assert "it carries hr, inherited from data/memos" in refused.reason
+    assert (refused.allowed, refused.origins) == (False, (Ref("data", "memos"),))
+    assert [e.allowed for e in catalog.audit(last=1)] == [False]
+    allowed = catalog.access.decide(ANA, "search", desk)
+    assert (allowed.allowed, str(allowed.label)) == (True, "hr")
+
+
 def test_changes_are_on_record_once(catalog: Catalog):
     groups = {"ana": frozenset({"hr"}), "cy": frozenset[str]()}
     for _ in range(2):

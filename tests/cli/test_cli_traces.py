@@ -7,6 +7,7 @@ import json
 import subprocess
 import threading
 import time
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,10 @@ def test_the_verbs(folder: Path):
     assert "cccc3333" in say("--endpoint", "open", "--state", "done", "--contains", "LONG AGO")
     assert "may not read the traces of bo" in say("--actor", "bo", code=2)
     assert "'soon' is no time" in say("--since", "soon", code=2)
+    east = timezone(timedelta(hours=9))
+    for ago, is_there in ((timedelta(minutes=5), True), (timedelta(minutes=-5), False)):
+        since = (datetime.now(east) - ago).isoformat()
+        assert ("aaaa1111" in say("--since", since)) == is_there
     found = json.loads(say("--last", "1", "--json"))
     assert (found["hidden"], found["traces"][0]["id"]) == (0, "aaaa1111aaaa")
     shown = say("show", "aaaa")
@@ -92,7 +97,9 @@ def test_the_verbs(folder: Path):
     assert "What is to be erased?" in say("erase", code=2)
     assert say("erase", "--actor", "ana").startswith("2 traces erased")
     assert json.loads(say("--json"))["traces"] == []
-    assert json.loads(say("erase", "bbbb2222bbbb", "--json")) == {"erased": 1}
+    assert "may not erase the traces of bo" in say("erase", "--actor", "bo", code=2)
+    assert json.loads(say("erase", "bbbb2222bbbb", "--json")) == {"erased": 0}
+    assert json.loads(say("erase", "bbbb2222bbbb", "--json", actor="cy")) == {"erased": 1}
 
 
 def test_following(folder: Path):

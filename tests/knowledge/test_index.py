@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from workshop import STORES, CountingEmbedder, Store, index, source
 
@@ -92,6 +93,26 @@ def test_the_same_text_is_embedded_once(tmp_path: Path) -> None:
     result = index(tmp_path / "one", given, embedder)
     assert embedder.texts == ["a.md\nSame."]
     assert (result.summary["passages"], result.summary["embedded"]) == (2, 1)
+
+
+def test_what_embeds_otherwise_takes_nothing_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = [source(tmp_path / "in", "data/handbook", TEXTS)]
+    index(tmp_path / "one", given, CountingEmbedder())
+    monkeypatch.setattr("inhouse.knowledge.index.EMBEDDING", 99)
+    result = index(tmp_path / "two", given, CountingEmbedder(), previous=tmp_path / "one")
+    assert (result.summary["embedded"], result.summary["reused"]) == (3, 0)
+
+
+def test_tokens_that_are_not_finite_are_refused(tmp_path: Path) -> None:
+    class Broken(CountingEmbedder):
+        def embed_tokens(self, texts, *, starts):
+            vectors, tokens = super().embed_tokens(texts, starts=starts)
+            return vectors, [each * float("inf") for each in tokens]
+
+    with pytest.raises(InhouseError, match="not finite"), np.errstate(invalid="ignore"):
+        index(tmp_path / "one", [source(tmp_path / "in", "data/handbook", TEXTS)], Broken())
 
 
 def test_numbers_that_are_not_finite_are_refused(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
+from unittest.mock import patch
 
 import numpy as np
 import numpy.typing as npt
@@ -80,7 +81,8 @@ def index(
     folder.mkdir(parents=True, exist_ok=True)
     before = opened(previous, "knowledge/desk") if previous else None
     ctx = Context(folder, ANA, previous=before)
-    return build(Index(chunk_words=20, store=store), sources, ctx, embedder, identity=identity)
+    with patch("inhouse.knowledge.index.PASSAGE_WORDS", 20):
+        return build(Index(store=store), sources, ctx, embedder, identity=identity)
 
 
 def base(folder: Path, sources: Sequence[Input], store: Store = "sqlite") -> KnowledgeBase:

@@ -26,6 +26,7 @@ OVER = (time.time() // DAY - 3) * DAY + 3600
 ANA = Actor("ana", frozenset({"buy"}))
 BO = Actor("bo", frozenset({"buy"}))
 EVE = Actor("eve", frozenset({"buy", "sell", "auditor"}))
+DPO = Actor("dpo", frozenset({"auditor"}))
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from inhouse.core.artifact import Ref
 from inhouse.core.errors import BadInput, StoreError
 from inhouse.core.label import Label
 from inhouse.core.nouns import Trace
 from inhouse.observe import recorder as module
-from inhouse.observe.dayfile import day_files
+from inhouse.observe.dayfile import DayFile, day_files
 from inhouse.observe.recorder import Recorder
 from inhouse.observe.traces import Traces
 from inhouse.observe.wanted import Wanted
@@ -95,9 +96,42 @@ async def test_who_stops_waiting_stops_nobody(recorder: Recorder):
 
 async def test_no_json_is_refused_and_the_next_is_recorded(recorder: Recorder):
     for wrong in ({"x": object()}, {"x": "\ud800"}):
-        with pytest.raises(BadInput, match="Trace a "):
+        with pytest.raises(BadInput, match="Trace 'a' "):
             await recorder.record(plain("a", extra=wrong))
     await recorder.record(plain("b"))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"extra": {"x": object()}},
+        {"answer": "\ud800"},
+        {"actor": "\ud800"},
+        {"model": "x\ud800"},
+        {"state": "\ud800"},
+        {"endpoint": Ref("endpoints", "\ud800")},
+        {"sources": (Ref("data", "\ud800"),)},
+        {"at": float("nan")},
+        {"at": float("inf")},
+        {"at": 1e300},
+        {"at": -1e11},
+    ],
+)
+async def test_what_cannot_be_recorded_fails_alone(house: World, wrong: dict):
+    recorder = Recorder(house.folder)
+    mates = [recorder.record(house.trace(f"{n:02}")) for n in range(40)]
+    bad = recorder.record(house.trace("bad", **wrong))
+    results = await asyncio.gather(*mates[:20], bad, *mates[20:], return_exceptions=True)
+    assert [type(r) for r in results if r is not None] == [BadInput]
+    assert recorder.healthy
+    recorder.close()
+    assert {trace.id for trace in found(house)} == {f"{n:02}" for n in range(40)}
+
+
+async def test_an_id_that_is_no_text_is_refused(recorder: Recorder):
+    with pytest.raises(BadInput, match="no text"):
+        await recorder.record(plain("\ud800"))
+    assert recorder.healthy
 
 
 async def test_a_closed_recorder_refuses(tmp_path: Path):
@@ -149,6 +183,29 @@ async def test_a_day_that_is_over_is_let_go_of(house: World):
     assert [(t.id, t.state) for t in found(house)] == [("b", "done"), ("a", "done")]
     assert found(house, Wanted(state="aborted")) == []
     recorder.close()
+
+
+async def test_what_cannot_be_tidied_up_was_recorded(house: World, monkeypatch):
+    recorder = Recorder(house.folder)
+    await recorder.record(house.trace("now", at=time.time()))
+    with monkeypatch.context() as patch:
+        patch.setattr(DayFile, "empty", damaged)
+        await recorder.record(house.trace("old"))  # of a day that is over: let go of at once
+        await recorder.record(house.trace("new", at=time.time()))
+        assert recorder.healthy
+        recorder.close()
+    assert {trace.id for trace in found(house)} == {"old", "now", "new"}
+    assert not any(file.alive() for file in day_files(house.folder))
+
+
+def damaged(file: DayFile) -> bool:
+    raise StoreError(f"{file.path} cannot be used.", "Mend it.")
+
+
+def test_asking_for_a_file_that_is_gone_leaves_nothing(tmp_path: Path):
+    file = DayFile.new(tmp_path, "2026-11-21")
+    assert not file.alive()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path):

@@ -24,7 +24,7 @@ from inhouse.observe.roll import Rolled, roll
 from inhouse.observe.rows import day_of
 from inhouse.observe.traces import Traces
 from inhouse.observe.wanted import Wanted
-from observe.observe_world import DAY, EVE, OVER, World, holds, make, record, world
+from observe.observe_world import DAY, DPO, EVE, OVER, World, holds, make, record, world
 
 REF = Ref("traces", day_of(OVER))
 processes = multiprocessing.get_context("forkserver")
@@ -89,6 +89,11 @@ def test_its_label_is_that_of_all_it_holds_also_later(house: World):
     assert rolling(house).made[0].label == Label.CLOSED
 
 
+def test_a_model_of_an_api_does_not_close_the_day(house: World):
+    record(house.folder, [house.trace("a", model="models/gemini-1.5-pro")])
+    assert rolling(house).made[0].label == Label.parse("buy")
+
+
 def test_it_needs_nothing_of_what_answered(house: World):
     record(house.folder, [house.trace("a")])
     make_again = make(house.catalog, "models/other", "open")
@@ -147,7 +152,7 @@ def roll_and_die(root: Path, point: str, then: str) -> None:
     if then == "roll":
         roll(catalog, root / "traces", by="ops", now=time.time(), keep_days=7)
     else:
-        erase_traces(catalog, root / "traces", by="ops", actor="bo")
+        erase_traces(catalog, root / "traces", by=DPO, actor="bo")
 
 
 def killed(root: Path, point: str, then: str = "roll") -> bool:
@@ -177,7 +182,7 @@ def test_killed_at(root: Path, point: str):
         states = {row.state for row in days.rows(house.catalog, house.folder, Wanted())}
         assert states == {"done"}
         assert day_files(house.folder) == []
-        assert erase_traces(house.catalog, house.folder, by="ops", actor="bo") == 1
+        assert erase_traces(house.catalog, house.folder, by=DPO, actor="bo") == 1
         assert holds_parquet(root) == 1
 
 
@@ -190,7 +195,7 @@ def test_erasing_killed_at(root: Path, point: str):
         record(house.folder, [house.trace("c", actor="bo", answer="the secret of bo")])
         was_killed = killed(root, point, "erase")
         assert was_killed == (point != "one file is gone")
-        erase_traces(house.catalog, house.folder, by="ops", actor="bo")
+        erase_traces(house.catalog, house.folder, by=DPO, actor="bo")
         assert ids(house) == ["a"]
         assert holds_parquet(root) == 1
         assert holds(root, "the secret of bo") == []

@@ -94,6 +94,12 @@ def test_what_is_wanted(house: World, put):
         look(house, EVE, last=10_001)
 
 
+@pytest.mark.parametrize("field", ["actor", "endpoint", "model", "id", "contains"])
+def test_what_no_trace_can_have_is_not_looked_for(field: str):
+    with pytest.raises(BadInput, match="no text"):
+        Wanted(**{field: "price \udcff"})
+
+
 def test_one_by_its_id(house: World, put):
     put(house.trace("abc1"), house.trace("abc2"), house.trace("abc"), house.trace("x_y%"))
     traces = Traces(house.catalog, house.folder)
@@ -133,14 +139,28 @@ def test_a_deleted_source_and_one_never_known_close_them(house: World, put):
     )
     assert ids(look(house, EVE)) == ["d", "a"]
     house.catalog.delete(other, by="owner")
-    page = look(house, EVE)
-    assert (ids(page), page.hidden) == (["d"], 3)
+    assert ids(look(house, EVE)) == ["d"]
+    assert look(house, ANA).hidden == 3
+
+
+def test_a_model_of_an_api_that_is_called_like_one_of_ours_closes_nothing(house: World, put):
+    put(house.trace("a", endpoint=None, model="models/gemini-1.5-pro", sources=()))
+    assert ids(look(house, ANA)) == ["a"]
 
 
 def test_the_count_does_not_tell_what_is_in_them(house: World, put):
     put(house.trace("a", answer="secret", label=Label.parse("sell")))
     for contains in ("secret", "else"):
         assert look(house, ANA, Wanted(contains=contains)).hidden == 1
+
+
+def test_an_auditor_learns_no_count_of_what_is_closed(house: World, put):
+    closed = {"actor": "cy", "label": Label.CLOSED}
+    put(house.trace("a", **closed), house.trace("b", **closed), house.trace("c", actor="eve"))
+    house.catalog.access.set_label(house.desk, Label.parse("it"), by="owner")
+    for wanted in (Wanted(), Wanted(actor="cy"), Wanted(endpoint="endpoints/desk", until=OVER + 1)):
+        page = look(house, EVE, wanted)
+        assert (ids(page), page.hidden) == ([], 0 if wanted.actor else 1)
 
 
 GROUPS = ["buy", "sell", "it", "auditor"]
@@ -201,3 +221,24 @@ def test_following(house: World):
     thread.join(30)
     assert told == ["one", "last"]
     assert reads(house) == [("eve", True, "1 of ana"), ("eve", True, "1 of bo")]
+
+
+def test_who_leaves_the_auditors_follows_no_more(house: World):
+    at = time.time() + 1
+    following = Traces(house.catalog, house.folder).follow(EVE, Wanted())
+    record(house.folder, [house.trace("one", at=at)])
+    assert next(following).id == "one"
+    house.catalog.access.set_groups({"eve": frozenset({"buy"})}, by="owner")
+    record(house.folder, [house.trace("two", at=at), house.trace("own", at=at + 1, actor="eve")])
+    assert next(following).id == "own"
+
+
+def test_who_leaves_the_auditors_is_told_no_more_of_somebody(house: World):
+    at = time.time() + 1
+    following = Traces(house.catalog, house.folder).follow(EVE, Wanted(actor="ana"))
+    record(house.folder, [house.trace("one", at=at)])
+    assert next(following).id == "one"
+    house.catalog.access.set_groups({}, by="owner")
+    record(house.folder, [house.trace("two", at=at)])
+    with pytest.raises(Refused, match="eve may not read the traces of ana"):
+        next(following)

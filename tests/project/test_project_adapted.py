@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 from small_project import edit, opened, small_project, write
 
 from inhouse.core.artifact import Ref
-from inhouse.core.errors import BadInput, ProjectError, Refused
+from inhouse.core.errors import BadInput, NotFound, ProjectError, Refused
+from inhouse.project.project import Project
 from inhouse.project.read import read
 
 ENTRY = "house: {method: embed, base: models/minilm, on: [data/a, data/s]}"
@@ -58,7 +60,10 @@ def file(tmp_path: Path, tiny_weights: Path) -> Path:
         ("{method: embed, base: models/minilm, on: data/b}", "'data/b' is not among the data"),
         ("{method: embed, base: models/house, on: data/a}", "these entries go in a circle"),
         ("{label: open}", "'models.house.from' is missing"),
-        ("minilm-l6", "keys with values should stand here: from, label, licence, precision, sha256"),
+        (
+            "minilm-l6",
+            "keys with values should stand here: from, label, licence, precision, sha256",
+        ),
     ],
 )
 def test_a_wrong_entry_is_one_sentence(file: Path, entry: str, said: str):
@@ -94,8 +99,26 @@ def test_what_is_searched_with_it_carries_what_it_learnt_from(file: Path):
         assert project.search("desk", "lunch", actor="ana").hits
         with pytest.raises(Refused, match="carries hr, inherited from data/s"):
             project.search("desk", "lunch", actor="bo")
+        entry = project.catalog.audit(last=1)[0]
+        assert (entry.actor, entry.action, entry.allowed) == ("bo", "search", False)
+        assert entry.thing.startswith("knowledge/desk@")
+        asyncio.run(the_house_keeps_it_closed(project))
         with pytest.raises(Refused, match="carries hr, inherited from data/s"):
             project.ask("desk", "When is lunch?", actor="bo")
+
+
+async def the_house_keeps_it_closed(project: Project) -> None:
+    house, actor = project.house(), project.catalog.access.actor
+    with pytest.raises(Refused, match="carries hr, inherited from data/s"):
+        async with house.knowledge("desk", actor("bo")):
+            pass
+    with pytest.raises(NotFound) as unknown:
+        async with house.knowledge("dezk", actor("bo")):
+            pass
+    assert "Known: none yet." in str(unknown.value), "what may not be searched is not named"
+    async with house.knowledge("desk", actor("ana")) as opened:
+        assert str(opened.label) == "hr"
+    await house.close()
 
 
 @pytest.mark.train

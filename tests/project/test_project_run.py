@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,9 @@ from small_project import edit, opened, write
 from inhouse.core.access import Actor
 from inhouse.core.artifact import Ref
 from inhouse.core.errors import BadInput, NotFound, Refused
+from inhouse.core.nouns import Found
+from inhouse.knowledge.search import GuardedSearch, KnowledgeBase
+from inhouse.project.loaders import Loaders
 from inhouse.project.project import Project
 
 
@@ -104,6 +108,54 @@ def test_search_shows_only_what_the_actor_may_read(made: Path):
             project.search("desk", "price", actor="cy")
         with pytest.raises(NotFound, match="'desk'"):
             project.search("dsk", "price")
+
+
+def test_a_search_asks_a_second_time_who_may_read(made: Path, monkeypatch: pytest.MonkeyPatch):
+    found = GuardedSearch.search
+
+    def forgetful(guarded: GuardedSearch, query: str, actor: Actor, **more: object) -> Found:
+        return found(guarded, query, Actor("ana", frozenset({"buy-side"})), **more)
+
+    monkeypatch.setattr(GuardedSearch, "search", forgetful)
+    with opened(made) as project:
+        told = project.search("all", " price ", actor="cy")
+        assert {hit.section.source.path for hit in told.hits} == {"data/handbook"}
+        assert (told.query, told.support) == ("price", 0.0)
+        assert len(project.search("all", "price " * 1000, actor="ana").query) <= 2000
+
+
+def test_an_empty_search_is_one_sentence(made: Path):
+    with opened(made) as project:
+        for empty in ("", " \n"):
+            with pytest.raises(BadInput, match="question is empty"):
+                project.search("desk", empty)
+
+
+def test_a_search_leaves_nothing_open(made: Path, monkeypatch: pytest.MonkeyPatch):
+    closed: list[KnowledgeBase] = []
+    close = KnowledgeBase.close
+
+    def noted(base: KnowledgeBase) -> None:
+        closed.append(base)
+        close(base)
+
+    monkeypatch.setattr(KnowledgeBase, "close", noted)
+    with opened(made) as project:
+        project.search("desk", "price")
+        with pytest.raises(BadInput):
+            project.search("desk", "")
+    assert len(closed) == 2
+
+
+def test_knowledge_bases_share_an_embedder(made: Path):
+    with opened(made) as project:
+        loaders = Loaders(project.catalog, {})
+        ref = project.catalog.get(Ref.parse("models/minilm/openvino-f16")).ref
+        embedder = loaders.embedder(ref)
+        assert loaders.embedder(ref) is embedder
+        held = weakref.ref(embedder)
+        del embedder
+        assert held() is None, "it goes when nobody needs it"
 
 
 def test_editing_one_document_embeds_its_sections_alone(made: Path):

@@ -130,11 +130,18 @@ class Embedder:
 
 @dataclass
 class Retriever:
-    """Finds the sections that hold a word of the question, whoever asks: it forgets to filter."""
+    """Finds the sections that hold a word of the question.
+
+    Those of a source among its walls are for members of a group alone; without walls it forgets to
+    filter.
+    """
 
     sections: Sequence[Section]
+    walls: dict[str, str] = field(default_factory=dict)
     closed_to: frozenset[str] = frozenset()
     support: float = 1.0
+    add: str = ""
+    closed: int = 0
     asked: list[tuple[str, Sequence[Message]]] = field(default_factory=list)
 
     def search(
@@ -144,9 +151,14 @@ class Retriever:
             raise Refused("You may read no source here.", "Ask for a group.")
         self.asked.append((query, before))
         words = query.lower().split()
-        found = [s for s in self.sections if any(w in s.text.lower() for w in words)]
+        groups = {"", *actor.groups}
+        seen = [s for s in self.sections if self.walls.get(s.source.path, "") in groups]
+        found = [s for s in seen if any(w in s.text.lower() for w in words)]
         hits = tuple(Hit(s, s.text.split(". ")[0], 1.0) for s in found[:top])
-        return Found(query, hits, self.support if hits else 0.0)
+        return Found(f"{query} {self.add}".strip(), hits, self.support if hits else 0.0)
+
+    def close(self) -> None:
+        self.closed += 1
 
 
 @dataclass
@@ -215,7 +227,8 @@ class World:
                 section(self.handbook, 0, "Parental", "Parents get ten weeks. With pay."),
                 section(self.memos, 1, "Secret", "Parents of the target are in Bermuda."),
                 section(self.handbook, 2, "Sick", "Sick people and parents rest. At home."),
-            ]
+            ],
+            walls={"data/memos": "buy-side"},
         )
         self.house = House(
             self.catalog, self.engines, embedders={"minilm": Ref.parse("models/minilm")}

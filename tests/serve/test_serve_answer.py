@@ -69,6 +69,7 @@ def test_what_the_sections_hardly_support_is_refused(world: World) -> None:
 
 def test_a_refusal_tells_nothing_of_what_is_closed(world: World) -> None:
     world.engines.retriever_double.support = 0.0
+    world.engines.retriever_double.walls = {}
     text, ending = ask(world, PARENTS)
     assert "Secret" not in text
     assert "Bermuda" not in repr(ending)

@@ -8,6 +8,7 @@ import pytest
 from serve_world import World
 from test_serve_door import send
 
+from inhouse.core.access import Actor
 from inhouse.core.label import Label
 
 
@@ -19,7 +20,7 @@ def search(world: World, url: str, actor: str, **body: object) -> tuple[int, dic
 
 
 def test_sections_with_all_that_is_needed(world: World, url: str) -> None:
-    status, shown = search(world, url, "cy", query="parents", top=2)
+    status, shown = search(world, url, "cy", query="parents", top=1)
     assert status == 200
     assert (shown["query"], shown["support"]) == ("parents", 1.0)
     assert shown["data"] == [
@@ -35,12 +36,23 @@ def test_sections_with_all_that_is_needed(world: World, url: str) -> None:
             "text": "Parents get ten weeks. With pay.",
             "score": 1.0,
         }
-    ], "the memo is left out, though the double found it"
+    ]
     assert shown["inhouse"] == {
         "knowledge": f"knowledge/desk@{world.knowledge.version}",
         "label": "open",
     }
     assert search(world, url, "ana", query="parents")[1]["inhouse"]["label"] == "buy-side"
+
+
+def test_nothing_is_told_of_what_is_left_out(world: World, url: str) -> None:
+    double = world.engines.retriever_double
+    double.walls, double.add = {}, "bermuda"
+    messages = [{"role": "user", "content": "Bermuda"}, {"role": "user", "content": "parents"}]
+    status, shown = search(world, url, "cy", messages=messages, top=2)
+    of_ana = search(world, url, "ana", messages=messages, top=2)[1]
+    assert (status, shown["query"], shown["support"]) == (200, "parents", 0.0)
+    assert [each["id"] for each in shown["data"]] == ["s0"]
+    assert (of_ana["query"], of_ana["support"]) == ("parents bermuda", 1.0)
 
 
 def test_a_conversation_may_be_sent(world: World, url: str) -> None:
@@ -101,3 +113,10 @@ def test_a_search_is_on_record(world: World, url: str) -> None:
     entry = world.catalog.audit(last=1)[0]
     assert (entry.actor, entry.action, entry.allowed) == ("cy", "search", True)
     assert entry.thing == str(world.knowledge)
+
+
+async def test_a_knowledge_base_is_closed_with_the_house(world: World) -> None:
+    async with world.house.knowledge("desk", Actor("cy")):
+        assert world.engines.retriever_double.closed == 0
+    await world.house.close()
+    assert world.engines.retriever_double.closed == 1

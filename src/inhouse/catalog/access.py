@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, insert, select
 
 from inhouse.catalog import audit
 from inhouse.catalog.database import Database, advance
-from inhouse.catalog.lineage import Demands, Lineage, Moment
+from inhouse.catalog.lineage import Lineage, Moment
 from inhouse.catalog.schema import members, names
 from inhouse.core.access import Action, Actor, Decision
 from inhouse.core.artifact import Ref
@@ -93,10 +93,8 @@ class Access:
         if state.gone == "deleted":
             note = "it was deleted"
             return Decision(False, actor.name, action, pinned, Label.CLOSED, note=note)
-        demands = now.demands(state.version)
-        if action == "search" and thing.section == "knowledge":
-            own = demands.own[thing.path]
-            demands = Demands({thing.path: own}, own, self._lineage.clauses.need(own))
+        by_item = action == "search" and thing.section == "knowledge"
+        demands = now.demands_by_item(pinned) if by_item else now.demands(state.version)
         if self._lineage.clauses.admits(actor.groups, demands.need):
             return self._judge_sources(
                 Decision(True, actor.name, action, pinned, demands.label), actor, now

@@ -69,6 +69,7 @@ class Moment:
         self._database = database
         self._clauses = clauses
         self._demands: dict[str, Demands] = {}
+        self._by_item: dict[str, Demands] = {}
         self._states: dict[Ref, State] = {}
         self._sources: dict[str, tuple[Ref, ...]] = {}
         self._items: dict[str, tuple[Ref, ...]] = {}
@@ -119,6 +120,29 @@ class Moment:
             label = Label.joined(own.values()) if own else Label.CLOSED
             self._demands[version] = Demands(own, label, self._clauses.need(label))
         return self._demands[version]
+
+    def demands_by_item(self, ref: Ref) -> Demands:
+        """Return what a pinned reference demands of who asks it item by item.
+
+        That is all but the labels of the data it was made of, which hold for each item alone. What
+        an embedder learnt finds every item, so its labels count whole.
+        """
+        version = ref.version or ""
+        if version not in self._by_item:
+            query = (
+                select(edges.c.parent)
+                .join(artifacts, artifacts.c.version == edges.c.parent)
+                .where(edges.c.child == version, edges.c.flow != "filter")
+                .where(~artifacts.c.path.startswith("data/"))
+            )
+            with self._database.read() as connection:
+                parents = connection.execute(query).scalars().all()
+            own = {ref.path: self.demands(version).own[ref.path]}
+            for parent in parents:
+                own |= self.demands(parent).own
+            label = Label.joined(own.values())
+            self._by_item[version] = Demands(own, label, self._clauses.need(label))
+        return self._by_item[version]
 
     def sources(self, version: str) -> tuple[Ref, ...]:
         """Return the data behind what a version asks item by item; each has its own label."""

@@ -76,7 +76,12 @@ class Catalog:
                 raise BadInput(f"{ref} fits {len(rows)} versions.", "Give more of its digits.")
             if not rows:
                 known = connection.execute(select(names.c.path)).scalars().all()
+                before = select(artifacts.c.version).where(artifacts.c.path == ref.path)
+                newest = before.order_by(artifacts.c.created.desc()).limit(1)
+                last = connection.execute(newest).scalar_one_or_none()
                 fix = "Make it with: inhouse run" if ref.path in known else ""
+                if last and not ref.version:
+                    fix = f"It was taken out of service; look at {ref.at(last)}."
                 raise NotFound("artifact", str(ref), known, fix)
             return records.read(connection, rows[0], self.lineage)
 

@@ -23,7 +23,7 @@ def ask(
         float, typer.Option("--temperature", min=0, max=2, help="0 always answers the same.")
     ] = 0.0,
     project: ProjectFile = FILE,
-    actor: As = "",
+    actor: As = None,
     as_json: AsJson = False,
 ) -> None:
     """Ask an endpoint; the answer cites the sections it rests on."""

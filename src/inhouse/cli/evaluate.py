@@ -10,6 +10,7 @@ from rich.markup import escape
 from inhouse.cli.options import FILE, As, AsJson, ProjectFile, opened
 from inhouse.cli.progress import shown
 from inhouse.cli.terminal import console, print_json, print_table
+from inhouse.core.nouns import SUPPORTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -21,7 +22,7 @@ def evaluate(
     knowledge: Annotated[str, typer.Argument(help="knowledge/NAME.")],
     suite: Annotated[str, typer.Argument(help="suites/NAME.")],
     project: ProjectFile = FILE,
-    actor: As = "",
+    actor: As = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure a knowledge base with a suite of questions."""
@@ -60,7 +61,7 @@ def _print_answerability(report: Mapping[str, Any]) -> None:
     figures = report["metrics"]
     console.print(f"AUROC {_span(figures['auroc'])}")
     console.print(
-        f"at support 0.5: {_share(figures['refused'])} of the unanswerable refused, "
+        f"at support {SUPPORTED:g}: {_share(figures['refused'])} of the unanswerable refused, "
         f"{_share(figures['false'])} of the answerable\n"
     )
     kinds = report["kinds"].items()

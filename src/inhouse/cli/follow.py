@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Follower:
     """Runs a project once, then again at every change, until Ctrl-C or SIGTERM."""
 
-    def __init__(self, file: Path, actor: str, target: str | None, *, as_json: bool) -> None:
+    def __init__(self, file: Path, actor: str | None, target: str | None, *, as_json: bool) -> None:
         self._file = file
         self._actor = actor
         self._target = target
@@ -71,6 +71,8 @@ class Follower:
                 now = followed.look()
                 ran = make_again(house, self._target, self._known, quiet=self._as_json)
         except InhouseError as error:
+            if followed.look() != now:
+                return followed, now  # an edit came in between, and the run for that comes next
             if self._as_json:
                 print_line(error_as_plain(error))
             else:
@@ -99,4 +101,7 @@ def _work(ran: Ran) -> str:
         embedded = sum(summary["embedded"] for summary in indexes)
         reused = sum(summary["reused"] for summary in indexes)
         return f"{told('passages', embedded)} embedded, {reused:,} reused"
-    return f"{len(fresh)} made" if fresh else "nothing to make"
+    if fresh:
+        return f"{len(fresh)} made"
+    back = sum(step.planned.status == "will point to it" for step in ran.followed)
+    return f"{back} back to versions that were there" if back else "nothing to make"

@@ -13,8 +13,6 @@ from rich.markup import escape
 from inhouse.cli.options import AsJson, login
 from inhouse.cli.terminal import console, print_json, print_next
 
-READABLE = (".md", ".markdown", ".txt", ".html", ".htm")
-
 STARTER = """\
 # What this project is made of. `inhouse plan` says what a run would do; `inhouse run` does it.
 project: {name}
@@ -45,8 +43,8 @@ endpoints:
 WELCOME = """\
 # Welcome
 
-This page is a first document, so that there is something to find. Put your own Markdown, text or
-HTML files beside it and type `inhouse run`: only what is new is read.
+This page is a first document, so that there is something to find. Put your own Markdown, HTML, PDF
+or Word files beside it and type `inhouse run`: only what is new is read.
 
 ## How do I ask a question?
 
@@ -95,10 +93,12 @@ def init(
 
 def _pattern(folder: Path) -> str | None:
     """Return the pattern for the documents that lie in a folder, or None if there are none."""
+    from inhouse.data.parse import PARSERS
+
     docs = folder / "docs"
-    if docs.is_dir() and any(p.suffix.lower() in READABLE for p in docs.rglob("*")):
+    if docs.is_dir() and any(p.suffix.lower() in PARSERS for p in docs.rglob("*")):
         return "./docs"
-    if any(p.suffix.lower() in READABLE for p in folder.rglob("*") if ".inhouse" not in p.parts):
+    if any(p.suffix.lower() in PARSERS for p in folder.rglob("*") if ".inhouse" not in p.parts):
         return "./**/*"
     return None
 

@@ -12,7 +12,7 @@ from inhouse.cli.terminal import print_json, print_next, print_table, size
 
 def ls(
     section: Annotated[
-        str | None, typer.Argument(help="data, knowledge, models or endpoints; all if left out.")
+        str | None, typer.Argument(help="data, models, knowledge …; all if left out.")
     ] = None,
     project: ProjectFile = FILE,
     as_json: AsJson = False,

@@ -116,7 +116,8 @@ def _line(made: Made) -> str:
     facts = [told(name, value) for name, value in artifact.summary.items() if _tells(name, value)]
     if artifact.size:
         facts.append(size(artifact.size))
-    return f"{artifact.ref}  {', '.join(facts)}  ({artifact.seconds:.1f} s)"
+    parts = (str(artifact.ref), ", ".join(facts), f"({artifact.seconds:.1f} s)")
+    return "  ".join(part for part in parts if part)
 
 
 def _tells(name: str, value: object) -> bool:

@@ -22,7 +22,7 @@ ProjectFile = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 As = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--actor",
         "-a",
@@ -36,10 +36,17 @@ FILE = Path("inhouse.yaml")
 
 
 @contextmanager
-def opened(file: Path, actor: str = "") -> Iterator[Project]:
-    """Open the project and close it at the end; who acts is the login name if nobody is named."""
+def opened(file: Path, actor: str | None = None) -> Iterator[Project]:
+    """Open the project and close it at the end; who acts is the login name if nobody is named.
+
+    Raises:
+        BadInput: the actor's name is empty, as from a variable that was not set.
+    """
+    from inhouse.core.errors import BadInput
     from inhouse.project.project import Project
 
+    if actor is not None and not actor.strip():
+        raise BadInput("The actor's name is empty.", "Name somebody, or leave --actor out.")
     project = Project(file, actor=actor or login())
     try:
         yield project

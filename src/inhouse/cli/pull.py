@@ -16,7 +16,7 @@ def pull(
     model: Annotated[str, typer.Argument(help="A name of the project, a built-in name, or a URL.")],
     name: Annotated[str | None, typer.Option("--name", help="What to call it.")] = None,
     project: ProjectFile = FILE,
-    actor: As = "",
+    actor: As = None,
     as_json: AsJson = False,
 ) -> None:
     """Fetch a model, check it and keep it under a name."""

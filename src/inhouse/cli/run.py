@@ -22,7 +22,7 @@ def run(
         bool, typer.Option("--watch", help="Stay, and run again whenever a file changes.")
     ] = False,
     project: ProjectFile = FILE,
-    actor: As = "",
+    actor: As = None,
     as_json: AsJson = False,
 ) -> None:
     """Make what the project file asks for and is not there yet."""

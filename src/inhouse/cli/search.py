@@ -18,11 +18,11 @@ def search(
     query: Annotated[str, typer.Argument(help="What to look for.")],
     top: Annotated[int, typer.Option("--top", min=1, max=50, help="How many sections.")] = 5,
     project: ProjectFile = FILE,
-    actor: As = "",
+    actor: As = None,
     as_json: AsJson = False,
 ) -> None:
     """Find sections that the actor may read, by meaning and by words."""
-    from inhouse.serve.endpoint import SUPPORT
+    from inhouse.core.nouns import SUPPORTED
     from inhouse.serve.search import shown
 
     with opened(project, actor) as house:
@@ -46,5 +46,5 @@ def search(
     if not found.hits:
         console.print("Nothing is in the documents that you may read.")
         return
-    refused = "" if found.support >= SUPPORT else ": an endpoint would refuse to answer"
+    refused = "" if found.support >= SUPPORTED else ": an endpoint would refuse to answer"
     console.print(f"\n[dim]support {found.support:.2f}{refused}[/]")

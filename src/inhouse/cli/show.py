@@ -12,6 +12,8 @@ from inhouse.cli.terminal import console, metrics, print_json, print_next, print
 if TYPE_CHECKING:
     from inhouse.core.artifact import Artifact
 
+FLOWS = {"carry": "carried", "inherit": "carried", "filter": "asked item by item"}
+
 
 def show(
     ref: Annotated[str, typer.Argument(help="section/name or section/name@version.")],
@@ -35,12 +37,25 @@ def show(
     parents, params = plain.pop("parents"), plain.pop("params")
     for name in ("metrics", "left_out"):
         plain.pop(name)
-    facts = {**plain.pop("summary"), **{k: v for k, v in params.items() if k != "files"}}
-    print_table(("", ""), [*plain.items(), *facts.items()])
+    # What was measured has the last word: `steps` taken, not the most that were allowed.
+    facts = {**{k: v for k, v in params.items() if k != "files"}, **plain.pop("summary")}
+    figures = facts.pop("metrics", {})
+    plain |= {"seconds": f"{plain['seconds']:.1f}", "bytes": size(plain["bytes"])}
+    told = [(name, _told(value)) for name, value in {**plain, **facts}.items()]
+    print_table(("", ""), [(name, value) for name, value in told if value])
+    if figures:
+        console.print("\nmeasured")
+        print_table(
+            ("", "value", "95 %"),
+            [
+                (n, f"{f['value']:.3f}", f"{f['low']:.3f}-{f['high']:.3f}")
+                for n, f in figures.items()
+            ],
+        )
     if parents:
         console.print("\nmade from")
         print_table(
-            ("role", "parent", "label flows"), [(p["role"], p["ref"], p["flow"]) for p in parents]
+            ("role", "parent", "label"), [(p["role"], p["ref"], FLOWS[p["flow"]]) for p in parents]
         )
     if files:
         console.print("\nfiles")
@@ -54,6 +69,17 @@ def show(
     print_next(
         f"inhouse lineage {artifact.ref.path}", f"inhouse why {artifact.ref.path} --actor NAME"
     )
+
+
+def _told(value: object) -> str:
+    """Return a value in words; nothing where there is nothing to tell."""
+    if value is None or value == {}:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_told(inner)}" for name, inner in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _plain(artifact: Artifact) -> dict[str, Any]:

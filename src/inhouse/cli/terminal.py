@@ -55,7 +55,7 @@ def print_error(error: InhouseError, *, as_json: bool) -> None:
 
 
 def print_table(
-    columns: Sequence[str], rows: Iterable[Sequence[object]], *, spare: str = ""
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, spare: str | None = None
 ) -> None:
     """Print rows under headings.
 

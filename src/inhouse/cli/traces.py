@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -14,9 +14,6 @@ from inhouse.cli.options import FILE, AsJson, ProjectFile, opened
 from inhouse.cli.terminal import console, print_json, print_next, print_table
 from inhouse.core.errors import BadInput
 from inhouse.core.nouns import Trace, TraceState
-
-if TYPE_CHECKING:
-    pass
 
 app = typer.Typer(
     name="traces",
@@ -33,7 +30,11 @@ SHOWN_DIGITS = 8
 def traces(
     context: typer.Context,
     since: Annotated[
-        str, typer.Option("--since", help="An age such as 30m, 1h or 7d, or a day or time in UTC.")
+        str,
+        typer.Option(
+            "--since",
+            help="An age such as 30m, 1h or 7d, or a day or time; UTC without an offset.",
+        ),
     ] = "",
     endpoint: Annotated[str, typer.Option("--endpoint", help="At which endpoint.")] = "",
     actor: Annotated[
@@ -138,11 +139,12 @@ def erase(
     project: ProjectFile = FILE,
     as_json: AsJson = False,
 ) -> None:
-    """Take requests out of everything recorded, so that no byte of them stays in the store."""
+    """Take requests out of everything recorded, so that no byte of them stays in the store.
+
+    Your own, or anybody's as an auditor.
+    """
     from inhouse.project import recording
 
-    if bool(ids) == bool(actor):
-        raise BadInput("What is to be erased?", "Give ids, or --actor NAME for all of somebody's.")
     with opened(project) as house:
         count = recording.erase_traces(house, actor=actor, ids=ids or ())
     if as_json:
@@ -159,7 +161,7 @@ def _print(found: list[Trace], hidden: int, *, as_json: bool) -> None:
         return
     print_table(COLUMNS, map(_row, found), spare="asked")
     if hidden:
-        console.print(f"{hidden:,} more you may not read.")
+        console.print(f"{hidden:,} more of your own you may not read now.")
 
 
 def _print_one(trace: Trace, *, as_json: bool) -> None:
@@ -195,11 +197,13 @@ def _messages(trace: Trace) -> list[tuple[str, str]]:
 
 def _since(text: str) -> float:
     """Return what an age or a time means, in seconds since 1970."""
-    age = re.fullmatch(r"(\d+)([smhd])", text)
-    if age:
+    if not text:
+        return 0.0
+    if age := re.fullmatch(r"(\d{1,9})([smhd])", text):
         return time.time() - int(age[1]) * SECONDS[age[2]]
     try:
-        return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() if text else 0.0
+        when = datetime.fromisoformat(text)
+        return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
     except ValueError:
         raise BadInput(
             f"{text!r} is no time.", "Write an age such as 30m, 1h or 7d, or 2026-11-21."

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def why(
     ref: Annotated[str, typer.Argument(help="section/name or section/name@version.")],
-    actor: As = "",
+    actor: As = None,
     project: ProjectFile = FILE,
     as_json: AsJson = False,
 ) -> None:

@@ -61,6 +61,11 @@ class Ref:
         """The reference without its version."""
         return f"{self.section}/{self.name}"
 
+    @property
+    def pinned(self) -> str:
+        """The reference with all digits of its version, if it has one."""
+        return f"{self.path}@{self.version}" if self.version else self.path
+
     def at(self, version: str) -> Ref:
         """Return the reference pinned to a version."""
         return Ref(self.section, self.name, version)

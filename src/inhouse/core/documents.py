@@ -10,15 +10,26 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
+from inhouse.core.errors import BadInput
 from inhouse.core.nouns import Document
 
 FILE = "documents.jsonl"
 
 
 def write_documents(folder: Path, documents: Iterable[Document]) -> None:
-    """Write `documents` to `folder` in the order given, one at a time."""
+    """Write `documents` to `folder` in the order given, one at a time.
+
+    Raises:
+        BadInput: two of them have the same path, so nobody could say which one is meant.
+    """
+    paths: set[str] = set()
     with (folder / FILE).open("w", encoding="utf-8", newline="\n") as out:
         for document in documents:
+            if document.path in paths:
+                raise BadInput(
+                    f"Two documents have the path {document.path!r}.", "Give each one its own."
+                )
+            paths.add(document.path)
             out.write(json.dumps(asdict(document), ensure_ascii=False) + "\n")
 
 

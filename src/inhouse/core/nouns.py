@@ -58,13 +58,16 @@ class Hit:
     score: float
 
 
+SUPPORTED = 0.5
+"""The support below which a question had better be refused."""
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """What a search found: the sections, best first, and whether they hold an answer.
 
     `query` is what was looked for: the question, made to stand alone. `support` in [0, 1] says
-    how well the sections support an answer; it is calibrated so that below 0.5 one had better
-    refuse.
+    how well the sections support an answer; it is calibrated for a bar at `SUPPORTED`.
     """
 
     query: str

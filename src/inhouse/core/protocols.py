@@ -206,6 +206,10 @@ class Retriever(Protocol):
         """
         ...
 
+    def close(self) -> None:
+        """Free what it holds; a search that is under way ends first, or fails."""
+        ...
+
 
 class Sink(Protocol):
     """Takes traces; returns only when they are safe."""

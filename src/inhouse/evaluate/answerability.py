@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from statistics import fmean
 
+from inhouse.core.nouns import SUPPORTED
 from inhouse.core.protocols import Retriever
 from inhouse.core.stage import Context, Inputs, Result, Stage
 from inhouse.evaluate.conversations import Asked, read_asked
@@ -17,7 +18,6 @@ from inhouse.evaluate.refusal import auroc, curve, resampled
 from inhouse.evaluate.retrieval import Interval, interval
 from inhouse.evaluate.search import REPORT, WORST, Measuring
 
-OPERATING = 0.5
 ALLOWED = (0.01, 0.02, 0.05, 0.1, 0.2)
 
 Figure = dict[str, float]
@@ -74,7 +74,7 @@ def report_of(asked: Sequence[Asked], supports: Sequence[float]) -> dict[str, ob
 
 
 def _refused(supports: Sequence[float]) -> Interval:
-    return interval([float(support < OPERATING) for support in supports])
+    return interval([float(support < SUPPORTED) for support in supports])
 
 
 def _figure(found: Interval) -> Figure:
@@ -94,7 +94,7 @@ def _worst(pairs: Sequence[tuple[Asked, float]]) -> Iterator[dict[str, object]]:
     wrong = [
         (support if each.answerability == "UNANSWERABLE" else 1 - support, each, support)
         for each, support in pairs
-        if (each.answerability, support < OPERATING)
+        if (each.answerability, support < SUPPORTED)
         in (("ANSWERABLE", True), ("UNANSWERABLE", False))
     ]
     for _, each, support in sorted(wrong, key=lambda it: -it[0])[:WORST]:

@@ -1,8 +1,9 @@
 """The stage that makes a knowledge base of documents, embedding only what is new.
 
-What the version before holds is taken over by keys, and the bytes that come out are those of a
-run from nothing. Its unfinished work is a file of vectors that grows batch by batch, so that a
-run which was cut off goes on where it stood. Searching is the business of `search`.
+What the version before holds is taken over by keys, and the index file that comes out has the
+bytes of a run from nothing; Lance's tables are written anew, and hold names made by chance. Its
+unfinished work is a file of vectors that grows batch by batch, so that a run which was cut off goes
+on where it stood. Searching is the business of `search`.
 """
 
 from __future__ import annotations
@@ -32,17 +33,18 @@ from inhouse.knowledge.words import postings
 
 UNFINISHED = "vectors.sqlite"
 BATCH = 32
+PASSAGE_WORDS = 180
+# To be raised, with the stage's code, whenever `LocalEmbedder` or `condense` gives other numbers.
+EMBEDDING = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """How to index: `chunk_words` is the most words that a passage has.
+    """How to index: `store` is what finds near vectors.
 
-    `store` is what finds near vectors: ``sqlite`` reads all of them into memory, ``lance`` leaves
-    them on disk.
+    ``sqlite`` reads all of them into memory, ``lance`` leaves them on disk.
     """
 
-    chunk_words: int = 180
     store: Literal["sqlite", "lance"] = "sqlite"
 
 
@@ -55,7 +57,7 @@ def run(spec: Index, inputs: Inputs, ctx: Context) -> Result:
     return build(spec, sources, ctx, load_embedder(model.folder), identity=model.artifact.digest)
 
 
-STAGE = Stage("knowledge.index", 3, run)
+STAGE = Stage("knowledge.index", 4, run)
 
 
 def build(
@@ -93,14 +95,14 @@ def build(
         vectors.execute(
             "CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB, tokens BLOB)"
         )
-        sections = _Sections(index, before, spec, identity)
+        sections = _Sections(index, before, identity)
         for number, source in enumerate(sorted(sources, key=lambda s: s.artifact.ref)):
             sections.write(number, source)
         missing = _missing(vectors, sections.passages, before)
         _embed(vectors, missing, index, ctx, embedder)
         _write_passages(index, sections.passages, vectors, before)
         write_terms(index, before.terms(sections.taken), _new_terms(index, sections.taken))
-        meta = {"format": FORMAT, "width": embedder.width, "chunk_words": spec.chunk_words}
+        meta = {"format": FORMAT, "width": embedder.width}
         index.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
         index.commit()
     if spec.store == "lance":
@@ -115,7 +117,7 @@ def sections_of(document: Document) -> Iterator[tuple[tuple[str, ...], list[str]
     from inhouse.knowledge.sections import split
 
     for section in split(document, Ref("data", "any")):
-        spans = cut(section.text, Index().chunk_words)
+        spans = cut(section.text, PASSAGE_WORDS)
         yield section.headings, [section.text[start:stop] for start, stop in spans]
 
 
@@ -125,14 +127,11 @@ class _Sections:
     `taken` are the sections that came from the index before: their numbers there and here.
     """
 
-    def __init__(
-        self, index: sqlite3.Connection, before: Earlier, spec: Index, identity: str
-    ) -> None:
+    def __init__(self, index: sqlite3.Connection, before: Earlier, identity: str) -> None:
         self.passages: list[Passage] = []
         self.taken: list[tuple[int, int]] = []
         self._index = index
         self._before = before
-        self._words = spec.chunk_words
         self._identity = identity
         self._documents = self._sections = self._skipped = 0
 
@@ -165,7 +164,7 @@ class _Sections:
             self._skipped += not found
 
     def _key(self, document: Document, ref: Ref) -> bytes:
-        how = (STAGE.code, self._words, self._identity, ref.path)
+        how = (STAGE.code, EMBEDDING, PASSAGE_WORDS, self._identity, ref.path)
         what = (document.path, document.title, document.text)
         return hashlib.sha256(json.dumps((how, what)).encode()).digest()
 
@@ -175,9 +174,9 @@ class _Sections:
         rows: list[SectionRow] = []
         for n, s in enumerate(split(document, ref), self._sections):
             rows.append((n, s.id, s.position, json.dumps(s.headings), s.anchor, s.text))
-            for start, stop in cut(s.text, self._words):
+            for start, stop in cut(s.text, PASSAGE_WORDS):
                 embedded, own = _embedded_text(rows[-1][3], s.text[start:stop])
-                whole = f"{self._identity}\n{own}\n{embedded}"
+                whole = f"{EMBEDDING}\n{self._identity}\n{own}\n{embedded}"
                 key = hashlib.sha256(whole.encode()).digest()
                 self.passages.append(Passage(n, start, stop, key))
         return rows
@@ -228,7 +227,7 @@ def _embed(
         batch = ordered[first : first + BATCH]
         texts, starts = zip(*(_text_of(index, passage) for passage in batch), strict=True)
         found, tokens = embedder.embed_tokens(texts, starts=starts)
-        if not np.isfinite(found).all():
+        if not all(np.isfinite(numbers).all() for numbers in (found, *tokens)):
             raise InhouseError(
                 "The embedder gives numbers that are not finite.", "Build or pull it anew."
             )

@@ -70,8 +70,9 @@ class IndexFile:
         return index_format(self._connection)
 
     def close(self) -> None:
-        """Close the file."""
-        self._connection.close()
+        """Close the file; whoever is reading from it ends first."""
+        with self._lock:
+            self._connection.close()
 
 
 def index_format(connection: sqlite3.Connection) -> int:

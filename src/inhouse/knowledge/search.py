@@ -187,3 +187,7 @@ class GuardedSearch:
         query = standalone(query, before, partial(self._base.rarity, readable=readable))
         hits, signs = self._base.look(query, readable=readable, top=top)
         return Found(query, tuple(hits), support(signs) if signs else 0.0)
+
+    def close(self) -> None:
+        """Close the knowledge base."""
+        self._base.close()

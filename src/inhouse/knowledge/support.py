@@ -18,8 +18,8 @@ from inhouse.knowledge.words import postings
 
 COMPARED = 10
 
-BIAS = -4.60
-NEAREST, WORDS, AHEAD = 7.69, 1.31, 4.93
+BIAS = -4.53
+NEAREST, WORDS, AHEAD = 7.45, 1.47, 5.52
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +60,8 @@ def read_signs(
 def support(signs: Signs) -> float:
     """Return how well what was found supports an answer, in [0, 1].
 
-    It is a logistic regression. At 0.5 about a tenth of the questions that have an answer are
-    below, averaged over the sets that it was fitted on; so it is no probability.
+    It is a logistic regression. About a tenth of the questions that have an answer are below
+    `SUPPORTED`, averaged over the sets that it was fitted on; so it is no probability.
     """
     weighed = NEAREST * signs.nearest + WORDS * signs.words + AHEAD * signs.ahead
     return 1 / (1 + math.exp(-(BIAS + weighed)))

@@ -16,6 +16,7 @@ from inhouse.models.weight_files import read_json
 
 BATCH = 32
 STEP = 16
+SHORTEST = 1e-12
 
 
 class LocalEmbedder:
@@ -76,7 +77,7 @@ class LocalEmbedder:
     ) -> tuple[npt.NDArray[np.float32], list[npt.NDArray[np.float32]]]:
         """Return what `embed` does, and unit vectors of the tokens from `starts` on.
 
-        Tokens that were cut off have none.
+        Tokens that were cut off have none. A token that the model gives no direction stays zero.
         """
         encodings = self._tokenizer.encode_batch(list(texts))
         ids = [e.ids for e in encodings]
@@ -86,7 +87,8 @@ class LocalEmbedder:
             vectors[rows], found = self._run([ids[i] for i in rows], "vectors", "tokens")
             for i, states in zip(rows, found, strict=True):
                 mine = states[_places(encodings[i], starts[i])]
-                tokens[i] = mine / np.linalg.norm(mine, axis=1, keepdims=True)
+                lengths = np.linalg.norm(mine, axis=1, keepdims=True)
+                tokens[i] = mine / np.maximum(lengths, SHORTEST)
         return vectors, tokens
 
     def tokens(self, texts: Sequence[str]) -> int:

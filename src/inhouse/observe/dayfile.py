@@ -81,9 +81,12 @@ class DayFile:
     def alive(self) -> bool:
         """Say whether its worker may still write; while somebody else asks, it seems so."""
         try:
-            self.claim().release()
+            lock = self.claim()
         except Timeout:
             return True
+        if not self.path.exists():
+            self.remove()  # rolled up meanwhile: its lock is there only because we asked
+        lock.release()
         return False
 
     def create(self, *, synchronous: str) -> sqlite3.Connection:
@@ -145,10 +148,11 @@ def select(
             yield Row(*row)
 
 
-def purge(file: DayFile, *, actor: str = "", ids: Sequence[str] = ()) -> int:
+def purge(file: DayFile, whose: str, ids: Sequence[str]) -> int:
     """Remove traces from a file so that no byte of them stays in it; return how many.
 
-    Its worker waits meanwhile. A file that is gone has none.
+    Those with the `ids` go, whose ever they are if `whose` is ""; without ids, all of theirs.
+    The file's worker waits meanwhile. A file that is gone has none.
 
     Raises:
         StoreError: somebody reads the file all the time.
@@ -158,9 +162,11 @@ def purge(file: DayFile, *, actor: str = "", ids: Sequence[str] = ()) -> int:
         return 0
     with closing(connection), _mended(file.path):
         connection.execute("BEGIN IMMEDIATE")
-        count = connection.execute("DELETE FROM traces WHERE actor = ?", [actor or None]).rowcount
-        for id in ids:
-            count += connection.execute("DELETE FROM traces WHERE id = ?", [id]).rowcount
+        if ids:
+            delete = "DELETE FROM traces WHERE id = ? AND ? IN (actor, '')"
+            count = connection.executemany(delete, [(id, whose) for id in ids]).rowcount
+        else:
+            count = connection.execute("DELETE FROM traces WHERE actor = ?", [whose]).rowcount
         connection.execute("COMMIT")
         # Writes all that is left anew, then the log of changes into the file, and empties it.
         connection.execute("VACUUM")

@@ -8,18 +8,21 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from inhouse.catalog import Catalog
 from inhouse.core.artifact import Artifact, Ref
-from inhouse.core.errors import NotFound
+from inhouse.core.errors import Corrupt, NotFound
 from inhouse.observe import rolled
 from inhouse.observe.dayfile import DayFile, day_files, select
-from inhouse.observe.rows import Row, start_of
+from inhouse.observe.rows import DAY_SECONDS, Row, start_of
 from inhouse.observe.wanted import Wanted
+
+if TYPE_CHECKING:
+    from pyarrow.parquet import ParquetFile
 
 SECTION = "traces"
 FILES = "files"
-DAY_SECONDS = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,7 @@ class Opened:
     `unfinished` is what to call the open rows of each connection: cut off, if its worker is dead.
     """
 
-    parquet: Path | None
+    parquet: ParquetFile | None
     connections: Sequence[sqlite3.Connection]
     unfinished: Sequence[str]
 
@@ -96,21 +99,31 @@ def _open(catalog: Catalog, folder: Path, day: str, held: ExitStack) -> Opened:
         artifact = catalog.find(Ref(SECTION, day))
         connections, unfinished = [], []
         files = unrolled(there, artifact)
+        parquet = _parquet(catalog, artifact, held) if artifact else None
         for file in files:
             dead = not file.alive()
             connection = file.open()
             if connection is not None:
                 connections.append(held.enter_context(closing(connection)))
                 unfinished.append("aborted" if dead else "open")
-        if len(connections) == len(files):
-            return Opened(_parquet(catalog, artifact), connections, unfinished)
-        held.close()  # one was rolled up meanwhile: look again
+        if len(connections) == len(files) and (parquet or not artifact):
+            return Opened(parquet, connections, unfinished)
+        held.close()  # one was rolled up, or the version replaced or deleted meanwhile: look again
 
 
-def _parquet(catalog: Catalog, artifact: Artifact | None) -> Path | None:
-    if artifact is None:
-        return None
+def _parquet(catalog: Catalog, artifact: Artifact, held: ExitStack) -> ParquetFile | None:
+    """Open the rolled file of a day; None if that version is no longer the day's.
+
+    Raises:
+        Corrupt: it is, and its bytes have changed.
+    """
     try:
-        return catalog.load(artifact.ref).folder / rolled.FILE
-    except NotFound:  # deleted meanwhile
+        folder = catalog.load(artifact.ref).folder
+        return held.enter_context(rolled.opened(folder / rolled.FILE))
+    except (NotFound, Corrupt, FileNotFoundError):
+        # Bytes go before the version does, under this lock: without it, both look damaged.
+        with catalog.blobs.lock("commit"):
+            now = catalog.find(Ref(SECTION, artifact.ref.name))
+        if now and now.ref == artifact.ref:
+            raise
         return None

@@ -7,6 +7,7 @@ wait. It neither reads traces nor decides who may.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 import threading
 import time
@@ -21,7 +22,7 @@ from filelock import FileLock
 from inhouse.core.errors import StoreError
 from inhouse.core.nouns import Trace
 from inhouse.observe.dayfile import REPLACE, DayFile
-from inhouse.observe.rows import Row, day_of, row_of, start_of
+from inhouse.observe.rows import DAY_SECONDS, Row, day_of, row_of, start_of
 
 Durability = Literal["power", "process"]
 
@@ -30,7 +31,6 @@ MOST_AT_ONCE = 1_000
 MOST_WAITING = 10_000
 PROBE_SECONDS = 1.0
 IDLE_SECONDS = 60.0
-DAY_SECONDS = 86_400
 LET_GO_SECONDS = 3_600
 FIX = "Free some space on that disk or mend its permissions; recording goes on by itself then."
 
@@ -75,7 +75,7 @@ class Recorder:
 
         Raises:
             StoreError: it could not be written, or more wait already than can be held.
-            BadInput: something in it is no JSON.
+            BadInput: something in it is no JSON, or its time is none; nobody else's fails by it.
         """
         loop = asyncio.get_running_loop()
         pending = _Pending(row_of(trace), loop, loop.create_future())
@@ -99,6 +99,7 @@ class Recorder:
         while (batch := self._take()) is not None:
             failure = self._write([pending.row for pending in batch])
             self._healthy = failure is None
+            self._files.let_go(time.time())
             _settle(batch, failure)
         self._files.close()
 
@@ -120,7 +121,6 @@ class Recorder:
                 self._files.write(rows)
             elif not self._healthy:
                 self._files.probe()
-            self._files.let_go(time.time())
         except Exception as error:  # whatever it was, those who wait must hear of it
             self._files.disconnect()
             return self._explain(error)
@@ -218,8 +218,12 @@ class _Files:
 
 
 def _close(held: _Held) -> None:
-    if held.connection:
-        held.connection.close()
-        if held.file.empty():
-            held.file.remove()
-    held.lock.release()
+    """Let go of a file. What was recorded in it is safe; what cannot be tidied up, `roll` will."""
+    with contextlib.suppress(sqlite3.Error, OSError, StoreError):
+        try:
+            if held.connection:
+                held.connection.close()
+                if held.file.empty():
+                    held.file.remove()
+        finally:
+            held.lock.release()

@@ -18,8 +18,8 @@ from inhouse.core.label import Label
 from inhouse.core.stage import Context, Inputs, Recipe, Result, Stage
 from inhouse.observe import rolled
 from inhouse.observe.dayfile import DayFile, day_files
-from inhouse.observe.days import DAY_SECONDS, FILES, SECTION, Opened, unrolled
-from inhouse.observe.rows import Row, day_of, start_of
+from inhouse.observe.days import FILES, SECTION, Opened, unrolled
+from inhouse.observe.rows import DAY_SECONDS, Row, day_of, start_of
 from inhouse.observe.traces import rests_on
 from inhouse.observe.wanted import Wanted
 
@@ -160,7 +160,8 @@ def _opened(spec: Rolling, earlier: Path | None, held: ExitStack) -> Opened:
         if connection is None:
             raise FileNotFoundError(spec.folder / name)
         connections.append(held.enter_context(closing(connection)))
-    return Opened(earlier, connections, ["aborted"] * len(connections))
+    kept = held.enter_context(rolled.opened(earlier)) if earlier else None
+    return Opened(kept, connections, ["aborted"] * len(connections))
 
 
 def _rests_on(catalog: Catalog, it: Opened) -> tuple[Label, set[Ref]]:

@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from inhouse.observe.rows import Row
 from inhouse.observe.wanted import Wanted
+
+if TYPE_CHECKING:
+    from pyarrow.parquet import ParquetFile
 
 FILE = "traces.parquet"
 GROUP_ROWS = 5_000
@@ -38,26 +41,34 @@ def write(path: Path, rows: Iterable[Row]) -> int:
     return count
 
 
-def read(path: Path, wanted: Wanted, *, newest_first: bool = True) -> Iterator[Row]:
+def opened(path: Path) -> ParquetFile:
+    """Open a file for reading; it can be read to its end, also when it is removed meanwhile.
+
+    Raises:
+        FileNotFoundError: it was removed before.
+    """
+    from pyarrow.parquet import ParquetFile
+
+    return ParquetFile(path)
+
+
+def read(file: ParquetFile, wanted: Wanted, *, newest_first: bool = True) -> Iterator[Row]:
     """Yield the wanted rows of a file by time. What is not wanted is hardly read."""
-    import pyarrow.parquet as pq
-
     condition = wanted.expression()
-    with pq.ParquetFile(path) as file:
-        numbers = range(file.num_row_groups)
-        for number in reversed(numbers) if newest_first else numbers:
-            times = file.metadata.row_group(number).column(Row._fields.index("at")).statistics
-            if not wanted.covers(times.min, times.max):
-                continue
-            places = _places(file, number, condition)
-            if not places:
-                continue
-            found = file.read_row_group(number, use_threads=False).take(places)
-            rows = [Row(*values) for values in zip(*found.to_pydict().values(), strict=True)]
-            yield from reversed(rows) if newest_first else rows
+    numbers = range(file.num_row_groups)
+    for number in reversed(numbers) if newest_first else numbers:
+        times = file.metadata.row_group(number).column(Row._fields.index("at")).statistics
+        if not wanted.covers(times.min, times.max):
+            continue
+        places = _places(file, number, condition)
+        if not places:
+            continue
+        found = file.read_row_group(number, use_threads=False).take(places)
+        rows = [Row(*values) for values in zip(*found.to_pydict().values(), strict=True)]
+        yield from reversed(rows) if newest_first else rows
 
 
-def _places(file: Any, number: int, condition: Any) -> list[int]:  # noqa: ANN401
+def _places(file: ParquetFile, number: int, condition: Any) -> list[int]:  # noqa: ANN401
     """Return which rows of a group are wanted, without reading what is in them."""
     import pyarrow as pa
 

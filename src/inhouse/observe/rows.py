@@ -5,7 +5,7 @@ Where rows lie is not its business.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, cast
@@ -17,6 +17,8 @@ from inhouse.core.errors import BadInput
 from inhouse.core.label import Label
 from inhouse.core.nouns import Trace, TraceState
 
+DAY_SECONDS = 86_400
+END_SECONDS = 253_402_300_800  # of the year 9999
 BODY = (
     "route",
     "digest",
@@ -70,16 +72,16 @@ def row_of(trace: Trace) -> Row:
     """Return the row of a trace.
 
     Raises:
-        BadInput: something in it is no JSON, such as half a character.
+        BadInput: something in it is no JSON, such as half a character, or its time is none.
     """
     try:
         body = orjson.dumps({name: getattr(trace, name) for name in BODY}, default=dict)
     except TypeError as error:
         raise BadInput(
-            f"Trace {trace.id} cannot be written as JSON: {error}.",
+            f"Trace {trace.id!r} cannot be written as JSON: {error}.",
             "Record plain values: texts of whole characters, numbers, lists and mappings.",
         ) from error
-    return Row(
+    row = Row(
         trace.id,
         trace.at,
         trace.actor,
@@ -90,6 +92,28 @@ def row_of(trace: Trace) -> Row:
         " ".join(map(pinned, trace.sources)),
         body.decode(),
     )
+    check_texts(row._replace(at=0.0))
+    if not 0.0 <= trace.at < END_SECONDS:
+        raise BadInput(
+            f"Trace {trace.id!r} came at {trace.at}, which is on no day.",
+            "Give the time in seconds since 1970.",
+        )
+    return row
+
+
+def check_texts(values: Iterable[object]) -> None:
+    """Do nothing if every text among some values has whole characters only.
+
+    Raises:
+        BadInput: one has half a character, or a byte that is no text.
+    """
+    for value in values:
+        try:
+            str(value).encode()
+        except UnicodeEncodeError:
+            raise BadInput(
+                f"{value!r} is no text that can be written.", "Use whole characters, in UTF-8."
+            ) from None
 
 
 def plain(trace: Trace) -> dict[str, Any]:
@@ -105,7 +129,7 @@ def plain(trace: Trace) -> dict[str, Any]:
 
 def pinned(ref: Ref) -> str:
     """Return a reference with all digits of its version."""
-    return f"{ref.path}@{ref.version}" if ref.version else ref.path
+    return ref.pinned
 
 
 def day_of(at: float) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from inhouse.core.nouns import TraceState
-from inhouse.observe.rows import Row, texts
+from inhouse.observe.rows import Row, check_texts, texts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +28,14 @@ class Wanted:
     state: TraceState | None = None
     id: str = ""
     contains: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse what no trace can have.
+
+        Raises:
+            BadInput: half a character, or a byte that is no text.
+        """
+        check_texts((self.actor, self.endpoint, self.model, self.id, self.contains))
 
     def sql(self) -> tuple[str, list[Any]]:
         """Return the condition for SQLite, with its values; without state and contents."""

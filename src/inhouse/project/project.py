@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,7 +15,7 @@ from inhouse.core.access import Actor
 from inhouse.core.artifact import Artifact, Edge, Ref
 from inhouse.core.errors import BadInput, Corrupt, NotFound
 from inhouse.core.label import Label
-from inhouse.core.nouns import Found
+from inhouse.core.nouns import Found, Message
 from inhouse.core.protocols import Sampling
 from inhouse.core.stage import Progress, Recipe, silent
 from inhouse.data.collect import LEDGER
@@ -226,16 +227,20 @@ class Project:
         """Return the best `top` sections of a knowledge base that the actor may read.
 
         Raises:
-            Refused: they may read none of its sources.
+            Refused: they may read none of its sources, or not all that its embedder learnt from.
             NotFound: the project has no such knowledge base, or it has not been made.
+            BadInput: the query is empty.
         """
         from inhouse.project.loaders import Loaders
+        from inhouse.serve.search import find
 
         found = self.catalog.get(self._made("knowledge", knowledge))
         ref, access = found.ref, self.catalog.access
         asker = access.actor(actor or self.actor_name)
         access.decide(asker, "search", ref).require()
-        return Loaders(self.catalog, {}).retriever(ref).search(query, asker, top=top)
+        retriever = Loaders(self.catalog, {}).retriever(ref)
+        with closing(retriever):
+            return find(retriever, [Message("user", query)], asker, top=top, access=access)[0]
 
     def evaluate(
         self, knowledge: str, suite: str, *, progress: Progress = silent
@@ -260,14 +265,14 @@ class Project:
         for ref in parents.values():
             access.decide(access.actor(self.actor_name), "read", ref).require()
         kinds = {"retrieval": search.stage, "answerability": answerability.stage}
-        stage = kinds[questions.summary["kind"]](
-            Loaders(self.catalog, {}).retriever(parents["knowledge"])
-        )
+        retriever = Loaders(self.catalog, {}).retriever(parents["knowledge"])
+        stage = kinds[questions.summary["kind"]](retriever)
         name = f"{parents['knowledge'].name}.{parents['suite'].name}"
         edges = tuple(Edge(role, ref) for role, ref in parents.items())
         recipe = Recipe(Ref("reports", name), stage, search.Measuring(), edges)
         access.set_label(recipe.ref, Label.OPEN, by=self.actor_name)
-        made = self.catalog.make(recipe, by=self.actor_name, progress=progress)
+        with closing(retriever):
+            made = self.catalog.make(recipe, by=self.actor_name, progress=progress)
         report = self.catalog.load(made.artifact.ref).folder / search.REPORT
         return made, json.loads(report.read_text(encoding="utf-8"))
 

@@ -57,6 +57,9 @@ def erase_traces(project: Project, *, actor: str = "", ids: Sequence[str] = ()) 
     """Erase the traces of an actor, or some by their ids; return how many there were.
 
     Raises:
+        Refused: they are somebody else's, and whoever acts is no auditor.
+        BadInput: neither an actor nor ids are given, or both.
         StoreError: the disk is full, or somebody reads a file all the time.
     """
-    return erase(project.catalog, folder(project), by=project.actor_name, actor=actor, ids=ids)
+    by = project.catalog.access.actor(project.actor_name)
+    return erase(project.catalog, folder(project), by=by, actor=actor, ids=ids)

@@ -22,6 +22,7 @@ from pydantic import (
 from inhouse.core.artifact import NAME
 from inhouse.core.errors import InhouseError
 from inhouse.core.label import Label, check_group
+from inhouse.core.nouns import SUPPORTED
 
 
 def _one_or_more(value: object) -> object:
@@ -190,7 +191,7 @@ class Endpoint(Entry):
         description="compose: write from the sections. extract: quote the best one, and sum it up.",
     )
     support: Annotated[float, Field(ge=0, le=1)] = Field(
-        default=0.5,
+        default=SUPPORTED,
         description="Refuse a question that the sections support less than this; 0 never refuses.",
     )
     rewrite: bool | None = Field(

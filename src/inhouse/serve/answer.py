@@ -17,11 +17,11 @@ from inhouse.core.nouns import Found, Message
 from inhouse.core.protocols import Finish, LanguageModel, Piece, Retriever, Sampling, Usage
 from inhouse.models.engine import Capabilities, check_capable
 from inhouse.serve.citation import Citation, cite, listing
+from inhouse.serve.gate import Gate, Trust, best, spans
 from inhouse.serve.house import Served
 from inhouse.serve.prompt import Prompt, grounded, with_instructions
 from inhouse.serve.rewrite import rewritten
 from inhouse.serve.search import find, question
-from inhouse.serve.support import Gate, Trust, best, spans
 
 # Small models copy what they are shown in circles; SmolLM2-135M stops doing so at about this.
 REPETITION_PENALTY = 1.08

@@ -1,6 +1,6 @@
 """Citations: the sections that an answer rests on, with the words that bear it out.
 
-Which words those are is decided in `inhouse.serve.support`.
+Which words those are is decided in `inhouse.serve.gate`.
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from inhouse.core.nouns import Hit, Section
-from inhouse.serve.house import full
-from inhouse.serve.support import Span
+from inhouse.serve.gate import Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,7 @@ def _citation(number: int, hit: Hit, span: Span) -> Citation:
     section = hit.section
     return Citation(
         number=number,
-        source=full(section.source),
+        source=section.source.pinned,
         document=section.document,
         heading=" › ".join(section.headings),
         anchor=section.anchor,

@@ -11,7 +11,7 @@ from typing import Literal
 
 from inhouse.core.artifact import Artifact
 from inhouse.core.errors import BadInput
-from inhouse.core.nouns import Endpoint
+from inhouse.core.nouns import SUPPORTED, Endpoint
 from inhouse.core.stage import Context, Inputs, Result, Stage
 
 Mode = Literal["compose", "extract"]
@@ -19,7 +19,6 @@ Mode = Literal["compose", "extract"]
 MODEL = "model"
 KNOWLEDGE = "knowledge"
 TOP, MAX_TOP = 5, 50
-SUPPORT = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +29,7 @@ class Serve:
     and a ``name``, somebody's API. Its knowledge base is the parent ``knowledge`` (flow
     ``filter``), asked for the `top` best sections. `instructions` go into the system prompt.
 
-    With `check`, only what its sections bear out is let through (see `inhouse.serve.support`),
+    With `check`, only what its sections bear out is let through (see `inhouse.serve.gate`),
     and a question that they support less than `support` is refused. The `mode` says whether the
     model composes an answer from the sections, or the best one is quoted and the model may only
     sum it up. `rewrite` says that the model can be asked to make the question of a later turn stand
@@ -42,7 +41,7 @@ class Serve:
     instructions: str = ""
     check: bool = True
     mode: Mode = "compose"
-    support: float = SUPPORT
+    support: float = SUPPORTED
     rewrite: bool | None = None
 
     def __post_init__(self) -> None:

@@ -114,7 +114,7 @@ class House:
         self._deciding = asyncio.Lock()
         self._read: dict[str, tuple[Endpoint, str]] = {}
         self._models: Engines[LanguageModel] = Engines(lambda model: model.close())
-        self._retrievers: Engines[Retriever] = Engines()
+        self._retrievers: Engines[Retriever] = Engines(lambda it: asyncio.to_thread(it.close))
         self._embedders: Engines[Embedder] = Engines()
 
     async def offers(self, actor: Actor) -> Sequence[Offer]:
@@ -157,7 +157,8 @@ class House:
 
         Raises:
             NotFound: there is no such thing; only those that the actor may search are named.
-            Refused: the actor may read none of its sources, or not use the endpoint.
+            Refused: the actor may read none of its sources, or not all that its embedder learnt
+                from, or not use the endpoint.
             BadInput: the endpoint has no knowledge.
         """
         async with self._deciding:
@@ -269,7 +270,7 @@ class House:
 
 def full(ref: Ref) -> str:
     """Return a reference with all digits of its version."""
-    return f"{ref.path}@{ref.version}"
+    return ref.pinned
 
 
 def _key(ref: Ref) -> str:

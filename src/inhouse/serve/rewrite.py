@@ -14,7 +14,7 @@ from typing import cast
 from inhouse.core.errors import TooLong
 from inhouse.core.nouns import Message
 from inhouse.core.protocols import LanguageModel, Piece, Sampling, Usage
-from inhouse.serve.support import words
+from inhouse.serve.gate import words
 
 TASK = (
     "Rewrite the last question of the user as one question that can be understood without the "

@@ -16,7 +16,6 @@ from inhouse.core.label import Label
 from inhouse.core.nouns import Found, Hit, Message
 from inhouse.core.protocols import Retriever
 from inhouse.serve.citation import link
-from inhouse.serve.house import full
 
 # Enough for any question; searching for whole documents would keep everybody waiting.
 QUERY_LETTERS = 2000
@@ -32,21 +31,26 @@ def find(
 ) -> tuple[Found, Label]:
     """Return what is found for what a conversation asks last, and the join of its labels.
 
-    The retriever has filtered already; asking again here costs little and holds even if it errs.
+    The retriever has filtered already; asking again here costs little and holds even if it errs,
+    or if a label was tightened meanwhile. If a section is dropped, nothing else that was made of
+    it is told: the support is 0 and the query is the question as it was asked.
 
     Raises:
         Refused: the actor may read no source of the knowledge base.
         BadInput: the last message is not a question of the user.
     """
-    found = retriever.search(question(messages), actor, top=top, before=messages[:-1])
+    asked = question(messages)
+    found = retriever.search(asked, actor, top=top, before=messages[:-1])
     hits, labels = [], []
     for hit in found.hits:
         decision = access.decide(actor, "read", hit.section.source, record=False)
         if decision.allowed:
             hits.append(hit)
             labels.append(decision.label)
-    support = found.support if hits else 0.0
-    return Found(found.query, tuple(hits), support), Label.joined(labels)
+    if len(hits) < len(found.hits):
+        # Support and the words added to the question were drawn from what is dropped here.
+        found = Found(asked, tuple(hits), 0.0)
+    return found, Label.joined(labels)
 
 
 def question(messages: Sequence[Message]) -> str:
@@ -71,7 +75,7 @@ def shown(hit: Hit) -> dict[str, Any]:
     section = hit.section
     return {
         "id": section.id,
-        "source": full(section.source),
+        "source": section.source.pinned,
         "document": section.document,
         "headings": section.headings,
         "anchor": section.anchor,

@@ -9,7 +9,7 @@ from serve_world import section
 
 from inhouse.core.artifact import Ref
 from inhouse.core.nouns import Hit
-from inhouse.serve.support import Gate, Trust, basis, best, quotation, words
+from inhouse.serve.gate import Gate, Trust, basis, best, quotation, words
 
 SOURCE = Ref.parse("data/handbook@abcd")
 PARKING = "Visitors park in the yard behind the mill, next to the old crane."
