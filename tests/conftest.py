@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from small_project import opened, small_project, tiny_encoder, write
 
 from inhouse.catalog import Catalog
@@ -24,16 +25,25 @@ endpoints: {desk: {model: models/base, knowledge: knowledge/docs}}
 
 
 @pytest.fixture(scope="session")
-def weights_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all processes of this session share."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def weights_store(shared: Path) -> Path:
     """A project folder with both built-in models, pulled and built.
 
     The folder that INHOUSE_TEST_CACHE names keeps it from one session to the next.
     """
     kept = os.environ.get("INHOUSE_TEST_CACHE")
-    folder = Path(kept, "weights") if kept else tmp_path_factory.mktemp("weights")
-    write(folder, {"inhouse.yaml": WEIGHTS, "docs/page.md": "# A page\n\nWith a sentence.\n"})
-    with opened(folder / "inhouse.yaml") as project:
-        project.run()
+    folder = Path(kept or shared, "weights")
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_suffix(".lock")):
+        write(folder, {"inhouse.yaml": WEIGHTS, "docs/page.md": "# A page\n\nWith a sentence.\n"})
+        with opened(folder / "inhouse.yaml") as project:
+            project.run()
     return folder
 
 

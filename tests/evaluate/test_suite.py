@@ -42,6 +42,7 @@ def test_questions_are_read(tmp_path: Path) -> None:
         ('{"query": " ", "relevant": ["a"]}', "q.jsonl:1: 'query'"),
         ('{"query": "a", "relevant": []}', "q.jsonl:1: 'relevant'"),
         ('{"query": "a", "relevant": "b"}', "q.jsonl:1: 'relevant'"),
+        ('{"query": "a \\ud800", "relevant": ["a"]}', "q.jsonl:1: this holds half a character"),
         ("[1]", "q.jsonl:1: this is no JSON object"),
     ],
 )
@@ -76,6 +77,18 @@ def suite(made: Path) -> Path:
     with opened(made) as project:
         project.run()
     return made
+
+
+def test_a_suite_may_lie_at_home(suite: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = write(suite.parent / "home", {"own.jsonl": QUESTIONS})
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("USERPROFILE", str(home))
+    edit(suite, "from: queries.jsonl", 'from: "~/own.jsonl"')
+    with opened(suite) as project:
+        project.run("suites/faq")
+        edit(suite, "~/own.jsonl", "~nobody-by-this-name/own.jsonl")
+        with pytest.raises(ProjectError, match="no home folder"):
+            project.run("suites/faq")
 
 
 def test_a_knowledge_base_is_measured_once(suite: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from inhouse.catalog import Catalog
 from inhouse.core.access import Actor
@@ -94,10 +95,13 @@ def embedder_weights(weights_store: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def smollm_f32(tmp_path_factory: pytest.TempPathFactory, language_weights: Path) -> Path:
+def smollm_f32(shared: Path, language_weights: Path) -> Path:
     """The built-in language model, built in float32."""
-    folder = tmp_path_factory.mktemp("f32")
-    run_build(language_weights, folder, "f32")
+    folder = shared / "f32"
+    with FileLock(folder.with_suffix(".lock")):
+        if not folder.is_dir():
+            run_build(language_weights, folder.with_suffix(".part"), "f32")
+            folder.with_suffix(".part").rename(folder)
     return folder
 
 

@@ -65,8 +65,57 @@ def test_what_is_open_is_bounded() -> None:
         ({"$defs": {"a": {"$ref": "#/$defs/a"}}, "$ref": "#/$defs/a"}, "without end"),
         ({"allOf": [{"type": "null"}, {"type": "null"}]}, "'allOf'"),
         ([], "not an object"),
+        ({"enum": []}, r"permits no value at \$"),
+        ({"enum": 1}, "'enum' at"),
+        ({"enum": [1], "const": 2}, "permits no value"),
+        ({"enum": ["a"], "type": "integer"}, "permits no value"),
+        ({"enum": ["a"], "type": "text"}, "no known type"),
+        ({"enum": [float("nan")]}, "not finite"),
+        ({"const": "a \ud800"}, "half a character"),
+        ({"type": "number", "minimum": float("nan")}, "'minimum' at .* not finite"),
+        ({"type": "integer", "maximum": float("inf")}, "'maximum' at .* not finite"),
+        ({"type": "array", "prefixItems": 5}, "'prefixItems'"),
+        ({"type": "array", "prefixItems": [{"type": "null"}], "minItems": 5}, "another end"),
+        ({"type": "object", "required": 5}, "'required'"),
+        ({"type": "object", "required": [[]]}, "'required'"),
+        ({"type": "string", "format": []}, r"format \[\]"),
+        ({"type": [[]]}, "no known type"),
+        ({"$ref": []}, r"has no '\[\]'"),
+        ({"type": "array", "items": {"type": "null"}, "minItems": 10**9}, "'minItems'"),
+        ({"type": "array", "items": {"type": "null"}, "maxItems": "a"}, "'maxItems'"),
+        ({"type": "string", "minLength": 1000}, "'minLength'"),
     ],
 )
 def test_what_cannot_be_promised_is_refused(schema: Any, reason: str) -> None:
     with pytest.raises(BadInput, match=reason):
+        grammar_of(schema)
+
+
+@pytest.mark.parametrize(
+    ("schema", "permitted"),
+    [
+        ({"enum": [1, 2, "a"], "const": 2}, ["2"]),
+        ({"enum": [1, 1.0, True, "a"], "type": "integer"}, ["1", "1.0"]),
+        ({"enum": [True, None, 3], "type": ["boolean", "null"]}, ["true", "null"]),
+        ({"const": None}, ["null"]),
+    ],
+)
+def test_a_value_is_permitted_by_all_that_is_said(schema: Any, permitted: list[str]) -> None:
+    choices = " | ".join(f'"{text}"' for text in permitted)
+    assert f" ::= {choices}\n" in grammar_of(schema) + "\n"
+
+
+def test_what_is_referred_to_twice_is_written_once() -> None:
+    levels: dict[str, Any] = {"l0": {"type": "null"}}
+    for n in range(1, 64):
+        below = {"$ref": f"#/$defs/l{n - 1}"}
+        levels[f"l{n}"] = {"type": "object", "properties": {"a": below, "b": below}}
+    assert len(grammar_of({"$defs": levels, "$ref": "#/$defs/l63"})) < 30_000
+
+
+def test_levels_without_end_are_refused() -> None:
+    schema: Any = {"type": "null"}
+    for _ in range(2000):
+        schema = {"type": "array", "items": schema}
+    with pytest.raises(BadInput, match="nested too deeply"):
         grammar_of(schema)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from small_project import edit, opened, small_project, write
 
 from inhouse.core.artifact import Ref
-from inhouse.core.errors import BadInput, NotFound, ProjectError, Refused
+from inhouse.core.errors import BadInput, MissingExtra, NotFound, ProjectError, Refused
 from inhouse.project.project import Project
 from inhouse.project.read import read
 
@@ -132,3 +133,13 @@ def test_it_is_made_anew_when_its_documents_change_and_only_then(file: Path):
     with opened(file) as project:
         (house,) = (p for p in project.plan("models/house").steps if p.step.path == "models/house")
     assert (house.status, house.reason) == ("will be made", "data/a changed")
+
+
+def test_a_missing_extra_is_noticed_before_anything_is_made(file: Path):
+    with (
+        opened(file) as project,
+        patch("inhouse.train.embed.find_spec", return_value=None),
+    ):
+        with pytest.raises(MissingExtra, match=r"pip install 'inhouse\[train\]'"):
+            project.run()
+        assert not project.catalog.list()

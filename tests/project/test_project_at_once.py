@@ -87,6 +87,18 @@ def made_and_held(made: Path):
         assert project.catalog.access.groups().get("bo", frozenset()) == frozenset()
 
 
+def test_a_run_undoes_nothing_that_was_done_since_it_was_opened(made: Path):
+    with opened(made) as early:
+        edit(made, "buy-side: [ana, bo]", "buy-side: [ana]")
+        edit(made, "knowledge: knowledge/desk", "knowledge: knowledge/other")
+        edit(made, "  desk: {from: data/memos", "  other: {from: data/memos")
+        with opened(made) as late:
+            late.run()
+        early.run("endpoints/desk")  # which by now needs another knowledge base
+        assert early.catalog.access.groups().get("bo", frozenset()) == frozenset()
+        assert not early.plan().changes
+
+
 def test_a_run_and_readers_at_once(made: Path):
     folder = made.parent
     write(folder, {f"docs/memos/more{i}.md": f"# More {i}\n\nText {i}.\n" for i in range(200)})

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import signal
 import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from project_processes import started
 from small_project import edit, inhouse, opened, small_project, write
 
-from inhouse.project.watch import changed, following
+from inhouse.project import watch as watching
+from inhouse.project.watch import Following, Snapshot, changed, following
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="ends with signals")
 
@@ -112,3 +116,47 @@ def test_what_is_followed(tmp_path: Path, tiny_weights: Path):
         assert changed(before, followed.wait(before)) == 3
         assert following(project, "models/minilm/openvino-f16").patterns == ()
         assert following(project, "endpoints/desk").patterns == ("./docs/memos",)
+
+
+@pytest.fixture
+def followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Follow ``docs/handbook``; what is returned begins to wait, and a change ends it at last."""
+    monkeypatch.setattr(watching, "TICK_SECONDS", 0.1)
+    follow = Following(
+        tmp_path / "inhouse.yaml", tmp_path, tmp_path / ".inhouse", ("docs/handbook",)
+    )
+    waits: list[Future[Snapshot]] = []
+
+    def begin() -> Future[Snapshot]:
+        waits.append(threads.submit(follow.wait, follow.look()))
+        time.sleep(0.5)
+        return waits[-1]
+
+    with ThreadPoolExecutor() as threads:
+        yield begin
+        write(tmp_path, {"inhouse.yaml": "changed\n"})
+
+
+def test_a_folder_that_comes_back_slowly_is_followed(
+    tmp_path: Path, followed: Callable[[], Future[Snapshot]]
+):
+    waiting = followed()
+    for folder in ("docs", "docs/handbook"):
+        (tmp_path / folder).mkdir()
+        time.sleep(0.5)
+    write(tmp_path, {"docs/handbook/one.md": "# One\n"})
+    assert tmp_path / "docs/handbook/one.md" in waiting.result(10)
+
+
+def test_a_link_that_leads_elsewhere_is_followed(
+    tmp_path: Path, followed: Callable[[], Future[Snapshot]]
+):
+    for name in ("old", "new"):
+        (tmp_path / name / "handbook").mkdir(parents=True)
+    (tmp_path / "docs").symlink_to("old")
+    waiting = followed()
+    (tmp_path / "aside").symlink_to("new")
+    (tmp_path / "aside").replace(tmp_path / "docs")
+    time.sleep(0.5)
+    write(tmp_path / "new", {"handbook/one.md": "# One\n"})
+    assert tmp_path / "docs/handbook/one.md" in waiting.result(10)

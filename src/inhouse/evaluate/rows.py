@@ -19,7 +19,7 @@ def rows(folder: Path, name: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the place, ``FILE:LINE``, and the object of each line that is not blank.
 
     Raises:
-        BadInput: a line is no JSON object, or there is none.
+        BadInput: a line is no JSON object or holds half a character, or there is none.
     """
     name = name or FILE
     empty = True
@@ -37,6 +37,10 @@ def _object(line: bytes, place: str) -> dict[str, Any]:
         value = json.loads(line)
     except ValueError as error:
         raise BadInput(f"{place}: this is not JSON: {error}.", "Mend the line.") from None
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise BadInput(f"{place}: this holds half a character.", "Mend the line.") from None
     if not isinstance(value, dict):
         raise BadInput(f"{place}: this is no JSON object.", 'Write {"query": …, …}.')
     return value

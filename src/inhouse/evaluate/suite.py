@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from inhouse.core.errors import BadInput, UserError
+from inhouse.core.paths import located
 from inhouse.core.stage import Context, Inputs, Result, Stage
 from inhouse.evaluate.conversations import Asked, read_asked
 from inhouse.evaluate.rows import FILE, rows
@@ -45,7 +46,7 @@ def run(spec: Suite, inputs: Inputs, ctx: Context) -> Result:
         BadInput: a line is not a question; it is named.
         UserError: the file is not the one in `spec` any more.
     """
-    path = Path(spec.root, spec.file)
+    path = located(spec.file, Path(spec.root))
     data = path.read_bytes()
     if hashlib.sha256(data).hexdigest() != spec.sha256:
         raise UserError(f"{path} changed while it was read.", "Run it again.")

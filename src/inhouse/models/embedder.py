@@ -86,7 +86,7 @@ class LocalEmbedder:
         for rows in _batches(ids):
             vectors[rows], found = self._run([ids[i] for i in rows], "vectors", "tokens")
             for i, states in zip(rows, found, strict=True):
-                mine = states[_places(encodings[i], starts[i])]
+                mine = states[np.flatnonzero(own_tokens(encodings[i], starts[i]))]
                 lengths = np.linalg.norm(mine, axis=1, keepdims=True)
                 tokens[i] = mine / np.maximum(lengths, SHORTEST)
         return vectors, tokens
@@ -107,10 +107,10 @@ class LocalEmbedder:
             return [np.array(found[name], np.float32) for name in outputs]
 
 
-def _places(encoding: Any, start: int) -> list[int]:  # noqa: ANN401 - of tokenizers, untyped
-    """Return where the text's own tokens from character `start` on stand."""
-    own = zip(encoding.offsets, encoding.special_tokens_mask, strict=True)
-    return [place for place, ((first, _), added) in enumerate(own) if first >= start and not added]
+def own_tokens(encoding: Any, start: int) -> list[int]:  # noqa: ANN401 - of tokenizers, untyped
+    """Return 1 for each of the text's own tokens from character `start` on, 0 for the others."""
+    places = zip(encoding.offsets, encoding.special_tokens_mask, strict=True)
+    return [int(first >= start and not added) for (first, _), added in places]
 
 
 def _batches(tokens: list[list[int]]) -> Iterator[list[int]]:

@@ -17,6 +17,8 @@ from inhouse.models.number_grammar import integers, numbers
 ITEMS = 50
 DEPTH = 3
 """Items of an array, and how deep what is left open may be nested."""
+MOST_ITEMS = 1000
+"""Items of an array that a schema may ask for."""
 COUNTED = 64
 """Characters of a text that are counted: each costs xgrammar 20 ms before the answer begins."""
 LONGEST = 500_000
@@ -47,7 +49,15 @@ NOTES = frozenset(
         "writeOnly",
     }
 )
-TYPES = ("string", "integer", "number", "boolean", "null", "array", "object")
+TYPES: Mapping[str, type | tuple[type, ...]] = {
+    "string": str,
+    "integer": int,
+    "number": (int, float),
+    "boolean": bool,
+    "null": type(None),
+    "array": list,
+    "object": dict,
+}
 Schema = Mapping[str, Any]
 
 
@@ -57,7 +67,10 @@ def grammar_of(schema: object) -> str:
     Raises:
         BadInput: it is no schema, contradicts itself, or says something that cannot be promised.
     """
-    return _Writer(schema).text
+    try:
+        return _Writer(schema).text
+    except RecursionError:
+        raise BadInput("The JSON schema is nested too deeply.", "Use fewer levels.") from None
 
 
 class _Writer:
@@ -68,6 +81,7 @@ class _Writer:
         self._rules: dict[str, str] = {}
         self._size = 0
         self._inside: list[str] = []
+        self._referred: dict[str, str] = {}
         self._character = self._rule(CHARACTER)
         root = self._any_of(schema, "$")
         rules = [f"root ::= {root}", *(f"{name} ::= {body}" for body, name in self._rules.items())]
@@ -94,14 +108,7 @@ class _Writer:
                 return self._choices(said, key, place)
         if "enum" in said or "const" in said:
             return self._values(said, place)
-        kinds = said.pop("type", None)
-        if kinds is None:
-            kinds = "object" if "properties" in said else None
-        kinds = kinds if isinstance(kinds, list) else [kinds]
-        if not kinds or any(kind not in TYPES for kind in kinds):
-            raise BadInput(
-                f"The JSON schema has no known type at {place}.", f"Use {', '.join(TYPES)}."
-            )
+        kinds = _kinds(said.pop("type", "object" if "properties" in said else None), place)
         if len(kinds) > 1:
             single = [{**said, "type": kind} for kind in kinds if kind in ("null", "boolean")]
             several = [k for k in kinds if k not in ("null", "boolean")]
@@ -110,22 +117,24 @@ class _Writer:
         return self._rule(getattr(self, f"_{kinds[0]}")(said, place))
 
     def _reference(self, said: dict[str, Any], place: str) -> str:
-        path = said.pop("$ref")
+        path = str(said.pop("$ref"))
         _nothing_else(said, place, but=("$defs", "definitions"))
+        if path in self._referred:
+            return self._referred[path]
         if path in self._inside:
             raise BadInput(
                 f"The JSON schema repeats itself without end at {place}.",
                 "Write out as many levels as you need.",
             )
         target: Any = self._whole
-        for part in str(path).removeprefix("#").strip("/").split("/"):
+        for part in path.removeprefix("#").strip("/").split("/"):
             target = target.get(part) if isinstance(target, dict) else None
-        if not str(path).startswith("#/") or target is None:
+        if not path.startswith("#/") or target is None:
             raise BadInput(f"The JSON schema has no {path!r}.", "Refer to one of its $defs.")
         self._inside.append(path)
-        name = self._any_of(target, path)
+        self._referred[path] = self._any_of(target, path)
         self._inside.pop()
-        return name
+        return self._referred[path]
 
     def _choices(self, said: dict[str, Any], key: str, place: str) -> str:
         parts = said.pop(key)
@@ -136,13 +145,20 @@ class _Writer:
         return self._rule(" | ".join(inner))
 
     def _values(self, said: dict[str, Any], place: str) -> str:
-        values = said.pop("enum", None) or [said.get("const")]
-        said.pop("const", None)
-        said.pop("type", None)
-        _nothing_else(said, place)
+        values = said.pop("enum") if "enum" in said else [said["const"]]
         if not isinstance(values, list):
             raise BadInput(f"'enum' at {place} is no list.", "Write a list of values.")
-        return self._rule(" | ".join(literal(_json(value)) for value in values))
+        written = {_json(value): value for value in values}
+        if "const" in said:
+            const = _json(said.pop("const"))
+            written = {text: value for text, value in written.items() if text == const}
+        if "type" in said:
+            kinds = _kinds(said.pop("type"), place)
+            written = {text: v for text, v in written.items() if any(_is(v, k) for k in kinds)}
+        _nothing_else(said, place)
+        if not written:
+            raise BadInput(f"The JSON schema permits no value at {place}.", "Permit one.")
+        return self._rule(" | ".join(map(literal, written)))
 
     def _null(self, said: dict[str, Any], place: str) -> str:
         _nothing_else(said, place)
@@ -164,19 +180,14 @@ class _Writer:
 
     def _string(self, said: dict[str, Any], place: str) -> str:
         form = said.pop("format", None)
-        if form is not None and form not in FORMATS:
+        if form is not None and form not in list(FORMATS):
             raise BadInput(
                 f"The format {form!r} at {place} cannot be promised.",
                 f"Use {', '.join(FORMATS)}, or leave it out.",
             )
         open_ended = "maxLength" not in said
-        least, most = _sizes(said, "Length", COUNTED, place)
+        least, most = _sizes(said, "Length", place, usual=COUNTED, limit=COUNTED)
         _nothing_else(said, place)
-        if most > COUNTED:
-            raise BadInput(
-                f"Texts of up to {most} characters at {place} are too long to be counted.",
-                f"Set maxLength to at most {COUNTED}, or leave it out.",
-            )
         if form is not None:
             return f'"\\"" {FORMATS[form]} "\\""'
         if open_ended:
@@ -185,17 +196,16 @@ class _Writer:
         return f'"\\"" {self._character}{{{least},{most}}} "\\""'
 
     def _array(self, said: dict[str, Any], place: str) -> str:
-        first = [
-            self._any_of(part, f"{place}[{i}]")
-            for i, part in enumerate(said.pop("prefixItems", []))
-        ]
+        parts = _list_of(object, "prefixItems", said, place)
+        first = [self._any_of(part, f"{place}[{i}]") for i, part in enumerate(parts)]
         items = said.pop("items", not first)
-        least, most = _sizes(said, "Items", ITEMS, place)
+        least, most = _sizes(said, "Items", place, usual=ITEMS, limit=MOST_ITEMS)
         _nothing_else(said, place)
         if first:
-            if items is not False and (least, most) != (len(first), len(first)):
+            open_ended = items is not False and (least, most) != (len(first), len(first))
+            if open_ended or not least <= len(first) <= most:
                 raise BadInput(
-                    f"The array at {place} has a beginning and an open end.",
+                    f"The array at {place} has a beginning and another end.",
                     "Set minItems and maxItems to the number of prefixItems.",
                 )
             return f'"[" {_joined(first)} "]"'
@@ -204,7 +214,7 @@ class _Writer:
     def _object(self, said: dict[str, Any], place: str) -> str:
         said.pop("$defs", None), said.pop("definitions", None)
         properties = said.pop("properties", {})
-        required = said.pop("required", [])
+        required = _list_of(str, "required", said, place)
         more = said.pop("additionalProperties", not properties)
         _nothing_else(said, place)
         if not isinstance(properties, dict) or set(required) - set(properties):
@@ -255,7 +265,37 @@ def literal(text: str) -> str:
 
 
 def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    try:
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        text.encode()
+    except ValueError:
+        raise BadInput(
+            "The JSON schema has a number that is not finite, or half a character.", "Mend it."
+        ) from None
+    return text
+
+
+def _kinds(said: object, place: str) -> list[str]:
+    kinds: list[Any] = said if isinstance(said, list) else [said]
+    if not kinds or any(kind not in list(TYPES) for kind in kinds):
+        raise BadInput(f"The JSON schema has no known type at {place}.", f"Use {', '.join(TYPES)}.")
+    return kinds
+
+
+def _is(value: object, kind: str) -> bool:
+    """Say whether a value is of a type of JSON schema, where 1.0 is an integer too."""
+    if isinstance(value, float) and kind == "integer":
+        return value.is_integer()
+    if isinstance(value, bool) and kind != "boolean":
+        return False
+    return isinstance(value, TYPES[kind])
+
+
+def _list_of(kind: type, name: str, said: dict[str, Any], place: str) -> list[Any]:
+    found = said.pop(name, [])
+    if not isinstance(found, list) or not all(isinstance(each, kind) for each in found):
+        raise BadInput(f"{name!r} at {place} is no list of what it should hold.", "Mend the list.")
+    return found
 
 
 def _joined(parts: Sequence[str]) -> str:
@@ -267,11 +307,21 @@ def _bounds(said: dict[str, Any]) -> dict[str, Any]:
     return {name: said.pop(name) for name in names if name in said}
 
 
-def _sizes(said: dict[str, Any], of: str, limit: int, place: str) -> tuple[int, int]:
-    least, most = said.pop(f"min{of}", 0), said.pop(f"max{of}", None)
-    most = max(limit, least) if most is None else most
-    if not all(type(n) is int for n in (least, most)) or not 0 <= least <= most:
-        raise BadInput(f"min{of} and max{of} at {place} do not fit.", "Give whole numbers.")
+def _sizes(said: dict[str, Any], of: str, place: str, *, usual: int, limit: int) -> tuple[int, int]:
+    """Return the least and greatest size; up to `limit` may be asked for, `usual` is the most."""
+    for name in (f"min{of}", f"max{of}"):
+        size = said.get(name, 0)
+        if type(size) is not int or size < 0:
+            raise BadInput(f"{name!r} at {place} is no size.", "Give a whole number from 0 on.")
+        if size > limit:
+            raise BadInput(
+                f"{name!r} at {place} is too long to be counted.",
+                f"Set it to at most {limit}, or leave it out.",
+            )
+    least = said.pop(f"min{of}", 0)
+    most = said.pop(f"max{of}", max(usual, least))
+    if least > most:
+        raise BadInput(f"min{of} and max{of} at {place} do not fit.", "Widen them.")
     return least, most
 
 

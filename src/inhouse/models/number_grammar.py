@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from math import isfinite
 
 from inhouse.core.errors import BadInput
 
@@ -61,6 +62,8 @@ def _limits(bounds: Mapping[str, object], decimals: int, place: str) -> tuple[in
     for name, bound in bounds.items():
         if not isinstance(bound, int | float) or isinstance(bound, bool):
             raise BadInput(f"{name!r} at {place} is not a number.", "Write a number.")
+        if isinstance(bound, float) and not isfinite(bound):
+            raise BadInput(f"{name!r} at {place} is not finite.", "Leave it out.")
         value, strict = Decimal(str(bound)) * scale, int(name.startswith("exclusive"))
         if name.lower().endswith("minimum"):
             whole = int(value.to_integral_value(ROUND_CEILING))

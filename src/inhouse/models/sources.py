@@ -14,6 +14,7 @@ from typing import Literal
 
 from inhouse.core.artifact import File, digest_of
 from inhouse.core.errors import BadInput
+from inhouse.core.paths import located
 from inhouse.core.stage import Progress, silent
 from inhouse.models.hub import fetch_hub
 from inhouse.models.weight_files import TEXT_LIMIT, choose, is_weights
@@ -88,7 +89,7 @@ def fetch(
         fetch_hub(source.name, source.version, into, progress=progress)
         seen = _folder_pin(into)
     else:
-        seen = _fetch_path(root / Path(source.name).expanduser(), into, progress)
+        seen = _fetch_path(located(source.name, root), into, progress)
     if sha256 is not None and seen != sha256:
         raise BadInput(
             f"{url} has the sha256 {seen}, not the pinned {sha256}.",

@@ -16,6 +16,7 @@ from inhouse.core.artifact import Artifact, Edge, Ref
 from inhouse.core.errors import BadInput, Corrupt, NotFound
 from inhouse.core.label import Label
 from inhouse.core.nouns import Found, Message
+from inhouse.core.paths import located
 from inhouse.core.protocols import Sampling
 from inhouse.core.stage import Progress, Recipe, silent
 from inhouse.data.collect import LEDGER
@@ -50,7 +51,7 @@ class Project:
             raise self.source.error(
                 ("store",), f"{self.config.store!r} is not a folder.", "Name a folder."
             )
-        self.catalog = Catalog(self.root / Path(self.config.store).expanduser())
+        self.catalog = Catalog(located(self.config.store, self.root))
         self.actor_name = actor
 
     def close(self) -> None:
@@ -106,24 +107,35 @@ class Project:
     ) -> Sequence[Followed]:
         """Apply groups and labels, then make what is not there, parents first.
 
+        The project file is read anew, so what was taken out of it since it was opened stays out.
         Without a target, endpoints that the file has no more are taken out of service before.
         Cut off at any moment, it leaves a store that the next run goes on from. Another process
         that makes some of the same is waited for.
 
         Raises:
             BadInput: a label would be loosened and `loosen` is not set.
+            ProjectError: something in the file is wrong by now.
             Corrupt: stored bytes have changed again while what was damaged was made anew.
         """
         observer = observer or Unobserved()
-        # Planned only then: a run that planned before another one ended would undo what it did.
-        with self.catalog.alone(needed(self.config, target), observer.wait) as waited:
-            if waited:
+        names = needed(self.config, target)
+        while True:
+            with self.catalog.alone(names, observer.wait):
+                # Read only then: a file read before another run would undo what that one did.
                 self.config, self.source = read(self.file)
-            try:
-                return self._follow(target, loosen, observer)
-            except Corrupt:
-                # What was damaged is out of the way by now, so the plan has it made again.
-                return self._follow(target, loosen, observer)
+                wanted = needed(self.config, target)
+                if wanted <= names:
+                    return self._follow_to_the_end(target, loosen, observer)
+            names = wanted
+
+    def _follow_to_the_end(
+        self, target: str | None, loosen: bool, observer: Observer
+    ) -> Sequence[Followed]:
+        try:
+            return self._follow(target, loosen, observer)
+        except Corrupt:
+            # What was damaged is out of the way by now, so the plan has it made again.
+            return self._follow(target, loosen, observer)
 
     def _follow(self, target: str | None, loosen: bool, observer: Observer) -> Sequence[Followed]:
         whole = self.plan(target)

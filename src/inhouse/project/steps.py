@@ -15,6 +15,7 @@ from inhouse.catalog import Catalog
 from inhouse.core.artifact import Edge, File, Ref, digest_of
 from inhouse.core.errors import BadInput, nearest
 from inhouse.core.label import Label
+from inhouse.core.paths import located
 from inhouse.core.stage import Recipe, Stage
 from inhouse.data import collect, combine
 from inhouse.data.files import find, relative
@@ -92,7 +93,7 @@ def local_pin(url: str, root: Path, catalog: Catalog) -> str | None:
     """
     if not url.startswith("file:"):
         return None
-    path = root / Path(url.removeprefix("file:")).expanduser()
+    path = located(url.removeprefix("file:"), root)
     chosen = local_files(path)
     digests = catalog.fingerprint(list(chosen))
     files = {
@@ -162,6 +163,8 @@ class _Steps:
             learnt = (self._edge(ref, ref) for ref in entry.sources)
             parents = (self._edge("base", entry.base), *learnt)
             self._add(f"models/{name}", ADAPT, embed.Embed(), parents, own)
+            if not self._catalog.made(self._version(f"models/{name}")):
+                embed.require_train()
         else:
             spec = self._pull(entry, ("models", name, "from"))
             self._add(f"models/{name}", pull.STAGE, spec, (), own)
@@ -196,9 +199,12 @@ class _Steps:
 
     def _suites(self, name: str) -> None:
         entry = self._project.suites[name]
-        path = self._root / Path(entry.source).expanduser()
+        place = ("suites", name, "from")
+        try:
+            path = located(entry.source, self._root)
+        except BadInput as error:
+            raise self._source.error(place, error.what, error.fix) from error
         if not path.is_file():
-            place = ("suites", name, "from")
             raise self._source.error(
                 place, f"there is no file {path}.", "Name a file of questions."
             )

@@ -10,6 +10,7 @@ import time
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISDIR
 from typing import TYPE_CHECKING
 
 from inhouse.core.errors import BadInput, StoreError
@@ -53,22 +54,33 @@ class Following:
         Raises:
             StoreError: the system cannot follow these folders.
         """
-        folders = self._folders()
-        before = None
-        with contextlib.closing(self._ticks(folders)) as ticks:
-            for happened in ticks:
-                # The file may be replaced by another, and a folder may come or go: neither is
-                # told to those who follow what was there before.
-                slow = (_stat(self.file), self._folders())
-                if happened or slow != before:
-                    before = slow
-                    now = self.look()
-                    if now != seen:
-                        return now
-        raise AssertionError("the ticks never end")
+        with contextlib.closing(self._moments()) as moments:
+            for _ in moments:
+                now = self.look()
+                if now != seen:
+                    return now
+        raise AssertionError("the moments never end")
+
+    def _moments(self) -> Generator[None, None, None]:
+        """Yield when something may have changed, and once as soon as that would be noticed."""
+        while True:
+            folders = self._folders()
+            file: tuple[int, int, int] | None = None
+            with contextlib.closing(self._ticks(list(folders))) as ticks:
+                for happened in ticks:
+                    # The file may be replaced by another, and so may a folder: neither is told to
+                    # those who follow what was there before.
+                    if self._folders() != folders:
+                        break
+                    before, file = file, _stat(self.file)
+                    if happened or file != before:
+                        yield
 
     def _ticks(self, folders: Sequence[Path]) -> Generator[bool, None, None]:
-        """Yield at least once a second, and say whether something happened in `folders`."""
+        """Yield at least once a second, and say whether something happened in `folders`.
+
+        It ends if one of them is gone before it is followed.
+        """
         if not folders:
             while True:
                 time.sleep(TICK_SECONDS)
@@ -87,17 +99,25 @@ class Following:
         try:
             for changes in events:
                 yield bool(changes)
+        except FileNotFoundError:
+            return
         except (OSError, RuntimeError) as error:
             raise StoreError(
                 f"The folders of the data cannot be followed: {error}.",
                 "Set WATCHFILES_FORCE_POLLING=true to look at them again and again instead.",
             ) from error
 
-    def _folders(self) -> tuple[Path, ...]:
-        """Return the folders in which something may come to match."""
+    def _folders(self) -> Mapping[Path, tuple[int, int]]:
+        """Return the folders in which something may come to match, with device and inode."""
         bases = (base(pattern, self.root) for pattern in self.patterns)
         folders = {path if path.is_dir() else path.parent for path in bases}
-        return tuple(sorted(folder for folder in folders if folder.is_dir()))
+        found = {}
+        for folder in sorted(folders):
+            with contextlib.suppress(OSError):
+                stat = folder.stat()
+                if S_ISDIR(stat.st_mode):
+                    found[folder] = (stat.st_dev, stat.st_ino)
+        return found
 
     def _own(self, path: Path) -> bool:
         return path.is_relative_to(self.store)

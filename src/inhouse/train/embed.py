@@ -58,8 +58,7 @@ def stage(cut: Cut) -> Stage:
     """
 
     def run(spec: Embed, inputs: Inputs, ctx: Context) -> Result:
-        if not (find_spec("torch") and find_spec("transformers")):
-            raise MissingExtra("Adapting an embedder", "train")
+        require_train()
         base = inputs[BASE]
         _check_base(base)
         # By role, so that no chance of order comes in.
@@ -83,7 +82,17 @@ def stage(cut: Cut) -> Stage:
         }
         return Result(summary, scratch=SCRATCH)
 
-    return Stage("train.embed", 1, run)
+    return Stage("train.embed", 2, run)
+
+
+def require_train() -> None:
+    """Make sure that what learns is there, without loading it.
+
+    Raises:
+        MissingExtra: it is not installed.
+    """
+    if not (find_spec("torch") and find_spec("transformers")):
+        raise MissingExtra("Adapting an embedder", "train")
 
 
 def _check_base(base: Input) -> None:
@@ -98,10 +107,11 @@ def _check_base(base: Input) -> None:
 
 def _plan(spec: Embed, folders: Sequence[Path], cut: Cut, seed: int) -> list[list[Pair]]:
     """Return the batches of all steps: a pure function of its arguments."""
-    documents = (document for folder in folders for document in read_documents(folder))
-    sections = titled(documents, cut)
     chance = Random(seed)
-    found = [b for _ in range(spec.epochs) for b in batches(sections, spec.batch, chance)]
+    found: list[list[Pair]] = []
+    for _ in range(spec.epochs):
+        documents = (document for folder in folders for document in read_documents(folder))
+        found += batches(titled(documents, cut), spec.batch, chance, most=spec.steps)
     if any(len(batch) < 2 for batch in found):
         raise BadInput(
             "The documents have too few headings with text under them to learn from.",

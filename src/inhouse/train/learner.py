@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from inhouse.models.chat_format import load_tokenizer
+from inhouse.models.embedder import own_tokens
 from inhouse.models.weight_files import read_json
 from inhouse.models.weights import open_weights
 from inhouse.train.pairs import Pair
@@ -131,18 +132,12 @@ class Learner:
             for rows, fill in (
                 ([e.ids for e in encodings], self._padding),
                 ([e.attention_mask for e in encodings], 0),
-                ([_own(e, start) for e, start in zip(encodings, starts, strict=True)], 0),
+                ([own_tokens(e, start) for e, start in zip(encodings, starts, strict=True)], 0),
             )
         )
         states = self._model(input_ids=ids, attention_mask=mask).last_hidden_state
         total = (states * mask[..., None]).sum(1)
         return _Read(normalize(total, dim=-1), normalize(states, dim=-1), own.bool())
-
-
-def _own(encoding: Any, start: int) -> list[int]:  # noqa: ANN401 - of tokenizers, untyped
-    """Return 1 for each of the text's own tokens from character `start` on, 0 for the others."""
-    places = zip(encoding.offsets, encoding.special_tokens_mask, strict=True)
-    return [int(first >= start and not added) for (first, _), added in places]
 
 
 def _meeting(asked: _Read, found: _Read) -> Tensor:

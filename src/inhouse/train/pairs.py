@@ -7,8 +7,10 @@ pairs is the business of `embed`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from heapq import heappop, heappush
+from itertools import groupby
 from random import Random
 
 from inhouse.core.nouns import Document
@@ -21,63 +23,79 @@ TOGETHER = 8
 
 @dataclass(frozen=True, slots=True)
 class Titled:
-    """A section of the document of that number: what its heading asks, what stands above and below.
+    """A section of the document of that number: its headings from the title on, and its passages.
 
-    `path` are the headings above its own, as an index puts them before a passage.
+    There is one heading at least below the title.
     """
 
     document: int
-    question: str
-    path: str
+    headings: tuple[str, ...]
     passages: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """What might be asked, and what answers it: `text` under the headings `path`."""
+    """What might be asked, and what answers it: `text` under the headings `path`.
+
+    An index puts the path and the section's own heading before a passage. Here its own is left
+    out: it is the question, and who finds it in the answer need not learn what the text says.
+    """
 
     question: str
     path: str
     text: str
 
 
-def titled(documents: Iterable[Document], cut: Cut) -> list[Titled]:
-    """Return the sections of all documents that have a heading below the title, in order.
-
-    A heading that stands in several places asks for nothing alone, so it has the title in front.
-    """
-    found = [
-        (number, headings, passages)
-        for number, document in enumerate(documents)
-        for headings, passages in cut(document)
-        if len(headings) > 1
-    ]
-    times = Counter(headings[-1].lower() for _, headings, _ in found)
-    sections = []
-    for number, (*above, own), passages in found:
-        question = own if times[own.lower()] == 1 else f"{above[0]} {own}"
-        sections.append(Titled(number, question, " > ".join(above), passages))
-    return sections
+def titled(documents: Iterable[Document], cut: Cut) -> Iterator[Titled]:
+    """Yield the sections of all documents that have a heading below the title, in order."""
+    for number, document in enumerate(documents):
+        for headings, passages in cut(document):
+            if len(headings) > 1:
+                yield Titled(number, headings, passages)
 
 
-def batches(sections: Sequence[Titled], size: int, rng: Random) -> list[list[Pair]]:
-    """Draw a pair from each section and deal them out in batches, in chance order.
+def batches(sections: Iterable[Titled], size: int, rng: Random, *, most: int) -> list[list[Pair]]:
+    """Draw a pair from each section and deal them out in at most `most` batches, in chance order.
 
     In a batch the pairs answer each other's questions wrongly, so there a section stands once.
     Up to eight of one document stand together, since what is hard is to tell those apart. Only a
     single batch may have less than `size` pairs; what is left over is drawn another time.
+
+    `sections` come document by document; of them all, no more is kept than what is dealt.
+    A heading that stands in several places asks for nothing alone, so it has the title in front.
     """
-    drawn: dict[int, list[Pair]] = {}
-    for section in sections:
-        pair = Pair(section.question, section.path, rng.choice(section.passages))
-        drawn.setdefault(section.document, []).append(pair)
-    groups = []
-    for pairs in drawn.values():
-        rng.shuffle(pairs)
-        groups += [pairs[i : i + TOGETHER] for i in range(0, len(pairs), TOGETHER)]
-    rng.shuffle(groups)
-    dealt = [pair for group in groups for pair in group]
-    last = max(len(dealt) - size, 0)
-    found = [dealt[i : i + size] for i in range(0, last + 1, size)]
+    times: Counter[str] = Counter()
+    kept: list[tuple[float, int, list[_Drawn]]] = []
+    dealt = 0
+    for number, group in enumerate(_groups(sections, rng, times)):
+        # Sorting by chance is shuffling, and what comes last can be let go of on the way.
+        heappush(kept, (-rng.random(), number, group))
+        dealt += len(group)
+        while dealt - len(kept[0][2]) >= most * size:
+            dealt -= len(heappop(kept)[2])
+    pairs = [_pair(drawn, times) for _, _, group in sorted(kept) for drawn in group]
+    last = max(min(len(pairs), most * size) - size, 0)
+    found = [pairs[i : i + size] for i in range(0, last + 1, size)]
     rng.shuffle(found)
     return found
+
+
+_Drawn = tuple[tuple[str, ...], str]
+"""The headings of a section and one of its passages."""
+
+
+def _groups(sections: Iterable[Titled], rng: Random, times: Counter[str]) -> Iterator[list[_Drawn]]:
+    """Yield what is drawn from each document, in groups by chance; count headings in `times`."""
+    for _, of_one in groupby(sections, key=lambda section: section.document):
+        drawn = []
+        for section in of_one:
+            times[section.headings[-1].lower()] += 1
+            drawn.append((section.headings, rng.choice(section.passages)))
+        rng.shuffle(drawn)
+        yield from (drawn[i : i + TOGETHER] for i in range(0, len(drawn), TOGETHER))
+
+
+def _pair(drawn: _Drawn, times: Counter[str]) -> Pair:
+    (*above, own), text = drawn
+    question = own if times[own.lower()] == 1 else f"{above[0]} {own}"
+    return Pair(question, " > ".join(above), text)

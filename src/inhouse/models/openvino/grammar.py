@@ -6,6 +6,7 @@ is tried first on a tiny model with the same tokens, which may be thrown away.
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from inhouse.models.weights import Weights
 
 FOLDER = "vocabulary"
 WIDTH = 32
+KEPT = 4096
+"""Constraints that are known to be good; each takes 32 bytes."""
 
 
 def save_vocabulary(tokens: list[bytes], stop: int, folder: Path) -> None:
@@ -63,11 +66,12 @@ class Trial:
         self._tokenizer = tokenizer
         self._words = words
         self._pipeline: genai.ContinuousBatchingPipeline | None = None
-        self._good: set[tuple[str, str]] = set()
+        self._good: set[bytes] = set()
 
     def fault(self, kind: ConstraintKind, text: str) -> str | None:
         """Return what is wrong with a constraint, or None."""
-        if (kind, text) in self._good:
+        digest = hashlib.sha256(f"{kind}\n{text}".encode()).digest()
+        if digest in self._good:
             return None
         self._pipeline = self._pipeline or _tiny(self._tokenizer, self._words)
         config = genai.GenerationConfig()
@@ -80,7 +84,9 @@ class Trial:
         except RuntimeError as error:
             self._pipeline = None
             return str(error).strip().splitlines()[-1].rpartition(": ")[2][:300]
-        self._good.add((kind, text))
+        if len(self._good) >= KEPT:
+            self._good.clear()
+        self._good.add(digest)
         return None
 
 
