@@ -41,6 +41,7 @@ def collect(
 ) -> Collected:
     """Remove the bytes of versions that no name points to and nothing current was made from.
 
+    What waits for a release is current, and so is what a rollback goes back to.
     Unfinished work goes as well, but for that on versions that are `wanted`; None keeps it all.
 
     Raises:
