@@ -94,6 +94,35 @@ def test_plan_and_run(made: Path):
     assert {"ref", "version", "digest", "seconds", "summary", "metrics"} < again["steps"][0].keys()
 
 
+def test_release_and_rollback(made: Path):
+    folder = made.parent
+    edit(made, "knowledge: knowledge/desk", "knowledge: knowledge/desk\n    top: 7")
+    waits = "waits for: inhouse release endpoints/desk"
+    assert f"will be made: top changed; then {waits}" in person("plan", cwd=folder)
+    for verb in (["run"], ["plan"], ["ls"], ["show", "endpoints/desk"]):
+        assert waits in person(*verb, cwd=folder), verb
+    assert [s["ref"] for s in machine("run", cwd=folder)["steps"] if s["waits"]] == [
+        "endpoints/desk"
+    ]
+    (listed,) = [a for a in machine("ls", cwd=folder)["artifacts"] if a["ref"] == "endpoints/desk"]
+    shown = machine("show", f"endpoints/desk@{listed['waiting']}", cwd=folder)
+    assert shown["state"].endswith(waits)
+    released = machine("release", "endpoints/desk", "--actor", "bo", cwd=folder)
+    assert released["served"] == f"endpoints/desk@{listed['waiting']}"
+    assert released["changes"] == [{"name": "top", "before": "5", "after": "7"}]
+    assert "is served already" in person("release", "endpoints/desk", cwd=folder)
+    back = person("rollback", "endpoints/desk", cwd=folder)
+    assert f"instead of endpoints/desk@{listed['waiting'][:8]}" in back
+    assert "  top: 7 -> 5" in back
+    assert "Nothing was released" in person("rollback", "desk", cwd=folder, code=2)
+    releases = machine("release", "desk", "--history", cwd=folder)["releases"]
+    assert [(r["by"], r["rolled_back"] is None) for r in releases] == [("ana", True), ("bo", False)]
+    told = person("release", "desk", "--history", cwd=folder).splitlines()
+    assert "rolled back" in told[1]
+    assert told[2].split()[-1] == "served"
+    assert waits in person("run", cwd=folder)
+
+
 def test_looking_at_things(made: Path):
     folder = made.parent
     listed = machine("ls", cwd=folder)["artifacts"]
@@ -149,6 +178,7 @@ def test_why_sums_up(made: Path):
 def test_why_with_some_of_the_sources(made: Path):
     edit(made, "knowledge: knowledge/desk", "knowledge: knowledge/all")
     assert quickly("run", cwd=made.parent).returncode == 0
+    assert quickly("release", "desk", cwd=made.parent).returncode == 0
     said = person("why", "endpoints/desk", "-a", "cy", cwd=made.parent)
     assert said.splitlines()[-1] == (
         "Yes: cy may use endpoints/desk, and is answered from 1 of its 2 sources."

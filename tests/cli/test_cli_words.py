@@ -36,6 +36,8 @@ WORDS: dict[str, tuple[list[str], set[str]]] = {
     "models": ([], SHARED),
     "plan": (["target"], SHARED),
     "pull": (["model"], SHARED | ACTOR | {"--name"}),
+    "release": (["endpoint", "version"], SHARED | ACTOR | {"--history"}),
+    "rollback": (["endpoint"], SHARED | ACTOR),
     "run": (["target"], SHARED | ACTOR | {"--loosen", "--watch"}),
     "search": (["knowledge", "query"], SHARED | ACTOR | {"--top"}),
     "serve": ([], SHARED | {"--host", "--port"}),

@@ -14,6 +14,7 @@ import pytest
 from small_project import inhouse, opened
 
 from inhouse.core.errors import BadInput, Refused
+from inhouse.project.release import release
 
 SECRET = "sk-7f3e91c2"
 
@@ -55,6 +56,8 @@ def file(made: Path, keys: list[str | None]) -> Iterator[Path]:
     made.write_text(made.read_text().replace("http://127.0.0.1:9/v1", address))
     with opened(made) as project:
         project.run()
+        for name in ("desk", "open"):
+            release(project, name)
     yield made
     server.shutdown()
     thread.join()

@@ -105,7 +105,11 @@ def test_parents_added_and_taken_out(made: Path):
 
 def test_settings_that_changed_are_named(made: Path):
     edit(made, "knowledge: knowledge/desk", "knowledge: knowledge/desk\n    top: 7")
-    assert told(planned(made)) == {"endpoints/desk": "will be made: top changed"}
+    waits = "waits for: inhouse release endpoints/desk"
+    assert told(planned(made)) == {"endpoints/desk": f"will be made: top changed; then {waits}"}
+    run(made)
+    assert told(planned(made)) == {"endpoints/desk": waits}
+    assert not planned(made).changes
 
 
 def test_code_that_changed_is_named(made: Path, monkeypatch: pytest.MonkeyPatch):

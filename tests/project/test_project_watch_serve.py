@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 from project_processes import started
-from small_project import edit, inhouse
+from small_project import edit, inhouse, opened
+
+from inhouse.project.release import release
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="ends with signals")
 
@@ -45,6 +47,9 @@ def echoing(made: Path) -> Iterator[Path]:
     text = text.replace("http://127.0.0.1:9/v1", f"http://127.0.0.1:{server.server_port}/v1")
     text = text.replace("knowledge: knowledge/desk", "knowledge: knowledge/desk\n    check: false")
     made.write_text(text, encoding="utf-8")
+    with opened(made) as project:
+        project.run()
+        release(project, "desk")
     yield made
     server.shutdown()
     thread.join()

@@ -240,12 +240,18 @@ class World:
         return self.catalog.make(recipe, by="admin").artifact.ref
 
     def endpoint(
-        self, name: str, model: Ref | None, knowledge: Ref | None = None, **settings: object
+        self,
+        name: str,
+        model: Ref | None,
+        knowledge: Ref | None = None,
+        *,
+        point: bool = True,
+        **settings: object,
     ) -> Ref:
         edges = [Edge("model", model)] if model else []
         edges += [Edge("knowledge", knowledge, "filter")] if knowledge else []
         recipe = Recipe(Ref.parse(name), STAGE, Serve(**settings), tuple(edges))
-        return self.catalog.make(recipe, by="admin").artifact.ref
+        return self.catalog.make(recipe, by="admin", point=point).artifact.ref
 
     def key(self, actor: str) -> tuple[str, str]:
         key, secret = self.catalog.keys.create(actor, by="admin")

@@ -46,12 +46,14 @@ async def test_owners_share_an_engine() -> None:
     old, new = Model("old"), Model("new")
     async with engines.lease("a", "v1", lambda: old), engines.lease("b", "v1", Model) as shared:
         assert shared is old
-    async with engines.lease("a", "v2", lambda: new):
-        pass
+    async with engines.lease("c", "v2", lambda: new):
+        engines.forget("a")
     await asyncio.sleep(0)
     assert not old.closed.is_set(), "b still needs it"
-    async with engines.lease("b", "v2", Model):
-        pass
+    async with engines.lease("b", "v1", Model):
+        engines.forget("b")
+        await asyncio.sleep(0)
+        assert not old.closed.is_set(), "somebody holds it"
     await engines.close()
     assert old.closed.is_set()
     assert new.closed.is_set()

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
 from filelock import Timeout
-from sqlalchemy import CTE, ColumnElement, Connection, select, update
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    Connection,
+    Select,
+    false,
+    func,
+    select,
+    true,
+    union_all,
+    update,
+)
 
 from inhouse.catalog import audit
 from inhouse.catalog.blobs import Blobs
 from inhouse.catalog.database import Database, advance
-from inhouse.catalog.schema import artifacts, edges, files, names
+from inhouse.catalog.schema import artifacts, candidates, edges, files, names, releases
 from inhouse.core.artifact import Ref
 from inhouse.core.errors import BadInput
 
@@ -29,6 +41,7 @@ def collect(
 ) -> Collected:
     """Remove the bytes of versions that no name points to and nothing current was made from.
 
+    What waits for a release is current, and so is what a rollback goes back to.
     Unfinished work goes as well, but for that on versions that are `wanted`; None keeps it all.
 
     Raises:
@@ -69,10 +82,28 @@ def collect(
 
 
 def _needed() -> CTE:
-    heads = select(names.c.head.label("version")).where(names.c.head.is_not(None))
-    needed = heads.cte("needed", recursive=True)
-    step = select(edges.c.parent).join(needed, edges.c.child == needed.c.version)
-    return needed.union(step.where(edges.c.flow != "inherit"))
+    heads = select(names.c.head.label("version"), true().label("whole"))
+    waiting = select(candidates.c.version, true())
+    start = union_all(heads.where(names.c.head.is_not(None)), waiting, _released_before())
+    needed = select(start.subquery()).cte("needed", recursive=True)
+    step = select(edges.c.parent, needed.c.whole).join(needed, edges.c.child == needed.c.version)
+    asked = (edges.c.flow == "filter") & needed.c.whole
+    return needed.union(step.where((edges.c.flow == "carry") | asked))
+
+
+def _released_before() -> Select[Any]:
+    """Return what a rollback goes back to, without what it asks item by item.
+
+    It gets the documents of what is served, so those that were deleted since need not be kept.
+    """
+    newest = func.row_number().over(partition_by=releases.c.path, order_by=releases.c.number.desc())
+    ranked = (
+        select(releases.c.version, newest.label("place"))
+        .join(names, names.c.path == releases.c.path)
+        .where(releases.c.withdrawn.is_(None), names.c.head.is_not(None))
+        .subquery()
+    )
+    return select(ranked.c.version, false()).where(ranked.c.place == 2)
 
 
 def _dropped(connection: Connection, needed: CTE) -> tuple[Ref, ...]:

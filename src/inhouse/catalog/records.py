@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, delete, select, update
 from inhouse.catalog import audit
 from inhouse.catalog.database import advance
 from inhouse.catalog.lineage import Lineage
-from inhouse.catalog.schema import artifacts, edges, files, names
+from inhouse.catalog.schema import artifacts, candidates, edges, files, names
 from inhouse.core.artifact import (
     Artifact,
     Edge,
@@ -75,7 +75,7 @@ class Outcome:
 def record(
     connection: Connection, recipe: Recipe, outcome: Outcome, *, by: str, inherited: Label
 ) -> None:
-    """Write the rows of a new artifact and point its name to it.
+    """Write the rows of a new artifact.
 
     A version that was collected or damaged is made again under the same name.
     """
@@ -117,7 +117,6 @@ def record(
             files.insert().values(version=version, path=path, digest=file.digest, size=file.size)
         )
     audit.write(connection, by, "make", str(recipe.ref.at(version)), note=f"digest {row['digest']}")
-    point(connection, recipe.ref.at(version), by=by)
 
 
 def point(connection: Connection, ref: Ref, *, by: str) -> None:
@@ -140,5 +139,6 @@ def bury(connection: Connection, ref: Ref, *, by: str) -> None:
     change = update(artifacts).where(artifacts.c.version == ref.version)
     connection.execute(change.values(gone="deleted"))
     connection.execute(update(names).where(names.c.head == ref.version).values(head=None))
+    connection.execute(delete(candidates).where(candidates.c.version == ref.version))
     advance(connection)
     audit.write(connection, by, "delete", str(ref), note="")

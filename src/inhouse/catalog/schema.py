@@ -20,6 +20,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    select,
 )
 
 metadata = MetaData()
@@ -104,6 +105,24 @@ audit = Table(
     Column("note", Text, nullable=False),
 )
 
+releases = Table(
+    "releases",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("path", String, nullable=False, index=True),
+    Column("version", String(64), nullable=False),
+    Column("at", Float, nullable=False),
+    Column("actor", String, nullable=False),
+    Column("withdrawn", Float),  # when it was rolled back
+)
+
+candidates = Table(  # the newest version that was made for a name that is released by hand
+    "candidates",
+    metadata,
+    Column("path", String, primary_key=True),
+    Column("version", String(64), nullable=False),
+)
+
 sources = Table(  # what a file's digest was when it had this size and time
     "sources",
     metadata,
@@ -119,4 +138,13 @@ def _first(connection: Connection) -> None:
     connection.execute(meta.insert().values(key="epoch", value=0))
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first,)
+def _releases(connection: Connection) -> None:
+    metadata.create_all(connection, tables=[releases, candidates])
+    served = select(names.c.path, names.c.head, artifacts.c.created, artifacts.c.actor)
+    served = served.join(artifacts, artifacts.c.version == names.c.head)
+    columns = ("path", "version", "at", "actor")
+    endpoints = served.where(names.c.path.startswith("endpoints/"))
+    connection.execute(releases.insert().from_select(columns, endpoints))
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first, _releases)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import Timeout
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, delete, select, update
 
 from inhouse.catalog import audit, records
 from inhouse.catalog.access import Access
@@ -23,7 +23,8 @@ from inhouse.catalog.erase import abandon, erase
 from inhouse.catalog.keys import Keys
 from inhouse.catalog.lineage import Lineage, matching
 from inhouse.catalog.records import Outcome
-from inhouse.catalog.schema import artifacts, edges, names
+from inhouse.catalog.releases import Releases
+from inhouse.catalog.schema import artifacts, candidates, edges, names
 from inhouse.catalog.sources import fingerprint
 from inhouse.core.artifact import Artifact, Input, Ref
 from inhouse.core.errors import BadInput, Corrupt, NotFound, StoreError
@@ -58,6 +59,7 @@ class Catalog:
         self.lineage = Lineage(self.database)
         self.access = Access(self.database, self.lineage)
         self.keys = Keys(self.database, self.lineage)
+        self.releases = Releases(self.database)
 
     def close(self) -> None:
         """Close the database."""
@@ -139,9 +141,12 @@ class Catalog:
             raise NotFound("artifact", str(artifact.ref), (), fix)
         return Input(artifact, self.blobs.show(artifact.files))
 
-    def make(self, recipe: Recipe, *, by: str, progress: Progress = silent) -> Made:
+    def make(
+        self, recipe: Recipe, *, by: str, progress: Progress = silent, point: bool = True
+    ) -> Made:
         """Return the artifact of a recipe, making it if it is not there, and point its name to it.
 
+        Without `point` the name means what it meant before; see `inhouse.catalog.releases`.
         Of several processes that want the same version one makes it; the others wait and take
         it. A run that is cut off leaves its work folder, and the next one goes on from there.
 
@@ -151,11 +156,11 @@ class Catalog:
         """
         pinned = recipe.ref.at(recipe.version)
         fresh = False
-        if not self._take(pinned, by):
+        if not self._take(pinned, by, point):
             with self.blobs.lock(recipe.version):
-                fresh = not self._take(pinned, by)
+                fresh = not self._take(pinned, by, point)
                 if fresh:
-                    self._make(recipe, by, progress)
+                    self._make(recipe, by, progress, point)
         return Made(self.get(pinned), fresh)
 
     @contextlib.contextmanager
@@ -207,6 +212,7 @@ class Catalog:
         before = self.get(Ref(ref.section, ref.name)).ref
         with self.database.write() as connection:
             connection.execute(update(names).where(names.c.path == ref.path).values(head=None))
+            connection.execute(delete(candidates).where(candidates.c.path == ref.path))
             advance(connection)
             audit.write(connection, by, "retire", ref.path, note=f"was {before}")
 
@@ -231,16 +237,17 @@ class Catalog:
             return False
         return self.blobs.whole(records.read_files(connection, version))
 
-    def _take(self, pinned: Ref, by: str) -> bool:
+    def _take(self, pinned: Ref, by: str, point: bool) -> bool:
         """Point a name to a version if that is there; in one transaction, because of `collect`."""
         with self.database.write() as connection:
             there = self._there(connection, pinned.version or "")
-            if there:
+            if there and point:
                 records.point(connection, pinned, by=by)
             return there
 
-    def _make(self, recipe: Recipe, by: str, progress: Progress) -> None:
+    def _make(self, recipe: Recipe, by: str, progress: Progress, point: bool) -> None:
         version = recipe.version
+        pinned = recipe.ref.at(version)
         with self.blobs.lock("commit"):  # from here on `collect` sees that something is being made
             work = self.blobs.work(version)
         opened = [edge for edge in recipe.parents if edge.flow != "inherit"]
@@ -262,6 +269,8 @@ class Catalog:
             self.blobs.keep(work, outcome.files)
             with self.database.write() as connection:
                 records.record(connection, recipe, outcome, by=by, inherited=inherited)
+                if point:
+                    records.point(connection, pinned, by=by)
         self.blobs.discard(version)
 
     def _previous(self, ref: Ref) -> Input | None:

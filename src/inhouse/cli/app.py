@@ -28,6 +28,8 @@ from inhouse.cli import (
     models,
     plan,
     pull,
+    release,
+    rollback,
     run,
     search,
     serve,
@@ -60,7 +62,7 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
         lineage.lineage,
         gc.gc,
     ),
-    "Use": (ask.ask, search.search, serve.serve),
+    "Use": (ask.ask, search.search, serve.serve, release.release, rollback.rollback),
     "Govern": (why.why,),
 }
 for panel, verbs in PANELS.items():

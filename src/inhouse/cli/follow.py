@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
-from inhouse.cli.making import Ran, make, make_again, plain, told
+from inhouse.cli.making import Ran, make, make_again, plain, told, waiting
 from inhouse.cli.options import opened
 from inhouse.cli.terminal import console, error_as_plain, print_error, print_line, stderr
 from inhouse.core.errors import InhouseError
@@ -55,6 +55,7 @@ class Follower:
             self._line(ran, len(seen), started)
         else:
             console.print(f"{fresh} made, {len(ran.followed) - fresh} up to date.")
+            self._say_waiting(ran)
             console.print(f"following {told('files', len(seen))}  (Ctrl-C stops)")
         return followed, seen
 
@@ -88,6 +89,14 @@ class Follower:
             seconds = time.monotonic() - started
             said = f"{told('files', files)} changed: {_work(ran)} ({seconds:.1f} s)"
             console.print(escape(said))
+            self._say_waiting(ran)
+
+    def _say_waiting(self, ran: Ran) -> None:
+        """Say what waits for a release, once for each version."""
+        for line in waiting(ran):
+            if line not in self._known:
+                self._known.add(line)
+                console.print(line)
 
     def _line(self, ran: Ran, files: int, started: float) -> None:
         seconds = round(time.monotonic() - started, 3)

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
+from inhouse.cli.making import waits_for
 from inhouse.cli.options import FILE, AsJson, ProjectFile, opened
-from inhouse.cli.terminal import print_json, print_next, print_table, size
+from inhouse.cli.terminal import console, print_json, print_next, print_table, size
 
 
 def ls(
@@ -26,6 +27,7 @@ def ls(
     with opened(project) as house:
         found = [a for a in house.catalog.list() if section in (None, a.ref.section)]
         now = house.catalog.lineage.now()
+        waiting = house.catalog.releases.waiting()
         labels = {
             a.ref: "by source" if now.sources(a.ref.version or "") else str(a.label) for a in found
         }
@@ -38,6 +40,7 @@ def ls(
                 "label": labels[a.ref],
                 "bytes": a.size,
                 "created": a.created.isoformat(),
+                "waiting": next((w.version for w in waiting if w.path == a.ref.path), None),
             }
             for a in found
         ]
@@ -51,4 +54,7 @@ def ls(
         ),
         spare="by",
     )
+    for ref in waiting:
+        if section in (None, ref.section):
+            console.print(waits_for(ref))
     print_next("inhouse show NAME" if found else "inhouse run")

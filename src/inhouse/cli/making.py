@@ -54,6 +54,7 @@ def plain(ran: Ran) -> dict[str, Any]:
                 "version": f.made.artifact.ref.version,
                 "digest": f.made.artifact.digest,
                 "made": f.made.fresh,
+                "waits": f.waits,
                 "seconds": f.made.artifact.seconds if f.made.fresh else 0.0,
                 "summary": dict(f.made.artifact.summary),
                 "metrics": metrics(f.made.artifact.summary),
@@ -62,6 +63,16 @@ def plain(ran: Ran) -> dict[str, Any]:
         ],
         "retired": ran.retired,
     }
+
+
+def waiting(ran: Ran) -> list[str]:
+    """Return in words what a run made and does not serve yet."""
+    return [waits_for(f.made.artifact.ref) for f in ran.followed if f.waits]
+
+
+def waits_for(ref: Ref) -> str:
+    """Return in words that a version is not served yet, and how that is done."""
+    return f"{ref} waits for: inhouse release {ref.path}"
 
 
 def told(name: str, value: int) -> str:

@@ -32,7 +32,7 @@ def plan(
         (
             (
                 p.step.path,
-                f"{p.status}: {p.reason}" if p.reason else p.status,
+                _state(p),
                 p.step.demand,
                 "section by section" if _by_section(p) else people(p.audience),
                 "" if p.seconds is None else f"{p.seconds:.1f} s",
@@ -55,6 +55,10 @@ def plan(
         console.print("\nEverything is up to date.")
 
 
+def _state(planned: Planned) -> str:
+    return f"{planned.status}: {planned.reason}" if planned.reason else planned.status
+
+
 def _by_section(planned: Planned) -> bool:
     """Say whether nobody may read it whole, and it is asked section by section."""
     return planned.step.recipe.ref.section == "knowledge" and planned.audience == ()
@@ -68,6 +72,7 @@ def _plain(planned: Plan) -> dict[str, Any]:
                 "version": p.step.recipe.version,
                 "status": p.status,
                 "reason": p.reason,
+                "waits": p.waits,
                 "label": str(p.step.label),
                 "sources": {path: str(label) for path, label in p.step.sources.items()},
                 "audience": p.audience,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from inhouse.cli.making import make, plain
+from inhouse.cli.making import make, plain, waiting
 from inhouse.cli.options import FILE, As, AsJson, ProjectFile, login, opened
 from inhouse.cli.terminal import console, print_json, print_next, stderr
 
@@ -43,6 +43,8 @@ def run(
         return
     fresh = sum(step.made.fresh for step in ran.followed)
     console.print(f"{fresh} made, {len(ran.followed) - fresh} up to date.")
+    for line in waiting(ran):
+        console.print(line)
     if endpoints:
         print_next(f'inhouse ask {endpoints[0]} "your question"', "inhouse serve")
     else:

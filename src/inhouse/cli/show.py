@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from inhouse.cli.making import waits_for
 from inhouse.cli.options import FILE, AsJson, ProjectFile, opened
 from inhouse.cli.terminal import console, metrics, print_json, print_next, print_table, size
 
@@ -26,8 +27,11 @@ def show(
     with opened(project) as house:
         artifact = house.artifact(Ref.parse(ref))
         left_out = house.left_out(artifact)
+        waiting = house.catalog.releases.waiting()
         by_source = house.catalog.lineage.now().sources(artifact.ref.version or "")
     plain = _plain(artifact) | {"left_out": left_out}
+    if artifact.ref in waiting and not artifact.gone:
+        plain["state"] = f"in the store; waits for: inhouse release {artifact.ref.path}"
     if by_source:
         plain["label"] += f"; then that of each of: {', '.join(ref.path for ref in by_source)}"
     if as_json:
@@ -66,6 +70,9 @@ def show(
     if left_out:
         console.print("\nleft out")
         print_table(("path", "reason"), [(f["path"], f["reason"]) for f in left_out])
+    for newer in waiting:
+        if newer.path == artifact.ref.path and newer != artifact.ref:
+            console.print(f"\n{waits_for(newer)}")
     print_next(
         f"inhouse lineage {artifact.ref.path}", f"inhouse why {artifact.ref.path} --actor NAME"
     )

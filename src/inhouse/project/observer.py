@@ -50,7 +50,8 @@ class Unobserved:
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """One step of a run and what came of it."""
+    """One step of a run and what came of it; `waits` says that it needs a release."""
 
     planned: Planned
     made: Made
+    waits: bool = False

@@ -12,9 +12,10 @@ from inhouse.catalog.access import memberships
 from inhouse.core.artifact import Artifact, Ref, canonical, identity
 from inhouse.core.errors import BadInput
 from inhouse.core.label import Label
+from inhouse.project.release import Origins
 from inhouse.project.steps import Step
 
-Status = Literal["up to date", "will be made", "will point to it"]
+Status = Literal["up to date", "waits for", "will be made", "will point to it"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,8 @@ class Planned:
     """One step with what a run would do, why, and for whom.
 
     `audience` are the actors who will be able to use the result, None for everybody with a key;
-    `seconds` is how long it took the last time, if there was one.
+    `seconds` is how long it took the last time, if there was one. `waits` says that it will not
+    be served before `inhouse release`.
     """
 
     step: Step
@@ -30,6 +32,7 @@ class Planned:
     reason: str
     audience: tuple[str, ...] | None
     seconds: float | None
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,8 @@ class Plan:
     @property
     def changes(self) -> bool:
         """Say whether a run would change anything."""
-        stale = any(planned.status != "up to date" for planned in self.steps)
+        done = ("up to date", "waits for")
+        stale = any(planned.status not in done for planned in self.steps)
         return stale or bool(self.labels) or bool(self.memberships) or bool(self.retired)
 
 
@@ -86,16 +90,34 @@ def plan(steps: Sequence[Step], catalog: Catalog, groups: Mapping[str, frozenset
         for step in steps
         if labels.get(step.path) != step.own
     ]
-    planned = [_planned(step, catalog, groups) for step in steps]
+    origins = Origins(catalog, [step.recipe for step in steps])
+    planned = [_planned(step, catalog, groups, origins) for step in steps]
     served = [artifact.ref for artifact in catalog.list() if artifact.ref.section == "endpoints"]
     retired = [ref for ref in served if ref.path not in by_path]
     return Plan(planned, changes, memberships(catalog.access.groups(), groups), retired)
 
 
-def _planned(step: Step, catalog: Catalog, groups: Mapping[str, frozenset[str]]) -> Planned:
-    head = catalog.find(step.recipe.ref)
+def _planned(
+    step: Step, catalog: Catalog, groups: Mapping[str, frozenset[str]], origins: Origins
+) -> Planned:
+    served = catalog.find(step.recipe.ref)
+    newest = catalog.releases.candidate(step.recipe.ref)
+    head = catalog.get(newest) if newest and served else served
     status, reason = _compare(step, head, catalog)
-    return Planned(step, status, reason, _audience(step, groups), head.seconds if head else None)
+    waits = False
+    if served and step.recipe.ref.section == "endpoints":
+        will_be = origins.served(step, served)
+        waits = will_be != step.recipe.version
+        if status == "up to date" and will_be != served.ref.version:
+            status, reason = "will point to it", "it has newer documents"
+    if waits:
+        command = f"inhouse release {step.path}"
+        if status == "up to date":
+            status, reason = "waits for", command
+        else:
+            reason = f"{reason}; then waits for: {command}"
+    seconds = head.seconds if head else None
+    return Planned(step, status, reason, _audience(step, groups), seconds, waits)
 
 
 def _audience(step: Step, groups: Mapping[str, frozenset[str]]) -> tuple[str, ...] | None:

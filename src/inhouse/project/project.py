@@ -24,6 +24,7 @@ from inhouse.models import pull
 from inhouse.project.observer import Followed, Observer, Unobserved
 from inhouse.project.plan import Plan, plan
 from inhouse.project.read import needed, read
+from inhouse.project.release import serve
 from inhouse.project.schema import Adapted, Api
 from inhouse.project.steps import EMBEDDER, Step, local_pin, steps
 
@@ -108,7 +109,9 @@ class Project:
         """Apply groups and labels, then make what is not there, parents first.
 
         The project file is read anew, so what was taken out of it since it was opened stays out.
-        Without a target, endpoints that the file has no more are taken out of service before.
+        Without a target, endpoints that the file has no more are taken out of service before. A
+        version of an endpoint that does something else than the one that is served waits for its
+        release; see `inhouse.project.release`.
         Cut off at any moment, it leaves a store that the next run goes on from. Another process
         that makes some of the same is waited for.
 
@@ -146,9 +149,12 @@ class Project:
         followed = []
         for planned in whole.steps:
             progress = observer.begin(planned)
-            made = self.catalog.make(planned.step.recipe, by=self.actor_name, progress=progress)
+            recipe, by = planned.step.recipe, self.actor_name
+            serves = recipe.ref.section == "endpoints"
+            made = self.catalog.make(recipe, by=by, progress=progress, point=not serves)
+            waits = serves and not serve(self.catalog, planned.step, made.artifact.ref, by=by)
             observer.end(planned, made)
-            followed.append(Followed(planned, made))
+            followed.append(Followed(planned, made, waits))
         return followed
 
     def pull(self, model: str, *, name: str | None = None, progress: Progress = silent) -> Made:

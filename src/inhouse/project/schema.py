@@ -199,6 +199,10 @@ class Endpoint(Entry):
         description="Let the model make the question of a later turn stand alone, and hear it if "
         "it finds no answer; if nothing is said, this is so for models behind an API.",
     )
+    pin: Literal["knowledge"] | None = Field(
+        default=None,
+        description="knowledge: new documents wait for `inhouse release`, as all else does.",
+    )
     label: LabelText = LABEL
 
 

@@ -7,7 +7,7 @@ Nothing is made here: versions are known before the work. Comparing them with th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -41,13 +41,15 @@ class Step:
     """One artifact of the project: its recipe, and the labels as the project file gives them.
 
     `own` is the label of the name itself; `label` is the join along lineage; `sources` are, for
-    what answers from a knowledge base, the labels of its sources, of which one is enough.
+    what answers from a knowledge base, the labels of its sources, of which one is enough. If it
+    is `pinned`, even new documents wait for a release.
     """
 
     recipe: Recipe
     own: Label
     label: Label
     sources: Mapping[str, Label]
+    pinned: bool = False
 
     @property
     def path(self) -> str:
@@ -248,7 +250,9 @@ class _Steps:
         except BadInput as error:
             raise self._source.error(("endpoints", name), error.what, error.fix) from error
         own = Label.parse(entry.label)
-        self._add(f"endpoints/{name}", serving.STAGE, spec, tuple(parents), own, sources=sources)
+        path = f"endpoints/{name}"
+        self._add(path, serving.STAGE, spec, tuple(parents), own, sources=sources)
+        self._steps[path] = replace(self._steps[path], pinned=entry.pin is not None)
 
     def _built(self, ref: str, form: str) -> str:
         """Return the path of a model in the form an engine runs, adding the step once."""

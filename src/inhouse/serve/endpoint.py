@@ -5,19 +5,21 @@ It is made of references alone and has no files; opening the engines is the hous
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Literal
 
-from inhouse.core.artifact import Artifact
+from inhouse.core.artifact import Artifact, Edge, Ref
 from inhouse.core.errors import BadInput
 from inhouse.core.nouns import SUPPORTED, Endpoint
-from inhouse.core.stage import Context, Inputs, Result, Stage
+from inhouse.core.stage import Context, Inputs, Recipe, Result, Stage
 
 Mode = Literal["compose", "extract"]
 
 MODEL = "model"
 KNOWLEDGE = "knowledge"
+EMBEDDER = "embedder"
+DOCUMENTS = (KNOWLEDGE, EMBEDDER)
 TOP, MAX_TOP = 5, 50
 
 
@@ -27,7 +29,8 @@ class Serve:
 
     Its model is the parent with the role ``model`` (flow ``carry``) or, if `api` has a ``url``
     and a ``name``, somebody's API. Its knowledge base is the parent ``knowledge`` (flow
-    ``filter``), asked for the `top` best sections. `instructions` go into the system prompt.
+    ``filter``), and what finds its sections is ``embedder``; it is asked for the `top` best.
+    `instructions` go into the system prompt.
 
     With `check`, only what its sections bear out is let through (see `inhouse.serve.gate`),
     and a question that they support less than `support` is refused. The `mode` says whether the
@@ -98,6 +101,13 @@ def run(spec: Serve, inputs: Inputs, ctx: Context) -> Result:
 
 
 STAGE = Stage("serve.endpoint", 1, run)
+
+
+def over(released: Artifact, documents: Iterable[Edge]) -> Recipe:
+    """Return the recipe of an endpoint that does what a version did, over other documents."""
+    kept = [edge for edge in released.parents if edge.role not in DOCUMENTS]
+    ref = Ref(released.ref.section, released.ref.name)
+    return Recipe(ref, STAGE, settings(read_endpoint(released)), (*kept, *documents))
 
 
 def read_endpoint(artifact: Artifact) -> Endpoint:

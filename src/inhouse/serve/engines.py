@@ -7,7 +7,7 @@ the event loop, so they need no locks.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -36,11 +36,21 @@ class Engines(Generic[T]):
         self._needed: dict[str, str] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
+    @property
+    def owners(self) -> Sequence[str]:
+        """Who needs an engine."""
+        return list(self._needed)
+
+    def forget(self, owner: str) -> None:
+        """Take note that an owner needs its engine no more; it is closed when nobody holds it."""
+        self._needed.pop(owner, None)
+        self._sweep()
+
     @asynccontextmanager
     async def lease(self, owner: str, key: str, load: Callable[[], T]) -> AsyncIterator[T]:
         """Give the engine that an owner needs from now on, loading it on a thread if it is new.
 
-        The owner's last engine is closed as soon as nobody holds it. A request that goes away
+        A request that goes away
         does not stop a load that others may wait for; a load that failed is tried again, and
         an engine that stopped is loaded anew for the next request.
         """

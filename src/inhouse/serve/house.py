@@ -22,6 +22,7 @@ from inhouse.core.nouns import Endpoint
 from inhouse.core.protocols import Embedder, LanguageModel, Retriever
 from inhouse.serve.endpoint import Serve, read_endpoint, settings
 from inhouse.serve.engines import Engines
+from inhouse.serve.upkeep import Upkeep
 
 Kind = Literal["endpoint", "embedder"]
 
@@ -116,6 +117,7 @@ class House:
         self._models: Engines[LanguageModel] = Engines(lambda model: model.close())
         self._retrievers: Engines[Retriever] = Engines(lambda it: asyncio.to_thread(it.close))
         self._embedders: Engines[Embedder] = Engines()
+        self._upkeep = Upkeep(catalog, (self._models, self._retrievers, self._embedders))
 
     async def offers(self, actor: Actor) -> Sequence[Offer]:
         """Return what an actor may use, by section and name."""
@@ -129,9 +131,11 @@ class House:
             NotFound: there is no such endpoint; only those that the actor may use are named.
             Refused: its label does not admit the actor.
         """
+        self._upkeep.begin()
         async with self._deciding:
             decision, endpoint, digest = await asyncio.to_thread(self._plan, name, actor)
-        owner = endpoint.ref.path
+        owner = full(endpoint.ref)
+        self._upkeep.forget_others(endpoint.ref)
         async with AsyncExitStack() as held:
             model, knowledge = endpoint.model, endpoint.knowledge
             if model:
@@ -161,10 +165,12 @@ class House:
                 from, or not use the endpoint.
             BadInput: the endpoint has no knowledge.
         """
+        self._upkeep.begin()
         async with self._deciding:
             owner, decision = await asyncio.to_thread(self._open_to, name, actor)
         ref = decision.thing
-        lease = self._retrievers.lease(owner, _key(ref), lambda: self._loaders.retriever(ref))
+        self._upkeep.forget_others(owner)
+        lease = self._retrievers.lease(full(owner), _key(ref), lambda: self._loaders.retriever(ref))
         async with lease as retriever:
             yield Searched(ref, retriever, decision.label)
 
@@ -176,19 +182,19 @@ class House:
             NotFound: there is no such embedder; only those that the actor may use are named.
             Refused: its label does not admit the actor.
         """
+        self._upkeep.begin()
         async with self._deciding:
             decision = await asyncio.to_thread(self._admit, "embedder", name, actor)
         ref = decision.thing
+        self._upkeep.forget_others(ref)
         artifact = await asyncio.to_thread(self.catalog.get, ref)
-        lease = self._embedders.lease(ref.path, _key(ref), lambda: self._loaders.embedder(ref))
+        lease = self._embedders.lease(full(ref), _key(ref), lambda: self._loaders.embedder(ref))
         async with lease as engine:
             yield Encoding(ref, artifact.digest, engine, decision.label)
 
     async def close(self) -> None:
         """Close all engines."""
-        await self._models.close()
-        await self._retrievers.close()
-        await self._embedders.close()
+        await self._upkeep.close()
 
     def _offers(self, actor: Actor) -> Sequence[Offer]:
         found = []
@@ -233,21 +239,19 @@ class House:
     def _is_made(self, ref: Ref) -> bool:
         return self.catalog.lineage.now().state(ref) is not None
 
-    def _open_to(self, name: str, actor: Actor) -> tuple[str, Decision]:
+    def _open_to(self, name: str, actor: Actor) -> tuple[Ref, Decision]:
         """Decide on a search; return whose engine it needs, and the decision."""
-        ref = self._named("knowledge", name)
+        ref, owner = self._named("knowledge", name), None
         if ref is None and self._named("endpoints", name):
             _, endpoint, _ = self._plan(name, actor)
             if endpoint.knowledge is None:
                 raise BadInput(f"{endpoint.ref.path} has no knowledge.", "Name one that has.")
-            owner, ref = endpoint.ref.path, endpoint.knowledge
+            owner, ref = endpoint.ref, endpoint.knowledge
         elif ref is None:
             raise NotFound("knowledge base", name, self._searchable(actor))
-        else:
-            owner = ref.path
         decision = self.catalog.access.decide(actor, "search", ref)
         decision.require()
-        return owner, decision
+        return owner or decision.thing, decision
 
     def _searchable(self, actor: Actor) -> Sequence[str]:
         decide = self.catalog.access.decide

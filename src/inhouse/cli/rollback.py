@@ -1,0 +1,23 @@
+"""`inhouse rollback`: serve again what was released before."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from inhouse.cli.options import FILE, As, AsJson, ProjectFile, opened
+from inhouse.cli.release import tell
+
+
+def rollback(
+    endpoint: Annotated[str, typer.Argument(help="endpoints/NAME.")],
+    project: ProjectFile = FILE,
+    actor: As = "",
+    as_json: AsJson = False,
+) -> None:
+    """Serve what was released before, over the documents of today."""
+    from inhouse.project.release import roll_back
+
+    with opened(project, actor) as house:
+        tell(roll_back(house, endpoint), as_json=as_json)

@@ -1,0 +1,198 @@
+"""Which version of an endpoint is served: what a run changes by itself, and what waits.
+
+Documents are data: a version that differs in nothing else is served by the run that made it. All
+else is behaviour and waits for a person. Where it waits, what is served goes on over the new
+documents, so that those that were deleted are gone from every answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from inhouse.catalog import Catalog
+from inhouse.catalog.releases import Release
+from inhouse.core.artifact import Artifact, Edge, Ref, canonical, identity
+from inhouse.core.errors import NotFound
+from inhouse.core.stage import Recipe
+from inhouse.project.steps import Step
+from inhouse.serve.endpoint import DOCUMENTS, EMBEDDER, over, read_endpoint, settings
+
+if TYPE_CHECKING:
+    from inhouse.project.project import Project
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing in which two versions of an endpoint differ, in words."""
+
+    name: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """What is served now, what was served before, and in what they differ."""
+
+    ref: Ref
+    before: Ref
+    changes: Sequence[Change]
+
+
+class Origins:
+    """What versions are made of, be they in the store or only planned."""
+
+    def __init__(self, catalog: Catalog, planned: Iterable[Recipe] = ()) -> None:
+        self._catalog = catalog
+        self._planned = {recipe.version: recipe for recipe in planned}
+
+    def served(self, step: Step, served: Artifact) -> str:
+        """Return the version that is served after a run of a step, if `served` is before it."""
+        recipe = self.renewed(served, step.recipe.parents, pinned=step.pinned)
+        return recipe.version if recipe else served.ref.version or ""
+
+    def renewed(self, served: Artifact, parents: Sequence[Edge], *, pinned: bool) -> Recipe | None:
+        """Return the recipe of an endpoint over the documents of `parents`.
+
+        None if it keeps those it has: they are pinned, or are searched in another way there.
+        """
+        new = [edge for edge in parents if edge.role in DOCUMENTS]
+        before = {edge.role: edge.parent for edge in served.parents if edge.role in DOCUMENTS}
+        alike = before.keys() == {edge.role for edge in new} and all(
+            self._alike(before[edge.role], edge.parent) for edge in new
+        )
+        return over(served, new) if alike and not pinned else None
+
+    def _alike(self, one: Ref, other: Ref) -> bool:
+        """Say whether two versions were made in the same way, of whatever documents."""
+        if one == other:
+            return True
+        (way, parents), (other_way, others) = self._look(one), self._look(other)
+        if way != other_way or parents.keys() != others.keys():
+            return False
+        return all(self._alike(parents[role], others[role]) for role in parents)
+
+    def _look(self, ref: Ref) -> tuple[tuple[object, ...], dict[str, Ref]]:
+        """Return how a version is made, and of what beside documents."""
+        recipe = self._planned.get(ref.version or "")
+        edges: Sequence[Edge]
+        if recipe:
+            params, edges = identity(recipe.spec), recipe.parents
+            stage, code = recipe.stage.recipe, recipe.stage.code
+        else:
+            artifact = self._catalog.get(ref)
+            params, edges = dict(artifact.params), artifact.parents
+            stage, code = artifact.recipe, artifact.code
+        parents = {edge.role: edge.parent for edge in edges if edge.parent.section != "data"}
+        return (ref.path, stage, code, canonical(params)), parents
+
+
+def serve(catalog: Catalog, step: Step, made: Ref, *, by: str) -> bool:
+    """Serve what a run made of an endpoint as far as that needs no release; say whether it is."""
+    catalog.releases.offer(made)
+    while served := catalog.find(step.recipe.ref):
+        recipe = Origins(catalog).renewed(served, step.recipe.parents, pinned=step.pinned)
+        if recipe is None or recipe.version == served.ref.version:
+            return served.ref == made
+        renewed = catalog.make(recipe, by=by, point=False).artifact.ref
+        # What is served may have been changed by somebody in the meantime.
+        if catalog.releases.renew(renewed, served=served.ref, by=by):
+            return renewed == made
+    catalog.releases.release(made, by=by, note="the first")
+    return True
+
+
+def release(project: Project, endpoint: str, version: str = "") -> Released:
+    """Serve a version of an endpoint, or the newest that was made.
+
+    An older version gets the documents of the one that is served, unless the endpoint pins them.
+
+    Raises:
+        NotFound: there is no such endpoint or version, or its bytes are gone.
+        Corrupt: the bytes of its model have changed.
+    """
+    catalog, served = project.catalog, _served(project, endpoint)
+    newest = catalog.releases.candidate(served.ref) or served.ref
+    wanted = catalog.get(Ref(served.ref.section, served.ref.name, version) if version else newest)
+    if wanted.ref == served.ref:
+        return Released(wanted.ref, served.ref, ())
+    if wanted.ref == newest:
+        _check(catalog, wanted.parents)
+        ref = wanted.ref
+    else:
+        ref = _again(project, wanted, served)
+    changes = differences(catalog, served, catalog.get(ref))
+    note = "; ".join(f"{c.name}: {c.before} -> {c.after}" for c in changes)
+    catalog.releases.release(ref, by=project.actor_name, note=note)
+    return Released(ref, served.ref, changes)
+
+
+def roll_back(project: Project, endpoint: str) -> Released:
+    """Serve what was released before, over the documents of what is served.
+
+    Raises:
+        BadInput: nothing was released before.
+        NotFound: there is no such endpoint, or the bytes of that version are gone.
+        Corrupt: the bytes of its model have changed.
+    """
+    catalog, served = project.catalog, _served(project, endpoint)
+    before = catalog.releases.before(served.ref)
+    ref = _again(project, catalog.get(before.ref), served)
+    changes = differences(catalog, served, catalog.get(ref))
+    catalog.releases.roll_back(ref, to=before, by=project.actor_name)
+    return Released(ref, served.ref, changes)
+
+
+def history(project: Project, endpoint: str) -> Sequence[Release]:
+    """Return the releases of an endpoint, oldest first.
+
+    Raises:
+        NotFound: there is no such endpoint.
+    """
+    return project.catalog.releases.history(_served(project, endpoint).ref)
+
+
+def differences(catalog: Catalog, before: Artifact, after: Artifact) -> list[Change]:
+    """Return in what two versions of an endpoint differ: models, knowledge and settings."""
+    old, new = _facts(catalog, before), _facts(catalog, after)
+    return [
+        Change(name, old.get(name, "none"), new.get(name, "none"))
+        for name in sorted(old.keys() | new.keys())
+        if old.get(name) != new.get(name)
+    ]
+
+
+def _facts(catalog: Catalog, artifact: Artifact) -> dict[str, str]:
+    found: dict[str, Any] = identity(settings(read_endpoint(artifact)))
+    facts = {name: canonical(value) for name, value in found.items()}
+    for edge in artifact.parents:
+        if edge.role != EMBEDDER:
+            digest = catalog.get(edge.parent).digest[:12]
+            facts[edge.role] = f"{edge.parent}, digest {digest}"
+    return facts
+
+
+def _served(project: Project, endpoint: str) -> Artifact:
+    name, known = endpoint.removeprefix("endpoints/"), project.config.endpoints
+    if name not in known:
+        raise NotFound("endpoint", name, known)
+    return project.artifact(Ref("endpoints", name))
+
+
+def _again(project: Project, wanted: Artifact, served: Artifact) -> Ref:
+    """Return the version that does what `wanted` did, if possible over the documents served now."""
+    catalog = project.catalog
+    pinned = project.config.endpoints[served.ref.name].pin is not None
+    recipe = Origins(catalog).renewed(wanted, served.parents, pinned=pinned)
+    if recipe is None:
+        recipe = over(wanted, [edge for edge in wanted.parents if edge.role in DOCUMENTS])
+    _check(catalog, recipe.parents)
+    return catalog.make(recipe, by=project.actor_name, point=False).artifact.ref
+
+
+def _check(catalog: Catalog, parents: Sequence[Edge]) -> None:
+    """Verify the bytes of what a version is made of before it is served."""
+    for edge in parents:
+        catalog.load(edge.parent)
