@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from contextlib import closing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -26,6 +27,7 @@ def serve(
     as_json: AsJson = False,
 ) -> None:
     """Serve the endpoints in OpenAI's dialect until Ctrl-C."""
+    from inhouse.project.recording import recorder
     from inhouse.serve.app import create_app
     from inhouse.serve.server import serve as run_server
 
@@ -41,7 +43,8 @@ def serve(
             else:
                 _greet(listening.url, names)
 
-        run_server(create_app(house.house()), host=host, port=port, ready=ready)
+        with closing(recorder(house)) as sink:
+            run_server(create_app(house.house(sink)), host=host, port=port, ready=ready)
 
 
 def _greet(url: str, names: list[str]) -> None:

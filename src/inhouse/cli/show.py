@@ -11,6 +11,8 @@ from inhouse.cli.options import FILE, AsJson, ProjectFile, opened
 from inhouse.cli.terminal import console, metrics, print_json, print_next, print_table, size
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from inhouse.core.artifact import Artifact
 
 FLOWS = {"carry": "carried", "inherit": "carried", "filter": "asked item by item"}
@@ -37,6 +39,17 @@ def show(
     if as_json:
         print_json(plain)
         return
+    _print(plain, left_out)
+    for newer in waiting:
+        if newer.path == artifact.ref.path and newer != artifact.ref:
+            console.print(f"\n{waits_for(newer)}")
+    print_next(
+        f"inhouse lineage {artifact.ref.path}", f"inhouse why {artifact.ref.path} --actor NAME"
+    )
+
+
+def _print(plain: dict[str, Any], left_out: Sequence[Mapping[str, str]]) -> None:
+    """Print what is known of a thing for people."""
     files = plain.pop("files")
     parents, params = plain.pop("parents"), plain.pop("params")
     for name in ("metrics", "left_out"):
@@ -70,12 +83,6 @@ def show(
     if left_out:
         console.print("\nleft out")
         print_table(("path", "reason"), [(f["path"], f["reason"]) for f in left_out])
-    for newer in waiting:
-        if newer.path == artifact.ref.path and newer != artifact.ref:
-            console.print(f"\n{waits_for(newer)}")
-    print_next(
-        f"inhouse lineage {artifact.ref.path}", f"inhouse why {artifact.ref.path} --actor NAME"
-    )
 
 
 def _told(value: object) -> str:

@@ -129,6 +129,7 @@ class TooLong(UserError):
 class StoreError(InhouseError):
     """The store cannot be written or read."""
 
+    status = 503
     code = "store_error"
 
 

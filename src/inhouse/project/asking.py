@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from uuid import uuid4
 
 from inhouse.core.access import Actor
 from inhouse.core.label import Label
@@ -13,6 +14,7 @@ from inhouse.core.protocols import Sampling, Usage
 from inhouse.serve.answer import Ending, answer
 from inhouse.serve.citation import Citation
 from inhouse.serve.house import House
+from inhouse.serve.recording import Asked, recorded
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,10 @@ async def ask(
     text: list[str] = []
     async with house.endpoint(endpoint, actor) as served:
         stream = answer(served, [Message("user", question)], sampling, access=house.catalog.access)
+        if house.sink:
+            body = {"messages": [{"role": "user", "content": question}]}
+            trace = Asked(uuid4().hex, "inhouse ask", body, streamed=False).trace(served, 0)
+            stream = recorded(stream, house.sink, trace, streamed=False)
         async with aclosing(stream) as events:
             async for event in events:
                 if isinstance(event, Ending):

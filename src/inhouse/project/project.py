@@ -17,7 +17,7 @@ from inhouse.core.errors import BadInput, Corrupt, NotFound
 from inhouse.core.label import Label
 from inhouse.core.nouns import Found, Message
 from inhouse.core.paths import located
-from inhouse.core.protocols import Sampling
+from inhouse.core.protocols import Sampling, Sink
 from inhouse.core.stage import Progress, Recipe, silent
 from inhouse.data.collect import LEDGER
 from inhouse.models import pull
@@ -187,8 +187,11 @@ class Project:
             self.catalog.access.set_label(recipe.ref, own, by=self.actor_name)
         return self.catalog.make(recipe, by=self.actor_name, progress=progress)
 
-    def house(self) -> House:
-        """Return the house over this project's store: what the server serves."""
+    def house(self, sink: Sink | None = None) -> House:
+        """Return the house over this project's store: what the server serves.
+
+        Answers are recorded in `sink`; see `inhouse.project.recording`.
+        """
         from inhouse.project.loaders import Loaders
         from inhouse.serve.house import House
 
@@ -205,6 +208,7 @@ class Project:
                 path.removeprefix("models/"): Ref.parse(f"{path}/{EMBEDDER}")
                 for path in sorted(embedders)
             },
+            sink=sink,
         )
 
     def ask(
@@ -221,21 +225,25 @@ class Project:
         Raises:
             Refused: they may not use it, or read any of its knowledge.
             NotFound: the project has no such endpoint, or it has not been made.
+            StoreError: the answer cannot be recorded.
         """
         import asyncio
 
         from inhouse.project.asking import ask
+        from inhouse.project.recording import recorder
 
         ref = self._made("endpoints", endpoint)
         asker = self.catalog.access.actor(actor or self.actor_name)
 
         async def once() -> Answered:
-            house = self.house()
+            sink = recorder(self)
+            house = self.house(sink)
             try:
                 settings = sampling or Sampling()
                 return await ask(house, ref.name, question, asker, sampling=settings, hear=hear)
             finally:
                 await house.close()
+                sink.close()
 
         return asyncio.run(once())
 

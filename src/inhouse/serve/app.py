@@ -36,9 +36,12 @@ from inhouse.serve.house import House, full
 from inhouse.serve.lookup_bodies import EmbeddingBody, FeedbackBody, RerankBody, SearchBody
 from inhouse.serve.openapi import Line, document
 from inhouse.serve.reading import AnyBody, read_body
+from inhouse.serve.recording import Asked
 from inhouse.serve.responses import ResponseDialect
 from inhouse.serve.search import find, shown
 from inhouse.serve.vectors import embedded, reranked
+
+Generating = ChatBody | CompletionBody | ResponseBody
 
 MAX_BODY = 4 * 2**20
 NOBODY = Actor("")
@@ -135,20 +138,20 @@ class Api:
         body = await self._read(request, ChatBody)
         access, request_id = self._house.catalog.access, request.scope[REQUEST_ID]
         dialect = ChatDialect(body, access, request_id=request_id)
-        return await self._exchanged(request, actor, dialect, stream=body.stream)
+        return await self._exchanged(request, actor, dialect, body)
 
     async def complete(self, request: Request, actor: Actor) -> Response:
         """Go on with texts at an endpoint without knowledge, or say how likely they are."""
         body = await self._read(request, CompletionBody)
         dialect = TextDialect(body, request_id=request.scope[REQUEST_ID])
-        return await self._exchanged(request, actor, dialect, stream=body.stream)
+        return await self._exchanged(request, actor, dialect, body)
 
     async def respond(self, request: Request, actor: Actor) -> Response:
         """Answer at an endpoint, in OpenAI's newer dialect."""
         body = await self._read(request, ResponseBody)
         access, request_id = self._house.catalog.access, request.scope[REQUEST_ID]
         dialect = ResponseDialect(body, access, request_id=request_id)
-        return await self._exchanged(request, actor, dialect, stream=body.stream)
+        return await self._exchanged(request, actor, dialect, body)
 
     async def embed(self, request: Request, actor: Actor) -> Response:
         """Turn texts into vectors."""
@@ -183,10 +186,12 @@ class Api:
         return await read_body(request, kind, limit=self._max_body)
 
     async def _exchanged(
-        self, request: Request, actor: Actor, dialect: Dialect, *, stream: bool
+        self, request: Request, actor: Actor, dialect: Dialect, body: Generating
     ) -> Response:
-        exchange = Exchange(self._house, actor, dialect)
-        if stream:
+        shown = body.model_dump(mode="json", exclude_unset=True)
+        asked = Asked(request.scope[REQUEST_ID], request.url.path, shown, body.stream)
+        exchange = Exchange(self._house, actor, dialect, asked)
+        if body.stream:
             return EventStream(exchange.events(), named=isinstance(dialect, ResponseDialect))
         answered = await while_connected(request.receive, exchange.whole())
         return answered or Response(status_code=CLIENT_GONE)

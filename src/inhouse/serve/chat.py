@@ -14,8 +14,9 @@ from inhouse.catalog.access import Access
 from inhouse.core.protocols import CallPart, Candidate, Piece, Sampling, TokenScore, Usage
 from inhouse.serve.answer import answer
 from inhouse.serve.bodies import ChatBody
-from inhouse.serve.choices import Choice, Event, Parts
+from inhouse.serve.choices import Choice, Event
 from inhouse.serve.house import Served
+from inhouse.serve.recording import Parts
 
 
 class ChatDialect:

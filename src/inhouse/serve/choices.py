@@ -18,9 +18,8 @@ from inhouse.core.protocols import CallPart, Piece, TokenScore, Usage
 from inhouse.serve.answer import Ending
 from inhouse.serve.failures import Json
 from inhouse.serve.house import House, Served, full
+from inhouse.serve.recording import Asked, Part, Parts, recorded
 
-Part = str | Piece | Ending
-Parts = AsyncGenerator[Part, None]
 Event = Mapping[str, Any]
 
 NOTHING = Usage(0, 0)
@@ -112,15 +111,16 @@ class Dialect(Protocol):
 class Exchange:
     """A request of one actor, in one dialect."""
 
-    def __init__(self, house: House, actor: Actor, dialect: Dialect) -> None:
+    def __init__(self, house: House, actor: Actor, dialect: Dialect, asked: Asked) -> None:
         self._house = house
         self._actor = actor
         self._dialect = dialect
+        self._asked = asked
 
     async def whole(self) -> Json:
         """Return the answers in one body."""
         async with self._house.endpoint(self._dialect.model, self._actor) as served:
-            streams = self._dialect.parts(served)
+            streams = self._streams(served)
             choices = [Choice(index) for index in range(len(streams))]
             async with aclosing(together(streams)) as parts:
                 async for index, part in parts:
@@ -131,7 +131,7 @@ class Exchange:
         """Give the headers, then the answers event by event."""
         dialect = self._dialect
         async with self._house.endpoint(dialect.model, self._actor) as served:
-            streams = dialect.parts(served)
+            streams = self._streams(served)
             choices = [Choice(index) for index in range(len(streams))]
             yield headers(served)
             begun = False
@@ -151,6 +151,17 @@ class Exchange:
                         yield event
             for event in dialect.done(choices, self._usage(choices)):
                 yield event
+
+    def _streams(self, served: Served) -> Sequence[Parts]:
+        """Return the streams of the answers, recorded where records are kept."""
+        streams, sink = self._dialect.parts(served), self._house.sink
+        if sink is None:
+            return streams
+        traces = (self._asked.trace(served, number) for number in range(len(streams)))
+        return [
+            recorded(stream, sink, trace, streamed=self._asked.streamed)
+            for stream, trace in zip(streams, traces, strict=True)
+        ]
 
     def _usage(self, choices: Sequence[Choice]) -> Usage:
         return Usage(

@@ -16,8 +16,9 @@ from inhouse.core.protocols import Candidate, Piece, Sampling, TokenScore, Usage
 from inhouse.serve.answer import Ending, plainly
 from inhouse.serve.bodies import CompletionBody
 from inhouse.serve.chat import nth, usage_of
-from inhouse.serve.choices import Choice, Event, Part, Parts
+from inhouse.serve.choices import Choice, Event
 from inhouse.serve.house import Served
+from inhouse.serve.recording import Part, Parts
 
 Prompt = str | Sequence[int]
 

@@ -19,7 +19,7 @@ from inhouse.core.artifact import Ref
 from inhouse.core.errors import BadInput, NotFound
 from inhouse.core.label import Label
 from inhouse.core.nouns import Endpoint
-from inhouse.core.protocols import Embedder, LanguageModel, Retriever
+from inhouse.core.protocols import Embedder, LanguageModel, Retriever, Sink
 from inhouse.serve.endpoint import Serve, read_endpoint, settings
 from inhouse.serve.engines import Engines
 from inhouse.serve.upkeep import Upkeep
@@ -103,10 +103,19 @@ class House:
     """The endpoints of one catalog and the engines behind them."""
 
     def __init__(
-        self, catalog: Catalog, loaders: Loaders, *, embedders: Mapping[str, Ref] | None = None
+        self,
+        catalog: Catalog,
+        loaders: Loaders,
+        *,
+        embedders: Mapping[str, Ref] | None = None,
+        sink: Sink | None = None,
     ) -> None:
-        """Serve every endpoint of the catalog, and embedders: what requests call them -> which."""
+        """Serve every endpoint of the catalog, and embedders: what requests call them -> which.
+
+        Answers are recorded in `sink`, if there is one.
+        """
         self.catalog = catalog
+        self.sink = sink
         self._loaders = loaders
         self._embedders_by_name = dict(embedders or {})
         self._names = {ref.path: name for name, ref in self._embedders_by_name.items()}
@@ -132,8 +141,7 @@ class House:
             Refused: its label does not admit the actor.
         """
         self._upkeep.begin()
-        async with self._deciding:
-            decision, endpoint, digest = await asyncio.to_thread(self._plan, name, actor)
+        decision, endpoint, digest = await self._decided(name, actor)
         owner = full(endpoint.ref)
         self._upkeep.forget_others(endpoint.ref)
         async with AsyncExitStack() as held:
@@ -262,14 +270,30 @@ class House:
             and decide(actor, "search", artifact.ref, record=False).allowed
         ]
 
+    async def _decided(self, name: str, actor: Actor) -> tuple[Decision, Endpoint, str]:
+        """Decide on the use of an endpoint; return with it the endpoint and its model's digest.
+
+        Where answers are recorded, a use that is allowed stands there and not in the audit log: so
+        it costs no write of its own, and what is read is remembered, so it needs no thread.
+        """
+        ref = self._named("endpoints", name) if self.sink else None
+        if ref:
+            decision = self.catalog.access.decide(actor, "use", ref, record=False)
+            if decision.allowed:
+                return decision, *self._made_of(decision.thing)
+        async with self._deciding:
+            return await asyncio.to_thread(self._plan, name, actor)
+
     def _plan(self, name: str, actor: Actor) -> tuple[Decision, Endpoint, str]:
         decision = self._admit("endpoint", name, actor)
-        ref = decision.thing
+        return decision, *self._made_of(decision.thing)
+
+    def _made_of(self, ref: Ref) -> tuple[Endpoint, str]:
         if _key(ref) not in self._read:
             endpoint = read_endpoint(self.catalog.get(ref))
             digest = self.catalog.get(endpoint.model).digest if endpoint.model else ""
             self._read[_key(ref)] = (endpoint, digest)
-        return decision, *self._read[_key(ref)]
+        return self._read[_key(ref)]
 
 
 def full(ref: Ref) -> str:

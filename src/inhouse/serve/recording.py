@@ -9,32 +9,43 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from dataclasses import replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from inhouse.core.artifact import Ref
 from inhouse.core.nouns import Trace
-from inhouse.core.protocols import Sink
+from inhouse.core.protocols import Piece, Sink
 from inhouse.serve.answer import Ending
 from inhouse.serve.house import Served
 
-Parts = AsyncGenerator[str | Ending, None]
+Part = str | Piece | Ending
+Parts = AsyncGenerator[Part, None]
 
 
-def asked(served: Served, request_id: str, route: str, request: Mapping[str, Any]) -> Trace:
-    """Return the record of a request that has come to an endpoint and has no answer yet."""
-    return Trace(
-        id=request_id,
-        at=time.time(),
-        actor=served.actor.name,
-        route=route,
-        state="open",
-        label=served.label,
-        endpoint=served.endpoint.ref,
-        model=served.model_name,
-        digest=served.digest,
-        request=request,
-    )
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request as it came: its id, the route, the body as JSON, and whether it is streamed."""
+
+    id: str
+    route: str
+    body: Mapping[str, Any]
+    streamed: bool
+    at: float = field(default_factory=time.time)
+
+    def trace(self, served: Served, number: int) -> Trace:
+        """Return the record of one of its answers, before there is any; the first has its id."""
+        return Trace(
+            id=f"{self.id}-{number}" if number else self.id,
+            at=self.at,
+            actor=served.actor.name,
+            route=self.route,
+            state="open",
+            label=served.label,
+            endpoint=served.endpoint.ref,
+            model=served.model_name,
+            digest=served.digest,
+            request=self.body,
+        )
 
 
 async def recorded(parts: Parts, sink: Sink, trace: Trace, *, streamed: bool) -> Parts:
@@ -46,32 +57,53 @@ async def recorded(parts: Parts, sink: Sink, trace: Trace, *, streamed: bool) ->
     Raises:
         StoreError: nothing can be recorded, so nothing is answered.
     """
-    text: list[str] = []
-    first: float | None = None
+    so_far = _SoFar()
     state = replace(trace, state="aborted")
     try:
         async with aclosing(parts):
             async for part in parts:
-                if isinstance(part, str):
-                    if first is None:
-                        first = time.time() - trace.at
-                        if streamed:
-                            await sink.record(trace)
-                    text.append(part)
-                    yield part
-                    continue
-                state = _ended(trace, part)
-                state = replace(state, answer="".join(text), **_times(trace, first))
-                await asyncio.shield(sink.record(state))
+                if isinstance(part, Ending):
+                    state = so_far.into(_ended(trace, part))
+                    await asyncio.shield(sink.record(state))
+                elif so_far.add(part) and streamed:
+                    await sink.record(trace)
                 yield part
     except Exception as error:
         state = replace(trace, state="failed", error=f"{type(error).__name__}: {error}")
         raise
     finally:
         if state.state in ("aborted", "failed"):
-            state = replace(state, answer="".join(text), **_times(trace, first))
             # Nobody waits for this answer any more; the record must not be cut off with it.
-            await asyncio.shield(sink.record(state))
+            await asyncio.shield(sink.record(so_far.into(state)))
+
+
+class _SoFar:
+    """What has been said of an answer, and when it began."""
+
+    def __init__(self) -> None:
+        self._texts: list[str] = []
+        self._calls: list[dict[str, Any]] = []
+        self._first: float | None = None
+
+    def add(self, part: str | Piece) -> bool:
+        """Take what came next; say whether it was the first."""
+        piece = Piece(part) if isinstance(part, str) else part
+        self._texts.append(piece.text)
+        self._calls += map(asdict, piece.calls)
+        begun = self._first is not None
+        self._first = self._first or time.time()
+        return not begun
+
+    def into(self, trace: Trace) -> Trace:
+        """Return a trace with all of it."""
+        first = self._first - trace.at if self._first else None
+        return replace(
+            trace,
+            answer="".join(self._texts),
+            first_token_seconds=first,
+            seconds=time.time() - trace.at,
+            extra={"tool_calls": self._calls} if self._calls else {},
+        )
 
 
 def _ended(trace: Trace, ending: Ending) -> Trace:
@@ -86,7 +118,3 @@ def _ended(trace: Trace, ending: Ending) -> Trace:
         prompt_tokens=ending.usage.prompt_tokens,
         completion_tokens=ending.usage.completion_tokens,
     )
-
-
-def _times(trace: Trace, first: float | None) -> dict[str, Any]:
-    return {"first_token_seconds": first, "seconds": time.time() - trace.at}

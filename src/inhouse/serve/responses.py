@@ -13,8 +13,9 @@ from inhouse.catalog.access import Access
 from inhouse.core.protocols import Piece, Usage
 from inhouse.serve.answer import answer
 from inhouse.serve.bodies import ResponseBody
-from inhouse.serve.choices import Choice, Event, Parts
+from inhouse.serve.choices import Choice, Event
 from inhouse.serve.house import Served
+from inhouse.serve.recording import Parts
 
 Status = Literal["in_progress", "completed", "incomplete"]
 
