@@ -13,14 +13,15 @@ from typing import cast
 
 from inhouse.catalog.access import Access
 from inhouse.core.label import Label
-from inhouse.core.nouns import Found, Message
+from inhouse.core.nouns import Found, Hit, Message
 from inhouse.core.protocols import Finish, LanguageModel, Piece, Retriever, Sampling, Usage
 from inhouse.serve.citation import Citation, cite, listing
+from inhouse.serve.endpoint import Serve
 from inhouse.serve.house import Served
 from inhouse.serve.prompt import Prompt, grounded, with_instructions
 from inhouse.serve.rewrite import rewritten
 from inhouse.serve.search import find, question
-from inhouse.serve.support import Gate, Trust, best, spans
+from inhouse.serve.support import ENOUGH, Gate, Trust, best, spans
 
 # Small models copy what they are shown in circles; SmolLM2-135M stops doing so at about this.
 REPETITION_PENALTY = 1.08
@@ -101,7 +102,7 @@ async def _grounded(
         instructions=settings.instructions,
         max_tokens=sampling.max_tokens,
     )
-    gate = (Gate if settings.check else Trust)(found.query, prompt.hits)
+    gate = _gate(settings, found.query, prompt.hits)
     lead = SUMMED_UP if extract else ""
     if extract:
         yield QUOTED + gate.quote()
@@ -121,6 +122,13 @@ async def _grounded(
     citations = cite(prompt.hits, gate.spans)
     yield SOURCES + listing(citations)
     yield replace(ending, citations=citations)
+
+
+def _gate(settings: Serve, query: str, hits: Sequence[Hit]) -> Gate:
+    """Return what lets an answer through; beside a quotation nothing may be made up."""
+    if not settings.check:
+        return Trust(query, hits)
+    return Gate(query, hits, enough=1.0 if settings.mode == "extract" else ENOUGH)
 
 
 async def _looked(
