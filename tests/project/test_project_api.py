@@ -17,6 +17,7 @@ from project_processes import started
 from small_project import inhouse, opened
 
 from inhouse.core.errors import NotSetUp, Refused
+from inhouse.core.protocols import Usage
 
 SECRET = "sk-7f3e91c2"
 
@@ -75,6 +76,7 @@ def test_an_answer_from_an_api_rests_on_our_sections(
         assert "".join(heard) == answered.text
         assert str(answered.label) == "buy-side"
         assert answered.citations
+        assert answered.usage == Usage(5, 2)
         assert keys == [f"Bearer {SECRET}"]
         with pytest.raises(Refused):
             project.ask("desk", "What is the price?", actor="cy")

@@ -203,6 +203,20 @@ def test_a_question_keeps_its_numbers(world: World) -> None:
         assert (ending.query == wanted) == kept
 
 
+def test_what_a_model_took_is_known_though_it_was_stopped(world: World) -> None:
+    settle(world, rewrite=True)
+    astray = "The moon is made of cheese. Elephants never forget a face. And so on, and so on."
+    for said, estimated in ((astray, True), ("Parents get ten weeks with pay.", False)):
+        _, ending = ask(world, PARENTS, says=[said])
+        double = world.double(world.base)
+        assert ending.usage.estimated == estimated
+        assert ending.usage.prompt_tokens == double.count(double.seen[-1][0])
+        assert ending.usage.completion_tokens >= 11, "words of two sentences, or what it tells"
+    _, ending = ask(world, TALK, says=["How long may parents stay away paid?", astray])
+    read = sum(double.count(messages) for messages, _ in double.seen[-2:])
+    assert (ending.usage.prompt_tokens, ending.usage.estimated) == (read, True)
+
+
 def test_a_first_turn_is_not_rewritten(world: World) -> None:
     settle(world, rewrite=True)
     ask(world, PARENTS)

@@ -18,7 +18,7 @@ from inhouse.core.protocols import Finish, LanguageModel, Piece, Retriever, Samp
 from inhouse.serve.citation import Citation, cite, listing
 from inhouse.serve.endpoint import Serve
 from inhouse.serve.house import Served
-from inhouse.serve.prompt import Prompt, grounded, with_instructions
+from inhouse.serve.prompt import Prompt, grounded, spent, with_instructions
 from inhouse.serve.rewrite import rewritten
 from inhouse.serve.search import find, question
 from inhouse.serve.support import ENOUGH, Gate, Trust, best, spans
@@ -158,11 +158,12 @@ def _refusal(found: Found, ending: Ending) -> Iterator[str | Ending]:
 async def _said(
     model: LanguageModel, prompt: Prompt, sampling: Sampling, gate: Gate
 ) -> AsyncGenerator[str | Piece, None]:
-    """Yield what of the model's answer passes the gate, and its last piece."""
-    last = Piece("", "stop")
+    """Yield what of the model's answer passes the gate, and its last piece, with the usage."""
+    last, came = Piece("", "stop"), 0
     stream = cast("AsyncGenerator[Piece, None]", model.chat(prompt.messages, sampling))
     async with aclosing(stream) as pieces:
         async for last in pieces:
+            came += bool(last.text)
             for text in gate.push(last.text):
                 if text:
                     yield text
@@ -170,7 +171,7 @@ async def _said(
                 break
     for text in gate.finish():
         yield text
-    yield last
+    yield replace(last, usage=spent(model, prompt.messages, last, pieces=came))
 
 
 def _ended(ending: Ending, last: Piece) -> Ending:
@@ -179,6 +180,7 @@ def _ended(ending: Ending, last: Piece) -> Ending:
     usage = Usage(
         ending.usage.prompt_tokens + more.prompt_tokens,
         ending.usage.completion_tokens + more.completion_tokens,
+        ending.usage.estimated or more.estimated,
     )
     return replace(ending, finish=last.finish or "stop", usage=usage)
 

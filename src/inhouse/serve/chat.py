@@ -97,6 +97,7 @@ def _provenance(served: Served, ending: Ending) -> dict[str, Any]:
         "query": ending.query,
         "support": ending.support,
         "refused": ending.refused,
+        "usage_estimated": ending.usage.estimated,
         "citations": [asdict(citation) for citation in ending.citations],
     }
 

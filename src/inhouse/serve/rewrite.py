@@ -16,6 +16,7 @@ from typing import cast
 from inhouse.core.errors import TooLong
 from inhouse.core.nouns import Message
 from inhouse.core.protocols import LanguageModel, Piece, Sampling, Usage
+from inhouse.serve.prompt import spent
 from inhouse.serve.support import END, words
 
 TASK = (
@@ -47,18 +48,19 @@ async def rewritten(model: LanguageModel, messages: Sequence[Message]) -> tuple[
         return "", Usage(0, 0)
     said = "\n".join(f"{m.role}: {m.content.strip()[-TURN_LETTERS:]}" for m in turns)
     asked = (Message("system", TASK), Message("user", f"{said}\n\nThe last question, rewritten:"))
-    text, last = "", Piece("", "stop")
+    parts, last = [], Piece("", "stop")
     stream = cast("AsyncGenerator[Piece, None]", model.chat(asked, SAMPLING))
     try:
         async with aclosing(stream) as pieces:
             async for last in pieces:
-                text += last.text
+                if last.text:
+                    parts.append(last.text)
     except TooLong:
-        text = ""
-    found = " ".join(text.split()).strip("\"'“”")
+        return "", Usage(0, 0)
+    found = " ".join("".join(parts).split()).strip("\"'“”")
     mine = [m.content.strip()[-TURN_LETTERS:] for m in turns if m.role == "user"]
     usable = last.finish == "stop" and _asks(found, mine)
-    return found if usable else "", last.usage or Usage(0, 0)
+    return found if usable else "", spent(model, asked, last, pieces=len(parts))
 
 
 def _asks(found: str, turns: Sequence[str]) -> bool:
