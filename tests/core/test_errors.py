@@ -21,6 +21,7 @@ TREE = [
     (errors.TooLong(12, 10), 2, 400),
     (errors.StoreError("What.", "Fix."), 1, 500),
     (errors.Corrupt("What.", "Fix."), 1, 500),
+    (errors.NotSetUp("What.", "Fix."), 2, 503),
     (errors.EngineStopped(), 1, 503),
     (errors.ProviderError("What.", "Fix."), 1, 502),
 ]

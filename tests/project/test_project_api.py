@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from project_processes import started
 from small_project import inhouse, opened
 
-from inhouse.core.errors import BadInput, Refused
+from inhouse.core.errors import NotSetUp, Refused
+from inhouse.core.protocols import Usage
 from inhouse.project.release import release
 
 SECRET = "sk-7f3e91c2"
@@ -75,6 +79,7 @@ def test_an_answer_from_an_api_rests_on_our_sections(
         assert "".join(heard) == answered.text
         assert str(answered.label) == "buy-side"
         assert answered.citations
+        assert answered.usage == Usage(5, 2)
         assert keys == [f"Bearer {SECRET}"]
         with pytest.raises(Refused):
             project.ask("desk", "What is the price?", actor="cy")
@@ -94,7 +99,7 @@ def test_the_key_is_kept_nowhere(file: Path, monkeypatch: pytest.MonkeyPatch):
 
 def test_a_missing_key_is_one_sentence(file: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("SMALL_KEY", raising=False)
-    with opened(file) as project, pytest.raises(BadInput) as raised:
+    with opened(file) as project, pytest.raises(NotSetUp) as raised:
         project.ask("desk", "What is the price?")
     assert raised.value.what == "endpoints/desk needs the environment variable SMALL_KEY."
     assert "export SMALL_KEY=" in raised.value.fix
@@ -104,7 +109,38 @@ def test_a_missing_key_is_one_sentence(file: Path, monkeypatch: pytest.MonkeyPat
     assert "Traceback" not in asked.stderr
 
 
+def test_a_server_says_which_keys_are_missing(file: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("SMALL_KEY", raising=False)
+    with started("serve", "--port", "0", cwd=file.parent) as server:
+        said = server.until("warning: ")
+        assert "endpoints/desk" in said
+        assert "SMALL_KEY" in said
+    with started("serve", "--port", "0", "--json", cwd=file.parent, SMALL_KEY="k") as server:
+        assert json.loads(server.until('"url"'))["missing_keys"] == {}
+
+
+def test_who_asks_over_http_cannot_mend_a_missing_key(file: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("SMALL_KEY", raising=False)
+    made = inhouse("keys", "create", "--actor", "ana", "--json", cwd=file.parent).stdout
+    with started("serve", "--port", "0", "--json", cwd=file.parent) as server:
+        about = json.loads(server.until('"url"'))
+        assert about["missing_keys"] == {"desk": "SMALL_KEY"}
+        asked = urllib.request.Request(
+            f"{about['url']}/v1/chat/completions",
+            b'{"model": "desk", "messages": [{"role": "user", "content": "What is the price?"}]}',
+            {"Authorization": f"Bearer {json.loads(made)['key']}"},
+        )
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(asked, timeout=60)
+        with refused.value as answer:
+            error = json.load(answer)["error"]
+    assert (answer.status, error["type"], error["code"]) == (503, "server_error", "not_set_up")
+    assert "SMALL_KEY" in error["message"]
+
+
 def test_a_key_of_none_is_no_key(file: Path, keys: list[str | None]):
     with opened(file) as project:
         assert project.ask("open", "What is the price?").text == "Seven."
     assert keys == [None]
+    asked = inhouse("ask", "open", "What is the price?", cwd=file.parent)
+    assert asked.stdout.endswith("\n\necho; the answer carries the label open\n")

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
-from serve_world import World
+from serve_world import World, section
 
 from inhouse.core.access import Actor
 from inhouse.core.artifact import Ref
@@ -113,7 +113,7 @@ def test_a_quote_is_what_the_sentence_rests_on(world: World) -> None:
     text, ending = ask(world, [Message("user", "sick parents")], says=says)
     assert quotes(ending) == {1: "Parents get ten weeks.", 2: "Sick people and parents rest."}
     text, ending = ask(world, PARENTS, says=["Parents all get ten weeks."])
-    assert text.startswith("Parents all get ten weeks. [1] ")
+    assert text.startswith("Parents all get ten weeks. [1]\n\nSources:")
     assert quotes(ending) == {1: "Parents get ten weeks."}
 
 
@@ -141,10 +141,12 @@ def test_a_summary_of_the_section_is_added_if_it_passes(world: World) -> None:
     text, ending = ask(world, PARENTS, says=["The pay of parents lasts ten weeks on Friday."])
     assert f"[1]{SUMMED_UP}The pay of parents" not in text, "Friday is nowhere said"
     text, ending = ask(world, PARENTS, says=["With pay, parents get weeks."])
-    assert (
-        f"Parents get ten weeks. With pay. [1]{SUMMED_UP}With pay, parents get weeks. [1] " in text
-    )
-    assert quotes(ending) == {1: "Parents get ten weeks. With pay."}
+    assert SUMMED_UP not in text, "that was quoted"
+    long = f"Parents get {'ten weeks, ' * 6}with pay.\n\nTheir manager is told a month before."
+    world.engines.retriever_double.sections = [section(world.handbook, 0, "Parental", long)]
+    text, ending = ask(world, PARENTS, says=["A month before, the manager is told by parents."])
+    assert f"with pay. [1]{SUMMED_UP}A month before, the manager is told by parents. [1]\n" in text
+    assert quotes(ending) == {1: long}
 
 
 def test_a_later_turn_is_searched_with_those_before(world: World) -> None:
@@ -169,13 +171,51 @@ def test_a_model_that_can_makes_the_question_stand_alone(world: World) -> None:
 
 @pytest.mark.parametrize(
     "absurd",
-    ["", " ", "I'm sorry, I cannot rewrite.", "parents " * 60, "The moon is made of old cheese"],
+    [
+        "",
+        " ?",
+        "I'm sorry, could you say paid parents?",
+        "May parents stay away paid? " * 2,
+        "parents paid " * 60 + "?",
+        "The moon is made of old cheese",
+        "Ten weeks. The answer is: ten weeks paid.",
+        "Parents may stay away paid.",
+        "May parents stay away paid ten weeks?",
+        "May parents stay away paid 10 weeks?",
+        "May parents stay away?",
+        "May parents not stay away paid?",
+    ],
 )
-def test_an_absurd_question_is_not_looked_for(world: World, absurd: str) -> None:
+def test_what_is_not_the_question_in_words_of_the_user_is_not_looked_for(
+    world: World, absurd: str
+) -> None:
     settle(world, rewrite=True)
     _, ending = ask(world, TALK, says=[absurd])
     assert ending.query == "And paid?"
     assert world.engines.retriever_double.asked[0][1] == TALK[:-1]
+
+
+def test_a_question_keeps_its_numbers(world: World) -> None:
+    settle(world, rewrite=True)
+    talk = [*TALK[:-1], Message("user", "And what about 100000 euros?")]
+    for said, kept in (("100000", True), ("100009", False)):
+        wanted = f"How long may parents stay away for {said} euros?"
+        _, ending = ask(world, talk, says=[wanted])
+        assert (ending.query == wanted) == kept
+
+
+def test_what_a_model_took_is_known_though_it_was_stopped(world: World) -> None:
+    settle(world, rewrite=True)
+    astray = "The moon is made of cheese. Elephants never forget a face. And so on, and so on."
+    for said, estimated in ((astray, True), ("Parents get ten weeks with pay.", False)):
+        _, ending = ask(world, PARENTS, says=[said])
+        double = world.double(world.base)
+        assert ending.usage.estimated == estimated
+        assert ending.usage.prompt_tokens == double.count(double.seen[-1][0])
+        assert ending.usage.completion_tokens >= 11, "words of two sentences, or what it tells"
+    _, ending = ask(world, TALK, says=["How long may parents stay away paid?", astray])
+    read = sum(double.count(messages) for messages, _ in double.seen[-2:])
+    assert (ending.usage.prompt_tokens, ending.usage.estimated) == (read, True)
 
 
 def test_a_first_turn_is_not_rewritten(world: World) -> None:

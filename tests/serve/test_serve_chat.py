@@ -37,6 +37,7 @@ def test_whole_answer(world: World, client: Clients) -> None:
     assert ours["model"] == f"models/analyst@{world.analyst.version}"
     assert ours["label"] == "buy-side"
     assert ours["citations"] == []
+    assert ours["usage_estimated"] is False
 
 
 def test_streamed_answer(client: Clients) -> None:

@@ -34,13 +34,13 @@ def said(answer: str, question: str = QUESTION, size: int = 3) -> list[str]:
 
 def test_a_borne_out_sentence_passes_with_its_number() -> None:
     assert said("Visitors park in the yard behind the mill.") == [
-        "Visitors park in the yard behind the mill. [1] "
+        "Visitors park in the yard behind the mill. [1]"
     ]
 
 
 def test_an_invented_sentence_is_left_out() -> None:
     heard = said("Visitors park behind the mill in the yard. The fee is nine euros per hour there.")
-    assert heard == ["Visitors park behind the mill in the yard. [1] "]
+    assert heard == ["Visitors park behind the mill in the yard. [1]"]
 
 
 def test_an_invented_number_is_left_out() -> None:
@@ -99,6 +99,26 @@ def test_a_quotation_need_not_be_said_again() -> None:
     assert not list(gate.push("Visitors park in the yard behind the mill. "))
 
 
+def test_sentences_stand_apart_and_nothing_trails() -> None:
+    heard = said("Visitors park in the yard. The old crane stands behind the mill. ")
+    assert "".join(heard) == (
+        "Visitors park in the yard. [1] The old crane stands behind the mill. [1]"
+    )
+
+
+def test_beside_a_quotation_every_word_must_stand_in_the_section() -> None:
+    leave = "Parents get ten weeks of paid leave, and that holds for all of them alike."
+    text = f"{leave}\n\nManagers are told first."
+    for sentence, heard in (
+        ("Managers are told of the leave first.", 1),
+        ("Managers of the company are told of the leave first.", 0),
+        ("Parents get ten weeks of paid leave first.", 0),
+    ):
+        gate = Gate("How long is leave?", [hit("Leave", text)], enough=1.0)
+        assert "Managers" not in gate.quote()
+        assert len([*gate.push(sentence), *gate.finish()]) == heard, sentence
+
+
 def test_a_trusted_model_says_what_it_likes() -> None:
     gate = Trust(QUESTION, HITS)
     assert [*gate.push("The moon. "), *gate.finish()] == ["The moon. "]
@@ -145,4 +165,4 @@ def test_spans_stay_inside(passage: str, question: str) -> None:
 @given(st.text(max_size=300), st.integers(1, 20))
 def test_nothing_unsupported_gets_through(answer: str, size: int) -> None:
     for text in said(answer, size=size):
-        assert text.endswith(("[1] ", "[2] "))
+        assert text.endswith(("[1]", "[2]"))

@@ -53,8 +53,10 @@ def ask(
         )
         return
     print()
-    model = f"{answered.model.partition('@')[0]}, digest {answered.digest[:12]}"
-    said = f"{model}; the answer carries the label {answered.label}"
+    digest = f", digest {answered.digest[:12]}" if answered.digest else ""
+    said = (
+        f"{answered.model.partition('@')[0]}{digest}; the answer carries the label {answered.label}"
+    )
     console.print(f"\n[dim]{escape(said)}[/]")
 
 

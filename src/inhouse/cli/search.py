@@ -37,10 +37,10 @@ def search(
         )
         return
     for number, hit in enumerate(found.hits, 1):
-        place = f"{hit.section.document}#{hit.section.anchor}"
+        anchor = f"#{hit.section.anchor}" if hit.section.anchor else ""
         heading = " › ".join(hit.section.headings)
         console.print(f"[bold]{number}. {escape(heading)}[/]  {hit.score:.2f}")
-        console.print(f"   [dim]{escape(place)}[/]")
+        console.print(f"   [dim]{escape(hit.section.document + anchor)}[/]")
         words = " ".join(hit.passage.split())
         console.print(f"   {escape(words[:SHOWN])}{'…' if len(words) > SHOWN else ''}")
     if not found.hits:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+from collections.abc import Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from inhouse.cli.options import FILE, AsJson, ProjectFile, opened
-from inhouse.cli.terminal import console
+from inhouse.cli.terminal import console, stderr
 
 if TYPE_CHECKING:
     from inhouse.serve.server import Listening
@@ -34,17 +36,27 @@ def serve(
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     with opened(project) as house:
         names = list(house.config.endpoints)
+        missing = {name: key for name, key in house.keys.items() if not os.environ.get(key)}
 
         def ready(listening: Listening) -> None:
             if as_json:
                 # One line, at once: whoever started the server waits for it.
                 about = {"url": listening.url, "port": listening.port, "endpoints": names}
-                print(json.dumps(about), flush=True)
+                print(json.dumps({**about, "missing_keys": missing}), flush=True)
             else:
+                _warn(missing)
                 _greet(listening.url, names)
 
         with closing(recorder(house)) as sink:
             run_server(create_app(house.house(sink)), host=host, port=port, ready=ready)
+
+
+def _warn(missing: Mapping[str, str]) -> None:
+    for name, variable in missing.items():
+        stderr.print(
+            f"[yellow]warning:[/] endpoints/{name} cannot answer: the environment variable "
+            f"{variable} is not set"
+        )
 
 
 def _greet(url: str, names: list[str]) -> None:

@@ -12,6 +12,7 @@ InhouseError                  exit 1, HTTP 500
 │   └── TooLong               the prompt does not fit the model's context
 ├── StoreError                the store cannot be written or read
 │   └── Corrupt               bytes do not match their digest
+├── NotSetUp                  exit 2, HTTP 503: only the operator can mend it
 ├── EngineStopped             HTTP 503: a model's process has ended; the next request starts it
 └── ProviderError             HTTP 502: somebody else's API failed or timed out
 """
@@ -137,6 +138,14 @@ class Corrupt(StoreError):
     """Stored bytes do not match their digest."""
 
     code = "corrupt"
+
+
+class NotSetUp(InhouseError):
+    """Something is not set up here; only the operator can mend it, not who asks over HTTP."""
+
+    exit_code = 2
+    status = 503
+    code = "not_set_up"
 
 
 class EngineStopped(InhouseError):

@@ -11,7 +11,7 @@ from weakref import WeakValueDictionary
 from inhouse.catalog import Catalog
 from inhouse.core.access import Actor, Decision
 from inhouse.core.artifact import Ref
-from inhouse.core.errors import BadInput
+from inhouse.core.errors import NotSetUp
 from inhouse.core.nouns import Endpoint
 from inhouse.core.protocols import Embedder, LanguageModel
 from inhouse.knowledge.search import GuardedSearch, KnowledgeBase
@@ -42,7 +42,7 @@ class Loaders:
         """Open somebody's API.
 
         Raises:
-            BadInput: the environment variable with its key is not set.
+            NotSetUp: the environment variable with its key is not set.
         """
         from inhouse.models.remote import Provider, RemoteModel
 
@@ -50,9 +50,9 @@ class Loaders:
         variable = self._keys.get(endpoint.ref.name)
         key = os.environ.get(variable) if variable else None
         if variable and not key:
-            raise BadInput(
+            raise NotSetUp(
                 f"{endpoint.ref.path} needs the environment variable {variable}.",
-                f"Set it to the provider's key: export {variable}=…",
+                f"Set it to the provider's key before the start: export {variable}=…",
             )
         return RemoteModel(api["name"], Provider(api["url"], api["name"], key=key))
 

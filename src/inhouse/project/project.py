@@ -187,6 +187,15 @@ class Project:
             self.catalog.access.set_label(recipe.ref, own, by=self.actor_name)
         return self.catalog.make(recipe, by=self.actor_name, progress=progress)
 
+    @property
+    def keys(self) -> Mapping[str, str]:
+        """The environment variables with the keys of APIs, by endpoint."""
+        return {
+            name: endpoint.model.key.strip("${}")
+            for name, endpoint in self.config.endpoints.items()
+            if isinstance(endpoint.model, Api) and endpoint.model.key
+        }
+
     def house(self, sink: Sink | None = None) -> House:
         """Return the house over this project's store: what the server serves.
 
@@ -195,15 +204,10 @@ class Project:
         from inhouse.project.loaders import Loaders
         from inhouse.serve.house import House
 
-        keys = {
-            name: endpoint.model.key.strip("${}")
-            for name, endpoint in self.config.endpoints.items()
-            if isinstance(endpoint.model, Api) and endpoint.model.key
-        }
         embedders = {base.embed for base in self.config.knowledge.values()}
         return House(
             self.catalog,
-            Loaders(self.catalog, keys),
+            Loaders(self.catalog, self.keys),
             embedders={
                 path.removeprefix("models/"): Ref.parse(f"{path}/{EMBEDDER}")
                 for path in sorted(embedders)

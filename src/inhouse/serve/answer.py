@@ -13,13 +13,14 @@ from typing import cast
 
 from inhouse.catalog.access import Access
 from inhouse.core.label import Label
-from inhouse.core.nouns import Found, Message
+from inhouse.core.nouns import Found, Hit, Message
 from inhouse.core.protocols import Finish, LanguageModel, Piece, Retriever, Sampling, Usage
 from inhouse.models.engine import Capabilities, check_capable
 from inhouse.serve.citation import Citation, cite, listing
-from inhouse.serve.gate import Gate, Trust, best, spans
+from inhouse.serve.endpoint import Serve
+from inhouse.serve.gate import ENOUGH, Gate, Trust, best, spans
 from inhouse.serve.house import Served
-from inhouse.serve.prompt import Prompt, grounded, with_instructions
+from inhouse.serve.prompt import Prompt, grounded, spent, with_instructions
 from inhouse.serve.rewrite import rewritten
 from inhouse.serve.search import find, question
 
@@ -123,7 +124,7 @@ async def _grounded(
         instructions=settings.instructions,
         max_tokens=sampling.max_tokens,
     )
-    gate = (Gate if settings.check else Trust)(found.query, prompt.hits)
+    gate = _gate(settings, found.query, prompt.hits)
     lead = SUMMED_UP if extract else ""
     if extract:
         yield QUOTED + gate.quote()
@@ -143,6 +144,13 @@ async def _grounded(
     citations = cite(prompt.hits, gate.spans)
     yield SOURCES + listing(citations)
     yield replace(ending, citations=citations)
+
+
+def _gate(settings: Serve, query: str, hits: Sequence[Hit]) -> Gate:
+    """Return what lets an answer through; beside a quotation nothing may be made up."""
+    if not settings.check:
+        return Trust(query, hits)
+    return Gate(query, hits, enough=1.0 if settings.mode == "extract" else ENOUGH)
 
 
 async def _looked(
@@ -172,11 +180,12 @@ def _refusal(found: Found, ending: Ending) -> Iterator[str | Ending]:
 async def _said(
     model: LanguageModel, prompt: Prompt, sampling: Sampling, gate: Gate
 ) -> AsyncGenerator[str | Piece, None]:
-    """Yield what of the model's answer passes the gate, and its last piece."""
-    last = Piece("", "stop")
+    """Yield what of the model's answer passes the gate, and its last piece, with the usage."""
+    last, came = Piece("", "stop"), 0
     stream = cast("AsyncGenerator[Piece, None]", model.chat(prompt.messages, sampling))
     async with aclosing(stream) as pieces:
         async for last in pieces:
+            came += bool(last.text)
             for text in gate.push(last.text):
                 if text:
                     yield text
@@ -184,7 +193,7 @@ async def _said(
                 break
     for text in gate.finish():
         yield text
-    yield last
+    yield replace(last, usage=spent(model, prompt.messages, last, pieces=came))
 
 
 def _ended(ending: Ending, last: Piece) -> Ending:
@@ -193,6 +202,7 @@ def _ended(ending: Ending, last: Piece) -> Ending:
     usage = Usage(
         ending.usage.prompt_tokens + more.prompt_tokens,
         ending.usage.completion_tokens + more.completion_tokens,
+        ending.usage.estimated or more.estimated,
     )
     return replace(ending, finish=last.finish or "stop", usage=usage, unmet=last.unmet)
 

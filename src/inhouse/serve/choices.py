@@ -62,6 +62,7 @@ class Choice:
             "support": ending.support,
             "refused": ending.refused,
             "unmet": ending.unmet,
+            "usage_estimated": ending.usage.estimated,
             "citations": [asdict(citation) for citation in ending.citations],
         }
 

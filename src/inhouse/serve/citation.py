@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from inhouse.core.nouns import Hit, Section
 from inhouse.serve.gate import Span
@@ -51,12 +52,15 @@ def _citation(number: int, hit: Hit, span: Span) -> Citation:
 
 
 def link(section: Section) -> str:
-    """Return what opens a document at a section; PDF viewers know pages by ``#page=3``."""
-    document, anchor = section.document, section.anchor
+    """Return the relative address of a document at a section, as it stands in a URL.
+
+    PDF viewers know pages by ``#page=3``.
+    """
+    document, anchor = quote(section.document), section.anchor
     page = re.fullmatch(r"page-(\d+)(-\d+)?", anchor)
     if page and document.lower().endswith(".pdf"):
         return f"{document}#page={page[1]}"
-    return f"{document}#{anchor}" if anchor else document
+    return f"{document}#{quote(anchor)}" if anchor else document
 
 
 def listing(citations: Sequence[Citation]) -> str:

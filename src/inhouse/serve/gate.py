@@ -24,6 +24,9 @@ ENOUGH = 0.65
 CLOSE = 0.7
 """How well a section must fit the question, next to the best, to bear out an answer."""
 
+ADDED = 0.25
+"""Share of a sentence's words that must not stand in a quotation before it."""
+
 FEWEST_WORDS = 3
 PATIENCE = 2
 QUOTED_WORDS = 60
@@ -54,11 +57,13 @@ IDLE = frozenset(
 class Gate:
     """Takes an answer piece by piece and gives back the sentences that the sections bear out.
 
-    `spans` says of each section that something rests on, by number from 1, where in its passage.
+    `enough` is the share of a sentence's words that must stand in one section. `spans` says of
+    each section that something rests on, by number from 1, where in its passage.
     """
 
-    def __init__(self, question: str, hits: Sequence[Hit]) -> None:
+    def __init__(self, question: str, hits: Sequence[Hit], *, enough: float = ENOUGH) -> None:
         self._hits = hits
+        self._enough = enough
         self._question = words(question)
         self._fits = [_fits(self._question, hit) for hit in hits]
         self._texts = [
@@ -71,6 +76,7 @@ class Gate:
         self.spans: dict[int, Span] = {}
         self.abstained = False
         self._said: list[frozenset[str]] = []
+        self._quoted: frozenset[str] = frozenset()
         self._rest = ""
         self._misses = 0
 
@@ -92,12 +98,15 @@ class Gate:
             yield from self._judge(self._rest)
 
     def quote(self) -> str:
-        """Return a part of the nearest section, word for word; it need not be said again."""
+        """Return a part of the nearest section, word for word.
+
+        What is let through afterwards adds to it.
+        """
         number = self._fits.index(max(self._fits)) + 1
         passage = self._hits[number - 1].passage
         start, end = quotation(self._question, passage)
         self._rest_on(number, (start, end))
-        self._said += [words(passage[a:b]) for a, b in _parts(passage, start, end)]
+        self._quoted = words(passage[start:end])
         return f"{passage[start:end]} [{number}]"
 
     def _judge(self, sentence: str) -> Iterator[str]:
@@ -109,13 +118,15 @@ class Gate:
         # What only says the question or a heading again is no answer.
         known = self._question | words(" ".join(self._hits[best].section.headings))
         tells = len(said) >= FEWEST_WORDS and not said <= known
-        new = not any(said <= before for before in self._said)
-        borne_out = shares[best] >= ENOUGH and not contradicts(sentence, self._texts[best])
+        adds = len(said - self._quoted) >= ADDED * len(said)
+        new = adds and not any(said <= before for before in self._said)
+        borne_out = shares[best] >= self._enough and not contradicts(sentence, self._texts[best])
         if new and tells and borne_out:
             self._misses = 0
+            gap = " " if self._said else ""
             self._said.append(said)
             self._rest_on(best + 1, basis(said, self._hits[best].passage))
-            yield f"{sentence.strip()} [{best + 1}] "
+            yield f"{gap}{sentence.strip()} [{best + 1}]"
         else:
             self._misses += 1
             self.abstained |= bool(NO_ANSWER.search(sentence.lower()))

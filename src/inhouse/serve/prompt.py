@@ -1,4 +1,7 @@
-"""Puts found sections before a model: numbered, fenced as data, as many as its context holds."""
+"""Puts found sections before a model: numbered, fenced as data, as many as its context holds.
+
+The tokens that an answer took are estimated here if the model does not tell.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from typing import Protocol, runtime_checkable
 
 from inhouse.core.errors import TooLong
 from inhouse.core.nouns import Hit, Message
-from inhouse.core.protocols import NEW_TOKENS, LanguageModel
+from inhouse.core.protocols import NEW_TOKENS, LanguageModel, Piece, Usage
 
 RULES = (
     "You answer questions from the documents you are given, briefly and in your own words. What "
@@ -79,6 +82,15 @@ def grounded(
     if not shown:
         raise TooLong(needed, room)
     return prompt
+
+
+def spent(model: LanguageModel, messages: Sequence[Message], last: Piece, *, pieces: int) -> Usage:
+    """Return the tokens of an answer, of which the last piece that came is known.
+
+    Many APIs tell only at the end. One that was stopped before is taken to have written a token
+    with each piece.
+    """
+    return last.usage or Usage(_count(model, messages), pieces, estimated=True)
 
 
 def _compose(

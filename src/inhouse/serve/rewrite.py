@@ -1,7 +1,9 @@
 """Asks a model to make the last question of a conversation stand alone, for the search.
 
-Only a model that can do it should be asked. What it says is used if it looks like that question;
-otherwise the search does without, see `inhouse.core.protocols.Retriever`.
+Only a model that can do it should be asked. What it says is used if it is that question in words
+of the user: how well an answer is supported is measured for it, and a model that puts an invention
+in could find support for it. Otherwise the search does without, see
+`inhouse.core.protocols.Retriever`.
 """
 
 from __future__ import annotations
@@ -14,51 +16,59 @@ from typing import cast
 from inhouse.core.errors import TooLong
 from inhouse.core.nouns import Message
 from inhouse.core.protocols import LanguageModel, Piece, Sampling, Usage
-from inhouse.serve.gate import words
+from inhouse.serve.gate import END, words
+from inhouse.serve.prompt import spent
 
 TASK = (
     "Rewrite the last question of the user as one question that can be understood without the "
-    "conversation. Keep its meaning and its language, and add nothing that was not said. Do not "
-    "answer it. Write the question and nothing else."
+    "conversation. Keep its meaning, its language and its words, and add only words that the user "
+    "said. Do not answer it. Write the question, with its question mark, and nothing else."
 )
 SAMPLING = Sampling(max_tokens=96)
 TURNS, TURN_LETTERS = 8, 600
 LONGEST = 300
-KNOWN = 0.5
-REFUSES = re.compile(
-    r"\b(?:i(?:'m| am) (?:sorry|unable)|i (?:cannot|can't)|as an ai)\b", re.IGNORECASE
+ASKS = ("?", "？", "؟")
+DIGITS = re.compile(r"\d+")
+LIGHT = words(
+    "about also am another any been being but did else ever get gets got had having he her hers "
+    "him his just many me much my one ones other others our please same she should so such tell "
+    "them then those too us we were whose would d ll m re s ve"
 )
+"""Words that point or join: a question may lose them or gain them and stay the same."""
 
 
 async def rewritten(model: LanguageModel, messages: Sequence[Message]) -> tuple[str, Usage]:
     """Return the last question made to stand alone, and the tokens that it took.
 
-    The question is empty if there is nothing to complete it from, or if the model said nothing,
-    too much, a refusal, or something else.
+    The question is empty if there is nothing to complete it from, or if the model said anything
+    else than the last question in words of the user.
     """
     turns = [m for m in messages if m.role in ("user", "assistant")][-TURNS:]
     if len(turns) < 2:
         return "", Usage(0, 0)
     said = "\n".join(f"{m.role}: {m.content.strip()[-TURN_LETTERS:]}" for m in turns)
     asked = (Message("system", TASK), Message("user", f"{said}\n\nThe last question, rewritten:"))
-    text, last = "", Piece("", "stop")
+    parts, last = [], Piece("", "stop")
     stream = cast("AsyncGenerator[Piece, None]", model.chat(asked, SAMPLING))
     try:
         async with aclosing(stream) as pieces:
             async for last in pieces:
-                text += last.text
+                if last.text:
+                    parts.append(last.text)
     except TooLong:
-        text = ""
-    found = " ".join(text.split()).strip("\"'“”")
-    usable = last.finish == "stop" and _usable(found, said)
-    return found if usable else "", last.usage or Usage(0, 0)
+        return "", Usage(0, 0)
+    found = " ".join("".join(parts).split()).strip("\"'“”")
+    mine = [m.content.strip()[-TURN_LETTERS:] for m in turns if m.role == "user"]
+    usable = last.finish == "stop" and _asks(found, mine)
+    return found if usable else "", spent(model, asked, last, pieces=len(parts))
 
 
-def _usable(found: str, said: str) -> bool:
-    """Say whether a text can be the question of a conversation in other words."""
-    told = words(found)
-    return (
-        0 < len(found) <= LONGEST
-        and not REFUSES.search(found)
-        and len(told & words(said)) >= KNOWN * max(len(told), 1)
-    )
+def _asks(found: str, turns: Sequence[str]) -> bool:
+    """Say whether a text is one question that keeps the words of a user's last and adds no others.
+
+    Its words may be those of any of the user's turns, and so must be its numbers.
+    """
+    said, told, last = " ".join(turns), words(found) - LIGHT, words(turns[-1]) - LIGHT
+    one = found.endswith(ASKS) and len(found) <= LONGEST and not END.search(found)
+    numbers = set(DIGITS.findall(found)) <= set(DIGITS.findall(said))
+    return one and numbers and bool(told) and last <= told <= words(said)
