@@ -247,8 +247,10 @@ class Project:
         Raises:
             NotFound: one of them is not in the project or has not been made.
             Refused: whoever acts may not read the whole of both.
+            BadInput: the suite asks for other sections altogether.
         """
         from inhouse.evaluate import answerability, search
+        from inhouse.knowledge.schema import places
         from inhouse.project.loaders import Loaders
 
         questions = self.catalog.get(self._made("suites", suite))
@@ -259,9 +261,11 @@ class Project:
         access = self.catalog.access
         for ref in parents.values():
             access.decide(access.actor(self.actor_name), "read", ref).require()
-        kinds = {"retrieval": search.stage, "answerability": answerability.stage}
-        stage = kinds[questions.summary["kind"]](
-            Loaders(self.catalog, {}).retriever(parents["knowledge"])
+        retriever = Loaders(self.catalog, {}).retriever(parents["knowledge"])
+        stage = (
+            search.stage(retriever, places)
+            if questions.summary["kind"] == "retrieval"
+            else answerability.stage(retriever)
         )
         name = f"{parents['knowledge'].name}.{parents['suite'].name}"
         edges = tuple(Edge(role, ref) for role, ref in parents.items())
