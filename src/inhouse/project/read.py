@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import reprlib
 import typing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from itertools import combinations
 from pathlib import Path
@@ -17,6 +17,7 @@ from pydantic import BaseModel, Tag, ValidationError
 
 from inhouse.core.errors import ProjectError, nearest
 from inhouse.core.label import Label
+from inhouse.models.builtin import BUILTINS, Kind
 from inhouse.project.schema import Adapted, Model, ProjectFile
 from inhouse.project.source import Source, parse
 
@@ -37,6 +38,8 @@ def read(file: Path) -> tuple[ProjectFile, Source]:
         raise _explain(source, error) from None
     _check_people(project, source)
     _check_references(project, source)
+    _check_kinds(project, source)
+    _check_effects(project, source)
     return project, source
 
 
@@ -216,3 +219,57 @@ def _check_references(project: ProjectFile, source: Source) -> None:
             f"these entries go in a circle: {' -> '.join(reversed(circle))}.",
             "Take one of them out of the other's 'from'.",
         ) from None
+
+
+KINDS: Mapping[str | int, Kind] = {"base": "embedder", "embed": "embedder", "model": "language"}
+CALLED: Mapping[Kind, str] = {"embedder": "an embedder", "language": "a language model"}
+
+
+def _check_kinds(project: ProjectFile, source: Source) -> None:
+    """Refuse a model in the place of another kind, as far as its kind is known beforehand."""
+    for wanted in references(project).values():
+        for place, ref in wanted:
+            kind = KINDS.get(place[-1])
+            entry = project.models.get(ref.partition("/")[2])
+            if kind is None or entry is None:
+                continue
+            found = _kind(entry) or kind
+            if found != kind:
+                what = f"{ref!r} is {CALLED[found]}, and {CALLED[kind]} is wanted here."
+                raise source.error(place, what, f"Name {CALLED[kind]}.")
+
+
+def _kind(model: Model | Adapted) -> Kind | None:
+    if isinstance(model, Adapted):
+        return "embedder"
+    known = BUILTINS.get(model.source)
+    return known.kind if known else None
+
+
+GROUNDED = ("top", "check", "mode", "support", "rewrite")
+
+
+def _check_effects(project: ProjectFile, source: Source) -> None:
+    """Refuse keys that would change nothing where they stand."""
+    embedders = {
+        ref
+        for wanted in references(project).values()
+        for place, ref in wanted
+        if KINDS.get(place[-1]) == "embedder"
+    }
+    for name, model in project.models.items():
+        embeds = _kind(model) == "embedder" or f"models/{name}" in embedders
+        if embeds and "precision" in model.model_fields_set:
+            raise source.error(
+                ("models", name, "precision"),
+                "'precision' changes nothing here: this is an embedder.",
+                "Take it out; it is for language models.",
+            )
+    for name, endpoint in project.endpoints.items():
+        idle = [key for key in GROUNDED if key in endpoint.model_fields_set]
+        if idle and not endpoint.knowledge:
+            raise source.error(
+                ("endpoints", name, idle[0]),
+                f"{idle[0]!r} changes nothing at an endpoint without knowledge.",
+                "Take it out, or name a knowledge.",
+            )

@@ -177,7 +177,7 @@ class Endpoint(Entry):
     knowledge: Text | None = Field(
         default=None, description="knowledge/NAME that grounds the answers."
     )
-    top: Annotated[int, Field(ge=1, le=50)] = Field(
+    top: Annotated[int, Field(ge=1, le=50, strict=True)] = Field(
         default=5, description="How many sections an answer may stand on."
     )
     instructions: str = Field(default="", description="Added to the system prompt.")
@@ -189,7 +189,7 @@ class Endpoint(Entry):
         default="compose",
         description="compose: write from the sections. extract: quote the best one, and sum it up.",
     )
-    support: Annotated[float, Field(ge=0, le=1)] = Field(
+    support: Annotated[float, Field(ge=0, le=1, strict=True)] = Field(
         default=0.5,
         description="Refuse a question that the sections support less than this; 0 never refuses.",
     )
