@@ -186,7 +186,7 @@ def test_what_nobody_may_use_is_refused_with_who_and_why(file: Path):
             with pytest.raises(BadInput) as raised:
                 call()
             what = raised.value.what
-            assert "Nobody could use data/both: it would carry buy-side & sell-side" in what
+            assert ":10: nobody could use data/both: it would carry buy-side & sell-side." in what
             assert "data/deals is for cy" in what
             assert "data/memos is for ana, bo" in what
         assert project.catalog.list() == []
@@ -195,7 +195,9 @@ def test_what_nobody_may_use_is_refused_with_who_and_why(file: Path):
 
 def test_an_endpoint_whose_sources_nobody_may_read_is_refused(file: Path):
     edit(file, "buy-side: [ana, bo]", "buy-side: []")
-    with pytest.raises(BadInput, match="endpoints/desk: it would carry by source: buy-side"):
+    with pytest.raises(
+        BadInput, match=r":15: nobody could use endpoints/desk: its sources carry buy-side\."
+    ):
         planned(file)
 
 

@@ -45,11 +45,13 @@ class Project:
         self.file = file
         self.root = file.absolute().parent
         self.config, self.source = read(file)
-        if "://" in self.config.store:
+        store = self.root / Path(self.config.store).expanduser()
+        blocked = any(path.is_file() for path in (store, *store.parents))
+        if "://" in self.config.store or blocked:
             raise self.source.error(
                 ("store",), f"{self.config.store!r} is not a folder.", "Name a folder."
             )
-        self.catalog = Catalog(self.root / Path(self.config.store).expanduser())
+        self.catalog = Catalog(store)
         self.actor_name = actor
 
     def close(self) -> None:
@@ -90,10 +92,10 @@ class Project:
 
         Raises:
             NotFound: the project has no such entry.
-            BadInput: nobody could use what a step would make.
+            ProjectError: nobody could use what a step would make.
         """
         every = self.steps()
-        whole = plan(every, self.catalog, self.groups)
+        whole = plan(every, self.catalog, self.groups, self.source)
         if target is None:
             return whole
         wanted = _needed(target, every)
