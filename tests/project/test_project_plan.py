@@ -183,7 +183,7 @@ def test_what_nobody_may_use_is_refused_with_who_and_why(file: Path):
     edit(file, "models:\n", f"{more}models:\n")
     with opened(file) as project:
         for call in (project.plan, project.run):
-            with pytest.raises(BadInput) as raised:
+            with pytest.raises(ProjectError) as raised:
                 call()
             what = raised.value.what
             assert ":10: nobody could use data/both: it would carry buy-side & sell-side." in what
@@ -196,7 +196,7 @@ def test_what_nobody_may_use_is_refused_with_who_and_why(file: Path):
 def test_an_endpoint_whose_sources_nobody_may_read_is_refused(file: Path):
     edit(file, "buy-side: [ana, bo]", "buy-side: []")
     with pytest.raises(
-        BadInput, match=r":15: nobody could use endpoints/desk: its sources carry buy-side\."
+        ProjectError, match=r":15: nobody could use endpoints/desk: its sources carry buy-side\."
     ):
         planned(file)
 
