@@ -9,7 +9,7 @@ from unittest.mock import patch
 import pytest
 from small_project import edit, opened, small_project, tiny_encoder, write
 
-from inhouse.core.errors import BadInput, MissingExtra, NotFound, ProjectError
+from inhouse.core.errors import MissingExtra, NotFound, ProjectError
 from inhouse.data import collect
 from inhouse.project.plan import Plan
 
