@@ -260,6 +260,7 @@ def test_mistakes_without_a_project(tmp_path: Path, words: list[str], said: str)
         (["show", "models/[bold]"], "'models/[bold]' is not a reference"),
         (["show", "data/nothing"], "data/nothing"),
         (["show", "data/memos@ffff"], "data/memos@ffff"),
+        (["show", "data/memos@1"], "'1' is no version"),
         (["lineage", "nothing"], "not a reference"),
         (["why", "endpoints/dsk"], "endpoints/dsk"),
         (["run", "data/memo"], "data/memo"),
@@ -271,6 +272,17 @@ def test_mistakes_without_a_project(tmp_path: Path, words: list[str], said: str)
 )
 def test_mistakes_in_a_project(made_once: Path, words: list[str], said: str):
     assert said in machine(*words, cwd=made_once, code=2)["error"]["what"]
+
+
+def test_a_file_in_the_place_of_a_folder_is_a_mistake(tmp_path: Path):
+    write(tmp_path, {"a.md": "# A\n", "inhouse.yaml": "project: a\nstore: ./a.md\n"})
+    for words in (["init", "a.md"], ["init", "a.md/deeper"]):
+        what = machine(*words, cwd=tmp_path, code=2)["error"]["what"]
+        assert what == "a.md is a file, not a folder."
+    for store in ("./a.md", "./a.md/deeper"):
+        write(tmp_path, {"inhouse.yaml": f"project: a\nstore: {store}\n"})
+        what = machine("plan", cwd=tmp_path, code=2)["error"]["what"]
+        assert what == f"inhouse.yaml:2: '{store}' is not a folder."
 
 
 def test_tables_fit_a_narrow_terminal(made: Path):

@@ -85,7 +85,22 @@ def test_a_file_that_is_too_large_is_left_out(root: Path, tmp_path: Path, monkey
     monkeypatch.setattr(collect, "LARGEST", 10)
     ctx = work(tmp_path)
     assert STAGE.run(Collect.scan(["a.md"], root), {}, ctx).summary["documents"] == 0
-    assert "more than the 10" in ledger(ctx)["a.md"]
+    assert "more than the 1 MiB" in ledger(ctx)["a.md"]
+
+
+def test_a_link_that_leads_elsewhere_stands_in_the_ledger(root: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere.md"
+    elsewhere.write_text("# Secret\n\nText.\n", encoding="utf-8")
+    before = Collect.scan(["*.md"], root)
+    (root / "link.md").symlink_to(elsewhere)
+    (root / "inner.md").symlink_to(root / "a.md")
+    spec, ctx = Collect.scan(["*.md"], root), work(tmp_path)
+    assert set(spec.files) - set(before.files) == {
+        ("inner.md", before.files[0][1]),
+        ("link.md", ""),
+    }
+    assert STAGE.run(spec, {}, ctx).summary["documents"] == 2
+    assert "leads elsewhere" in ledger(ctx)["link.md"]
 
 
 def test_scanning_nothing_is_an_error(root: Path) -> None:

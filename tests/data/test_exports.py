@@ -108,6 +108,15 @@ def backup(*objects: str, head: str = "") -> dict[str, str | bytes]:
 OLD = '<property name="originalVersion" class="Page"><id name="id">1</id></property>'
 
 
+def test_a_confluence_space_is_known_by_its_pages() -> None:
+    files: dict[str, str | bytes] = {"index.html": "<h2>Bereich</h2>", "a.html": "<p>Hi.</p>"}
+    with pytest.raises(BadInput, match="no export"):
+        read(files)
+    kept, left_out = read({**files, "b.html": page("Travel", "<p>Go.</p>"), "b.png": ""})
+    assert kept["wiki.zip/Travel"].text == "Go.\n"
+    assert left_out["/attachments"].startswith("1 file is no page")
+
+
 def test_a_confluence_backup_gives_what_is_current() -> None:
     kept, left_out = read(
         backup(
@@ -187,7 +196,7 @@ def test_an_archive_is_bounded(monkeypatch) -> None:
     monkeypatch.setattr(bounds, "LARGEST", 50)
     kept, left_out = read(files)
     assert list(kept) == ["wiki.zip/A"]
-    assert "more than the 50" in left_out[f"/B {ID}.md"]
+    assert "more than the 1 MiB" in left_out[f"/B {ID}.md"]
     monkeypatch.setattr(bounds, "MOST", 1)
     with pytest.raises(BadInput, match="more than 1 files"):
         read(files)

@@ -93,7 +93,19 @@ def test_bad_lines_are_named_and_the_rest_goes_on() -> None:
     ([document], left_out) = read("\n".join(lines), "a.jsonl")
     assert document.text == "# A {#a}\n\nOne.\n\n# Record 11\n\nTwo.\n\n"
     assert [item.place for item in left_out] == [":2", ":4", ":5", ":6", ":7", ":8", ":9", ":10"]
-    assert "is that of line 1" in left_out[5].reason
+    reasons = [item.reason for item in left_out]
+    assert reasons[0] == (
+        "It is not JSON: unexpected character, expected a string key at column 2. Mend the line."
+    )
+    assert reasons[5] == "Its id 'a' is that of line 1. Give each record an id of its own."
+
+
+def test_a_text_that_is_no_text_is_told_from_none() -> None:
+    (_, left_out) = read('{"text": 5}\n{"text": ""}\n{"id": "a"}\n', "a.jsonl")
+    five, empty, missing, _ = (item.reason for item in left_out)
+    assert five == "Its 'text' is not text. Put it between quotes."
+    assert empty == missing
+    assert empty.startswith("It has no text. Write 'text'")
 
 
 def test_bad_rows_are_named_and_the_rest_goes_on() -> None:
@@ -101,7 +113,7 @@ def test_bad_rows_are_named_and_the_rest_goes_on() -> None:
     ([document], [left_out]) = read(table, "a.csv")
     assert document.text == "# One {#a}\n\nOne\nmore\n\n# c {#c}\n\nTwo\n\n"
     assert left_out.place == ":4"
-    assert "1 columns" in left_out.reason
+    assert left_out.reason.startswith("It has 1 column, and the head has 2. Put")
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from small_project import edit, opened, write
+from small_project import edit, opened, quickly, write
 
 from inhouse.core.artifact import Ref
 from inhouse.core.errors import BadInput, NotFound, ProjectError, Refused
 from inhouse.evaluate.rows import FILE
-from inhouse.evaluate.search import report_of
+from inhouse.evaluate.search import report_of, unknown_ids
 from inhouse.evaluate.suite import Question, read_questions
 
 QUESTIONS = """\
@@ -98,6 +98,31 @@ def test_a_knowledge_base_is_measured_once(suite: Path) -> None:
         assert report["metrics"]["recall@5"]["value"] == 1
         assert str(project.catalog.get(Ref.parse("reports/desk.faq")).label) == "buy-side"
         assert not project.evaluate("knowledge/desk", "faq")[0].fresh
+
+
+def test_what_asks_for_other_sections_is_told(suite: Path) -> None:
+    folder = suite.parent
+    write(folder, {"queries.jsonl": QUESTIONS.replace('["size"]', '["size", "18f5"]')})
+    with opened(suite) as project:
+        project.run()
+        assert project.evaluate("desk", "faq")[1]["unknown"] == ["18f5"]
+    assert "1 relevant id is no section of the knowledge base, such as 18f5" in " ".join(
+        quickly("evaluate", "desk", "faq", cwd=folder).stdout.split()
+    )
+    write(folder, {"queries.jsonl": '{"query": "What?", "relevant": ["18f5", "b"]}\n'})
+    with opened(suite) as project:
+        project.run()
+        with pytest.raises(BadInput) as raised:
+            project.evaluate("desk", "faq")
+    assert raised.value.what == (
+        "2 of 2 relevant ids are no section of knowledge/desk, such as '18f5'; "
+        "ids there look like data/memos:docs/memos/one.md#price."
+    )
+
+
+def test_an_empty_knowledge_base_has_no_ids() -> None:
+    with pytest.raises(BadInput, match="it has no sections"):
+        unknown_ids([Question("a", frozenset("b"))], [], name="knowledge/k")
 
 
 def test_who_may_not_read_it_may_not_measure_it(suite: Path) -> None:

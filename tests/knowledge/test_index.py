@@ -33,7 +33,7 @@ def test_a_run_says_what_it_did_and_leaves_one_file(tmp_path: Path) -> None:
         "passages": 3,
         "embedded": 3,
         "reused": 0,
-        "skipped": 1,
+        "empty_documents": 1,
     }
     files = {p.name for p in (tmp_path / "one").iterdir()}
     assert files - set(result.scratch) == {FILE}

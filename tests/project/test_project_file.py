@@ -16,10 +16,11 @@ data:
   memos: {from: ./memos}
 models:
   minilm: {from: minilm-l6}
+  base: {from: smollm2-135m-instruct}
 knowledge:
   desk: {from: data/memos, embed: models/minilm}
 endpoints:
-  desk: {model: models/minilm, knowledge: knowledge/desk}
+  desk: {model: models/base, knowledge: knowledge/desk}
 """
 
 # What to replace, by what, the line it is reported at, and words of the error.
@@ -37,10 +38,10 @@ MISTAKES = {
         4,
         ["Known here: from, label"],
     ),
-    "key of another entry": ("embed:", "embedd:", 8, ["knowledge.desk.embedd", "'embed'"]),
+    "key of another entry": ("embed:", "embedd:", 9, ["knowledge.desk.embedd", "'embed'"]),
     "missing key": ("{from: minilm-l6}", "{licence: MIT}", 6, ["models.minilm.from", "missing"]),
     "missing project": ("project: small", "store: ./s", None, ["'project' is missing"]),
-    "missing embedder": (", embed: models/minilm", "", 8, ["knowledge.desk.embed", "missing"]),
+    "missing embedder": (", embed: models/minilm", "", 9, ["knowledge.desk.embed", "missing"]),
     "bad name": ("  memos:", "  Memos:", 4, ["'Memos' is no name", "lower-case"]),
     "name with a slash": ("  memos:", "  a/b:", 4, ["'a/b' is no name"]),
     "number as a name": ("  memos:", "  7:", 4, ["no name"]),
@@ -48,16 +49,21 @@ MISTAKES = {
     "list for a mapping": ("{from: ./memos}", "[./memos]", 4, ["data.memos", "from, label"]),
     "word for a mapping": ("{from: ./memos}", "./memos", 4, ["from, label", "./memos"]),
     "nothing for a mapping": ("{from: ./memos}", "", 4, ["data.memos", "from, label"]),
-    "mapping for a word": ("from: minilm-l6", "from: {a: b}", 6, ["models.minilm.from", "string"]),
-    "number for a word": ("from: ./memos", "from: 7", 4, ["data.memos.from"]),
+    "mapping for a word": (
+        "from: minilm-l6",
+        "from: {a: b}",
+        6,
+        ["models.minilm.from", "text should"],
+    ),
+    "number for a word": ("from: ./memos", "from: 7", 4, ["data.memos.from", "neither text nor a"]),
     "empty list": ("from: ./memos", "from: []", 4, ["data.memos.from", "at least 1"]),
-    "empty word": ("from: minilm-l6", "from: ''", 6, ["models.minilm.from", "at least 1"]),
-    "number in a list": ("from: ./memos", "from: [a, 7]", 4, ["data.memos.from.1"]),
-    "unknown data": ("from: data/memos", "from: data/memo", 8, ["'data/memo'", "'data/memos'"]),
-    "bare reference": ("from: data/memos", "from: memos", 8, ["'memos'", "'data/memos'"]),
-    "wrong section": ("embed: models/minilm", "embed: data/memos", 8, ["models of this file"]),
-    "unknown model": ("model: models/minilm", "model: models/mini", 10, ["'models/minilm'"]),
-    "unknown knowledge": ("knowledge/desk}", "knowledge/dsk}", 10, ["'knowledge/desk'"]),
+    "empty word": ("from: minilm-l6", "from: ''", 6, ["models.minilm.from", "text should"]),
+    "number in a list": ("from: ./memos", "from: [a, 7]", 4, ["item 2 of 'data.memos.from'"]),
+    "unknown data": ("from: data/memos", "from: data/memo", 9, ["'data/memo'", "'data/memos'"]),
+    "bare reference": ("from: data/memos", "from: memos", 9, ["'memos'", "'data/memos'"]),
+    "wrong section": ("embed: models/minilm", "embed: data/memos", 9, ["models of this file"]),
+    "unknown model": ("model: models/base", "model: models/bse", 11, ["'models/base'"]),
+    "unknown knowledge": ("knowledge/desk}", "knowledge/dsk}", 11, ["'knowledge/desk'"]),
     "itself": ("from: ./memos", "from: data/memos", 4, ["circle", "data/memos -> data/memos"]),
     "circle": (
         "{from: ./memos}",
@@ -68,7 +74,19 @@ MISTAKES = {
     "unknown group": ("./memos}", "./memos, label: hrr}", 4, ["no group 'hrr'", "'hr'"]),
     "unknown group in a wall": ("data:", "walls: [[hr, legl]]\ndata:", 3, ["'legl'", "'legal'"]),
     "both sides of a wall": ("[bo]}", "[bo, ana]}\nwalls: [[hr, legal]]", 2, ["ana", "wall"]),
-    "wall with one side": ("data:", "walls: [[hr]]\ndata:", 3, ["walls.0", "at least 2"]),
+    "wall with one side": (
+        "data:",
+        "walls: [[hr]]\ndata:",
+        3,
+        ["item 1 of 'walls'", "at least 2 should stand here, not 1."],
+    ),
+    "open with a capital": ("./memos}", "./memos, label: Open}", 4, ["Did you mean 'open'?"]),
+    "days without a unit": (
+        "data:",
+        "traces: {keep: 90}\ndata:",
+        3,
+        ["'traces.keep' is wrong: 90 is no number of days. Write such as 90d"],
+    ),
     "empty clause": ("./memos}", "./memos, label: 'hr & '}", 4, ["empty place"]),
     "reserved group": ("hr:", "open:", 2, ["'open' cannot name a group"]),
     "group with a space": ("hr:", "h r:", 2, ["'h r' cannot name a group"]),
@@ -76,38 +94,83 @@ MISTAKES = {
     "top too large": (
         "knowledge/desk}",
         "knowledge/desk, top: 51}",
-        10,
+        11,
         ["endpoints.desk.top", "51"],
     ),
-    "top as a word": ("knowledge/desk}", "knowledge/desk, top: many}", 10, ["integer", "many"]),
+    "top as a word": (
+        "knowledge/desk}",
+        "knowledge/desk, top: many}",
+        11,
+        ["whole number", "many"],
+    ),
+    "top as a truth": ("knowledge/desk}", "knowledge/desk, top: true}", 11, ["desk.top", "True"]),
+    "a writer that is to embed": (
+        "embed: models/minilm",
+        "embed: models/base",
+        9,
+        ["'models/base' is a language model, and an embedder is wanted here"],
+    ),
+    "an embedder that is to write": (
+        "model: models/base",
+        "model: models/minilm",
+        11,
+        ["'models/minilm' is an embedder, and a language model is wanted here"],
+    ),
+    "precision of an embedder": (
+        "{from: minilm-l6}",
+        "{from: minilm-l6, precision: int4}",
+        6,
+        ["'precision' changes nothing here", "language models"],
+    ),
+    "precision of what is used as an embedder": (
+        "{from: minilm-l6}",
+        "{precision: int8, from: 'file:x'}",
+        6,
+        ["'precision' changes nothing here"],
+    ),
+    **{
+        f"{key} without knowledge": (
+            "knowledge: knowledge/desk}",
+            f"{key}: {value}}}",
+            11,
+            [f"'{key}' changes nothing at an endpoint without knowledge", "name a knowledge"],
+        )
+        for key, value in {
+            "top": 3,
+            "check": "false",
+            "mode": "extract",
+            "support": 0.7,
+            "rewrite": "true",
+        }.items()
+    },
     "bad digest": (
         "{from: minilm-l6}",
         "{from: minilm-l6, sha256: abc}",
         6,
-        ["models.minilm.sha256"],
+        ["models.minilm.sha256", "'abc' is no sha256", "64 digits"],
     ),
     "unknown store": (
         "embed: models/minilm}",
         "embed: models/minilm, store: 'lance://'}",
-        8,
+        9,
         ["knowledge.desk.store", "'sqlite' or 'lance', not 'lance://'"],
     ),
     "api without a name": (
-        "model: models/minilm",
+        "model: models/base",
         "model: {api: 'https://x/v1'}",
-        10,
+        11,
         ["model.name"],
     ),
     "unknown key of an api": (
-        "model: models/minilm",
+        "model: models/base",
         "model: {api: 'https://x/v1', name: n, kee: 1}",
-        10,
+        11,
         ["endpoints.desk.model.kee", "'key'"],
     ),
     "api that is no address": (
-        "model: models/minilm",
+        "model: models/base",
         "model: {api: x, name: n}",
-        10,
+        11,
         ["base URL"],
     ),
     "key twice": ("data:", "project: again\ndata:", 3, ["'project' stands here twice"]),
@@ -180,11 +243,11 @@ def test_the_base_has_no_mistake(tmp_path: Path):
 def test_secrets_are_refused_and_never_shown(tmp_path: Path, model: str):
     secret = "sk-4f9a81"
     file = tmp_path / "inhouse.yaml"
-    text = BASE.replace("model: models/minilm", f"model: {model.replace('SECRET', secret)}")
+    text = BASE.replace("model: models/base", f"model: {model.replace('SECRET', secret)}")
     file.write_text(text, encoding="utf-8")
     with pytest.raises(ProjectError) as raised:
         read(file)
-    assert raised.value.line == 10
+    assert raised.value.line == 11
     assert secret not in str(raised.value)
 
 

@@ -9,7 +9,7 @@ from unittest.mock import patch
 import pytest
 from small_project import edit, opened, small_project, tiny_encoder, write
 
-from inhouse.core.errors import BadInput, MissingExtra, NotFound, ProjectError
+from inhouse.core.errors import MissingExtra, NotFound, ProjectError
 from inhouse.data import collect
 from inhouse.project.plan import Plan
 
@@ -187,10 +187,10 @@ def test_what_nobody_may_use_is_refused_with_who_and_why(file: Path):
     edit(file, "models:\n", f"{more}models:\n")
     with opened(file) as project:
         for call in (project.plan, project.run):
-            with pytest.raises(BadInput) as raised:
+            with pytest.raises(ProjectError) as raised:
                 call()
             what = raised.value.what
-            assert "Nobody could use data/both: it would carry buy-side & sell-side" in what
+            assert ":10: nobody could use data/both: it would carry buy-side & sell-side." in what
             assert "data/deals is for cy" in what
             assert "data/memos is for ana, bo" in what
         assert project.catalog.list() == []
@@ -199,7 +199,9 @@ def test_what_nobody_may_use_is_refused_with_who_and_why(file: Path):
 
 def test_an_endpoint_whose_sources_nobody_may_read_is_refused(file: Path):
     edit(file, "buy-side: [ana, bo]", "buy-side: []")
-    with pytest.raises(BadInput, match="endpoints/desk: it would carry by source: buy-side"):
+    with pytest.raises(
+        ProjectError, match=r":15: nobody could use endpoints/desk: its sources carry buy-side\."
+    ):
         planned(file)
 
 

@@ -149,7 +149,7 @@ def test_a_search_leaves_nothing_open(made: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_knowledge_bases_share_an_embedder(made: Path):
     with opened(made) as project:
-        loaders = Loaders(project.catalog, {})
+        loaders = Loaders(project.catalog)
         ref = project.catalog.get(Ref.parse("models/minilm/openvino-f16")).ref
         embedder = loaders.embedder(ref)
         assert loaders.embedder(ref) is embedder

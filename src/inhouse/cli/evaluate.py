@@ -43,6 +43,9 @@ def evaluate(
 
 def _print_retrieval(report: Mapping[str, Any]) -> None:
     print_table(("questions", *report["metrics"]), _rows(report))
+    if unknown := report["unknown"]:
+        count = "1 relevant id is" if len(unknown) == 1 else f"{len(unknown)} relevant ids are"
+        console.print(f"{count} no section of the knowledge base, such as {escape(unknown[0])}")
     if report["worst"]:
         console.print("\nwent worst")
     for missed in report["worst"]:

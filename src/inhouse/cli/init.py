@@ -67,6 +67,9 @@ def init(
     """
     from inhouse.core.errors import BadInput
 
+    for path in (folder, *folder.parents):
+        if path.exists() and not path.is_dir():
+            raise BadInput(f"{path} is a file, not a folder.", "Name the folder it lies in.")
     file = folder / "inhouse.yaml"
     if file.exists():
         raise BadInput(f"{file} is there already.", "Edit it, or remove it first.")

@@ -48,7 +48,12 @@ class Ref:
         """
         path, at, version = text.partition("@")
         section, _, name = path.partition("/")
-        if section not in SECTIONS or not NAME.match(name) or (at and not HEX.match(version)):
+        if at and not HEX.match(version):
+            raise BadInput(
+                f"{text!r} is not a reference: {version!r} is no version.",
+                "Write four or more of its digits, which are 0-9 and a-f, or leave it out.",
+            )
+        if section not in SECTIONS or not NAME.match(name):
             raise BadInput(
                 f"{text!r} is not a reference.",
                 f"Write section/name or section/name@version, where section is one of "

@@ -11,6 +11,7 @@ from typing import IO
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from inhouse.core.errors import BadInput
+from inhouse.data.text import mebibytes
 
 MOST = 100_000
 LARGEST = 50 * 2**20
@@ -83,7 +84,7 @@ class Archive:
             _check(info, LARGEST * 4)
         if sum(info.file_size for info in self._infos.values()) > LARGEST * 4:
             raise BadInput(
-                f"Unpacked it has more than {LARGEST * 4} bytes.", "Take pictures out of it."
+                f"Unpacked it has more than {mebibytes(LARGEST * 4)}.", "Take pictures out of it."
             )
 
 
@@ -92,7 +93,8 @@ def _check(info: ZipInfo, largest: int) -> None:
         raise BadInput("It is encrypted.", "Export it without a password.")
     if info.file_size > largest:
         raise BadInput(
-            f"Unpacked it has {info.file_size} bytes, more than the {largest} that are read.",
+            f"Unpacked it has {mebibytes(info.file_size)}, more than the {mebibytes(largest)} that "
+            "are read.",
             "Split it into parts.",
         )
     if info.file_size > MOST_SHRUNK * max(info.compress_size, SMALL // MOST_SHRUNK):

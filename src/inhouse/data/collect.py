@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,8 +13,9 @@ from inhouse.core.errors import BadInput, UserError
 from inhouse.core.nouns import Document
 from inhouse.core.stage import Context, Inputs, Result, Stage
 from inhouse.data.earlier import Earlier, earlier
-from inhouse.data.files import find, relative
+from inhouse.data.files import relative, survey
 from inhouse.data.parts import LeftOut
+from inhouse.data.text import mebibytes
 
 LEDGER = "ledger.jsonl"
 LARGEST = 50 * 2**20
@@ -23,7 +24,10 @@ LARGEST_EXPORT = 500 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class Collect:
-    """The files of a source: path and sha256 of each, in order; `root` is where they lie."""
+    """The files of a source: path and sha256 of each, in order; `root` is where they lie.
+
+    A link that is left out since it leads elsewhere has an empty sha256.
+    """
 
     files: tuple[tuple[str, str], ...]
     root: str = field(metadata={"identity": False})
@@ -35,7 +39,14 @@ class Collect:
         Raises:
             BadInput: a pattern matches no file, or a file cannot be read.
         """
-        return cls(tuple((relative(p, root), _digest(p)) for p in find(patterns, root)), str(root))
+        files, links = survey(patterns, root)
+        return cls.of({path: _digest(path) for path in files}, links, root)
+
+    @classmethod
+    def of(cls, digests: Mapping[Path, str], links: Sequence[Path], root: Path) -> Collect:
+        """Return the spec of files with their sha256, and of links that lead elsewhere."""
+        found = dict.fromkeys(links, "") | dict(digests)
+        return cls(tuple((relative(path, root), found[path]) for path in sorted(found)), str(root))
 
 
 def run(spec: Collect, inputs: Inputs, ctx: Context) -> Result:
@@ -71,12 +82,14 @@ def run(spec: Collect, inputs: Inputs, ctx: Context) -> Result:
     return Result({"documents": documents, "skipped": len(left_out), "characters": characters})
 
 
-STAGE = Stage("data.collect", 3, run)
+STAGE = Stage("data.collect", 4, run)
 
 
 def _read(root: Path, path: str, digest: str, before: Earlier) -> Iterator[Document | LeftOut]:
     from inhouse.data.parse import CONTAINERS, documents
 
+    if not digest:
+        raise BadInput("It is a link that leads elsewhere.", "Name what it leads to in 'from'.")
     known = before.document(path, digest)
     if known and Path(path).suffix.lower() not in CONTAINERS:
         yield known
@@ -94,7 +107,8 @@ def _verified(file: Path, digest: str) -> bytes:
         raise _changed(file) from error
     if data is None:
         raise BadInput(
-            f"It has {size} bytes, more than the {limit} that are read.", "Split it into parts."
+            f"It has {mebibytes(size)}, more than the {mebibytes(limit)} that are read.",
+            "Split it into parts.",
         )
     if hashlib.sha256(data).hexdigest() != digest:
         raise _changed(file)

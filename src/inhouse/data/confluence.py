@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import PurePosixPath
 
 from selectolax.lexbor import LexborHTMLParser
@@ -16,21 +17,27 @@ from inhouse.data.text import decode
 
 INDEX = "index.html"
 SPACE = re.compile(rb"confluence|id=\"space-details|Space Details", re.IGNORECASE)
+PAGE = (b'id="title-text"', b'id="main-content"')
+LOOKED_AT = 10
+START = 2**16
 NOT_CONTENT = ".page-metadata, .pageSection, #footer, #breadcrumb-section, .toc-macro"
 
 
 def is_space(archive: Archive) -> bool:
-    """Tell whether it holds the index that Confluence writes."""
+    """Tell whether it holds the index that Confluence writes, or one beside pages of its kind."""
     index = _index(archive)
-    return index is not None and bool(SPACE.search(archive.read(index)))
+    if index is None:
+        return False
+    if SPACE.search(archive.read(index)):
+        return True
+    pages = islice(_pages(archive, index), LOOKED_AT)
+    return any(all(mark in _start(archive, name) for mark in PAGE) for name in pages)
 
 
 def read_space(archive: Archive) -> Iterator[Part | LeftOut]:
     """Yield the pages beside the index, each called by its title, and count the other files."""
     index = _index(archive) or INDEX
-    folder = PurePosixPath(index).parent
-    names = [name for name in archive.names if name != index]
-    pages = [n for n in names if n.endswith(".html") and PurePosixPath(n).parent == folder]
+    pages = list(_pages(archive, index))
     places = Places()
     for name in pages:
         try:
@@ -39,7 +46,7 @@ def read_space(archive: Archive) -> Iterator[Part | LeftOut]:
             yield LeftOut(f"/{name}", str(unfit))
         else:
             yield Part(title, text, places.take(title or PurePosixPath(name).stem))
-    yield from not_read(len(names) - len(pages))
+    yield from not_read(sum(name != index for name in archive.names) - len(pages))
 
 
 def not_read(others: int) -> Iterator[LeftOut]:
@@ -47,13 +54,29 @@ def not_read(others: int) -> Iterator[LeftOut]:
     if others:
         yield LeftOut(
             "/attachments",
-            f"{others} files that are no pages are not read. Put those you need beside the export.",
+            f"{others} files are no pages and are not read. Put those you need beside the export."
+            if others > 1
+            else "1 file is no page and is not read. Put it beside the export if you need it.",
         )
 
 
 def _index(archive: Archive) -> str | None:
     found = [name for name in archive.names if PurePosixPath(name).name == INDEX]
     return min(found, key=lambda name: name.count("/"), default=None)
+
+
+def _pages(archive: Archive, index: str) -> Iterator[str]:
+    """Yield the names of the pages beside the index."""
+    folder = PurePosixPath(index).parent
+    for name in archive.names:
+        path = PurePosixPath(name)
+        if name != index and path.suffix == ".html" and path.parent == folder:
+            yield name
+
+
+def _start(archive: Archive, name: str) -> bytes:
+    with archive.open(name) as stream:
+        return stream.read(START)
 
 
 def _page(html: str) -> tuple[str, str]:

@@ -25,6 +25,12 @@ def find(patterns: Sequence[str], root: Path) -> list[Path]:
     In a git repository, a folder with a ``.git`` in it, what its ``.gitignore`` files name is left
     out unless the pattern spells it out. Links to folders are not entered. A link to a file is
     taken only if the file lies below `root` or below the folder that the pattern spells out.
+    """
+    return survey(patterns, root)[0]
+
+
+def survey(patterns: Sequence[str], root: Path) -> tuple[list[Path], list[Path]]:
+    """Return what `find` does, and the links that are left out since they lead elsewhere.
 
     Args:
         patterns: files, folders or globs; relative ones start at `root`.
@@ -33,10 +39,10 @@ def find(patterns: Sequence[str], root: Path) -> list[Path]:
     Raises:
         BadInput: a pattern matches no file, a folder cannot be listed or a ``.gitignore`` read.
     """
-    found: set[Path] = set()
+    found: dict[Path, bool] = {}
     for pattern in patterns:
         try:
-            matched = set(_matches(pattern, root.absolute()))
+            matched = dict(_matches(pattern, root.absolute()))
         except OSError as error:
             raise BadInput(
                 f"{error.filename} cannot be listed: {error.strerror}.",
@@ -47,8 +53,9 @@ def find(patterns: Sequence[str], root: Path) -> list[Path]:
                 f"Nothing matches {pattern!r} in {root}.",
                 "Name a file, a folder or a pattern such as './docs/**/*.md'.",
             )
-        found |= matched
-    return sorted(found)
+        found |= {path: taken or found.get(path, False) for path, taken in matched.items()}
+    paths = sorted(found)
+    return [path for path in paths if found[path]], [path for path in paths if not found[path]]
 
 
 def relative(path: Path, root: Path) -> str:
@@ -78,16 +85,20 @@ def _parts(pattern: str, root: Path) -> tuple[Path, tuple[str, ...]]:
     return Path(os.path.normpath(root.joinpath(*parts[:fixed]))), parts[fixed:]
 
 
-def _matches(pattern: str, root: Path) -> Iterator[Path]:
+def _matches(pattern: str, root: Path) -> Iterator[tuple[Path, bool]]:
+    """Yield the files that fit, and the links that lead elsewhere; the truth tells them apart."""
     start, wild = _parts(pattern, root)
     if start.is_file() and not wild:
-        yield start
+        yield start, True
     elif start.is_dir():
         homes = (start.resolve(), root.resolve())
         for path in _walk(start, wild or ("**",), Ignored().below(start)):
             target = path.resolve()
-            if target.is_file() and any(target.is_relative_to(home) for home in homes):
-                yield path
+            inside = any(target.is_relative_to(home) for home in homes)
+            if inside and target.is_file():
+                yield path, True
+            elif not inside and path.is_symlink():
+                yield path, False
 
 
 def _walk(folder: Path, pattern: tuple[str, ...], ignored: Ignored) -> Iterator[Path]:

@@ -22,7 +22,7 @@ from inhouse.data.text import decode, plain
 
 SEPARATOR = " > "
 DELIMITERS = ",;\t"
-FIX = "Write 'id', 'heading' and 'text' into each record."
+WRITE = "Write 'text' into it, and 'id' and 'heading' if it has them."
 # What may begin a block that swallows the next heading, or be a heading itself.
 RISKY = re.compile(r"^ {0,3}(?:#|=|-|```|~~~|<)", re.MULTILINE)
 OPENING = re.compile(r"^( {0,3})(?=```|~~~|<)", re.MULTILINE)
@@ -76,18 +76,21 @@ def _rows(text: str) -> Iterator[tuple[int, Fields | str]]:
     heads = {d: next(csv.reader([first], delimiter=d), []) for d in DELIMITERS}
     delimiter = next((d for d, head in heads.items() if "text" in _names(head)), None)
     if delimiter is None:
-        raise BadInput("Its first line names no column 'text'.", FIX)
+        raise BadInput(
+            "Its first line names no column 'text'.",
+            "Write 'id', 'heading' and 'text' over the columns.",
+        )
     names = _names(heads[delimiter])
     for number, row in rows(text, delimiter):
         if number > 1 and row:
-            fits = len(row) == len(names)
+            if len(row) == len(names):
+                yield number, dict(zip(names, row, strict=True))
+                continue
+            columns = "1 column" if len(row) == 1 else f"{len(row)} columns"
             yield (
                 number,
-                (
-                    dict(zip(names, row, strict=True))
-                    if fits
-                    else f"It has {len(row)} columns, and the head has {len(names)}."
-                ),
+                f"It has {columns}, and the head has {len(names)}. "
+                "Put what holds the delimiter between quotes, and leave no column out.",
             )
 
 
@@ -98,9 +101,9 @@ def _names(head: Iterable[str]) -> list[str]:
 def _object(line: str) -> Fields | str:
     try:
         found = orjson.loads(line)
-    except ValueError as error:
-        return f"It is not JSON: {error}."
-    return found if isinstance(found, dict) else "It is not a JSON object."
+    except orjson.JSONDecodeError as error:
+        return f"It is not JSON: {error.msg} at column {error.colno}. Mend the line."
+    return found if isinstance(found, dict) else f"It is not a JSON object. {WRITE}"
 
 
 def _document(found: Iterable[tuple[int, Fields | str]]) -> Iterator[Part | LeftOut]:
@@ -111,9 +114,10 @@ def _document(found: Iterable[tuple[int, Fields | str]]) -> Iterator[Part | Left
     for number, fields in found:
         record = fields if isinstance(fields, str) else _record(fields, number)
         if not isinstance(record, str) and record[0] in lines:
-            record = f"Its id {record[0]!r} is that of line {lines[record[0]]}."
+            where = f"that of line {lines[record[0]]}"
+            record = f"Its id {record[0]!r} is {where}. Give each record an id of its own."
         if isinstance(record, str):
-            yield LeftOut(f":{number}", f"{record} {FIX}")
+            yield LeftOut(f":{number}", record)
             continue
         anchor, path, text = record
         if anchor:
@@ -125,14 +129,16 @@ def _document(found: Iterable[tuple[int, Fields | str]]) -> Iterator[Part | Left
 
 
 def _record(fields: Fields, number: int) -> Record | str:
-    """Return id, path of headings and text, or what is wrong with them."""
+    """Return id, path of headings and text, or what is wrong with them and how to mend it."""
     anchor, title, text = (fields.get(key) for key in ("id", "heading", "text"))
-    if not isinstance(text, str) or not text.strip():
-        return "It has no text."
+    if text is not None and not isinstance(text, str):
+        return "Its 'text' is not text. Put it between quotes."
+    if not text or not text.strip():
+        return f"It has no text. {WRITE}"
     if not isinstance(title, str | None):
-        return "Its heading is not text."
+        return "Its 'heading' is not text. Put it between quotes."
     if isinstance(anchor, bool) or not isinstance(anchor, str | int | None):
-        return "Its id is neither text nor a number."
+        return "Its 'id' is neither text nor a whole number. Put it between quotes."
     names = [" ".join(name.split()) for name in (title or "").split(SEPARATOR)]
     path = [name for name in names if name]
     if len(path) > DEEPEST:

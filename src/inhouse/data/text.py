@@ -61,3 +61,8 @@ def _python_name(declared: str) -> str:
         raise BadInput(f"It declares the unknown encoding {declared!r}.", "Save it as UTF-8.")
     # Browsers read these as windows-1252, and so do the people who wrote the pages.
     return "cp1252" if name in LATIN else "mac_roman" if name == "macintosh" else name
+
+
+def mebibytes(size: int) -> str:
+    """Return a number of bytes as people say it, rounded up."""
+    return f"{-(-size // 2**20):,} MiB"

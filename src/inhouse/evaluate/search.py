@@ -6,10 +6,11 @@ How a ranking is scored stands in `inhouse.evaluate.retrieval`.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
-from inhouse.core.nouns import Section
+from inhouse.core.errors import BadInput
 from inhouse.core.protocols import Retriever
 from inhouse.core.stage import Context, Inputs, Result, Stage
 from inhouse.evaluate.retrieval import hit, interval, ndcg, recall, reciprocal_rank
@@ -27,6 +28,9 @@ MEASURES = {
 
 Figures = dict[str, dict[str, float]]
 """Measure -> ``{value, low, high}``, the last two bounding 95 % of bootstrap means."""
+
+Places = Callable[[Path], Sequence[tuple[str, str, str]]]
+"""``places(folder)``: id, document and anchor of every section of a knowledge base."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,25 +50,55 @@ class Missed:
     first: str
 
 
-def stage(retriever: Retriever) -> Stage:
+def stage(retriever: Retriever, places: Places) -> Stage:
     """Return the stage that measures a search; its input ``suite`` holds the questions.
 
-    It writes ``report.json``; the summary holds the figures over all questions.
+    `places` tells the sections of its input ``knowledge``, in which `retriever` searches. It
+    writes ``report.json``; the summary holds the figures over all questions. It raises `BadInput`
+    if the suite speaks of other sections altogether.
     """
 
     def run(spec: Measuring, inputs: Inputs, ctx: Context) -> Result:
         questions = read_questions(inputs["suite"].folder)
+        base = inputs["knowledge"]
+        unknown = unknown_ids(questions, places(base.folder), name=base.artifact.ref.path)
         ranked = []
         for done, question in enumerate(questions, 1):
             found = retriever.search(question.query, ctx.actor, top=spec.top)
-            ranked.append([_name(each.section, question.relevant) for each in found.hits])
+            sections = [hit.section for hit in found.hits]
+            ranked.append([_name(s.id, s.document, s.anchor, question.relevant) for s in sections])
             ctx.progress(done, len(questions), "questions")
-        report = report_of(questions, ranked)
+        report = report_of(questions, ranked) | {"unknown": unknown}
         text = json.dumps(report, ensure_ascii=False, indent=1)
         (ctx.work / REPORT).write_text(text, encoding="utf-8")
         return Result({"questions": len(questions), "metrics": report["metrics"]})
 
-    return Stage("evaluate.search", 2, run)
+    return Stage("evaluate.search", 3, run)
+
+
+def unknown_ids(
+    questions: Sequence[Question], places: Sequence[tuple[str, str, str]], *, name: str
+) -> list[str]:
+    """Return the relevant ids that name no section, in order.
+
+    Args:
+        questions: what will be asked.
+        places: id, document and anchor of every section there is.
+        name: what to call the knowledge base in an error.
+
+    Raises:
+        BadInput: none of them names one.
+    """
+    wanted = {each for question in questions for each in question.relevant}
+    unknown = sorted(wanted.difference(*(_names(*place) for place in places)))
+    if len(unknown) == len(wanted):
+        there = f"ids there look like {places[0][0]}" if places else "it has no sections"
+        raise BadInput(
+            f"{len(unknown)} of {len(wanted)} relevant ids are no section of {name}, such as "
+            f"{unknown[0]!r}; {there}.",
+            "Write ids as `inhouse search --json` shows them, or measure what the suite is about.",
+        )
+    return unknown
 
 
 def report_of(questions: Sequence[Question], ranked: Sequence[Sequence[str]]) -> dict[str, object]:
@@ -106,7 +140,11 @@ def _missed(question: Question, found: Sequence[str]) -> Missed:
     return Missed(question.query, tuple(sorted(question.relevant)), place, next(iter(found), ""))
 
 
-def _name(section: Section, relevant: frozenset[str]) -> str:
-    """Return the name of a section that a suite may use: its id, its place, or its anchor."""
-    names = (section.id, f"{section.document}#{section.anchor}", section.anchor)
-    return next((name for name in names if name in relevant), section.id)
+def _names(id: str, document: str, anchor: str) -> tuple[str, str, str]:
+    """Return the names of a section that a suite may use: its id, its place, or its anchor."""
+    return id, f"{document}#{anchor}", anchor
+
+
+def _name(id: str, document: str, anchor: str, relevant: frozenset[str]) -> str:
+    """Return the name that a question uses for a section, else its id."""
+    return next((name for name in _names(id, document, anchor) if name in relevant), id)

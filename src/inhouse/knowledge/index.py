@@ -138,7 +138,7 @@ class _Sections:
     def counts(self) -> dict[str, int]:
         """Return how many documents and sections there are, and documents without any."""
         documents, sections = self._documents, self._sections
-        return {"documents": documents, "sections": sections, "skipped": self._skipped}
+        return {"documents": documents, "sections": sections, "empty_documents": self._skipped}
 
     def write(self, number: int, source: Input) -> None:
         """Write a source, which comes after those that were written before."""

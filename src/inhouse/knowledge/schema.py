@@ -6,6 +6,7 @@ Filling it is the business of `index`, scoring with it that of `search`.
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -73,6 +74,15 @@ class IndexFile:
         """Close the file; whoever is reading from it ends first."""
         with self._lock:
             self._connection.close()
+
+
+def places(folder: Path) -> list[tuple[str, str, str]]:
+    """Return the id, the document and the anchor of every section of the index in `folder`."""
+    with closing(open_index(folder)) as index:
+        return index.execute(
+            "SELECT sec.id, doc.path, sec.anchor FROM sections sec "
+            "JOIN documents doc ON doc.number = sec.document ORDER BY sec.number"
+        ).fetchall()
 
 
 def index_format(connection: sqlite3.Connection) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from threading import Lock
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
@@ -23,14 +22,14 @@ if TYPE_CHECKING:
 
 
 class Loaders:
-    """Opens pinned artifacts of one catalog. `keys` are, by endpoint, what holds an API's key.
+    """Opens pinned artifacts of one catalog.
 
-    The key itself is read from the environment when the API is opened and is stored nowhere.
+    An endpoint names the environment variable with its API's key. The key itself is read when the
+    API is opened, and is stored nowhere.
     """
 
-    def __init__(self, catalog: Catalog, keys: Mapping[str, str]) -> None:
+    def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
-        self._keys = keys
         self._embedders: WeakValueDictionary[str, LocalEmbedder] = WeakValueDictionary()
         self._opening = Lock()
 
@@ -47,7 +46,7 @@ class Loaders:
         from inhouse.models.remote import Provider, RemoteModel
 
         api = endpoint.params["api"]
-        variable = self._keys.get(endpoint.ref.name)
+        variable = api.get("key")
         key = os.environ.get(variable) if variable else None
         if variable and not key:
             raise NotSetUp(

@@ -10,9 +10,9 @@ from typing import Any, Literal
 from inhouse.catalog import Catalog
 from inhouse.catalog.access import memberships
 from inhouse.core.artifact import Artifact, Ref, canonical, identity
-from inhouse.core.errors import BadInput
 from inhouse.core.label import Label
 from inhouse.project.release import Origins
+from inhouse.project.source import Source
 from inhouse.project.steps import Step
 
 Status = Literal["up to date", "waits for", "will be made", "will point to it"]
@@ -70,20 +70,23 @@ class Plan:
         return stale or bool(self.labels) or bool(self.memberships) or bool(self.retired)
 
 
-def plan(steps: Sequence[Step], catalog: Catalog, groups: Mapping[str, frozenset[str]]) -> Plan:
+def plan(
+    steps: Sequence[Step], catalog: Catalog, groups: Mapping[str, frozenset[str]], source: Source
+) -> Plan:
     """Compare steps with the catalog.
 
     Args:
         steps: parents first.
         catalog: what is there.
         groups: actor -> groups, as the project file gives them.
+        source: the text of the project file, for errors that name a line.
 
     Raises:
-        BadInput: nobody could use what a step would make.
+        ProjectError: nobody could use what a step would make.
     """
     by_path = {step.path: step for step in steps}
     for step in steps:
-        _refuse_useless(step, by_path, groups)
+        _refuse_useless(step, by_path, groups, source)
     labels = catalog.access.labels()
     changes = [
         LabelChange(step.recipe.ref, labels.get(step.path), step.own)
@@ -173,7 +176,10 @@ def _difference(name: str, before: Any, after: Any) -> str:  # noqa: ANN401
 
 
 def _refuse_useless(
-    step: Step, by_path: Mapping[str, Step], groups: Mapping[str, frozenset[str]]
+    step: Step,
+    by_path: Mapping[str, Step],
+    groups: Mapping[str, frozenset[str]],
+    source: Source,
 ) -> None:
     # A knowledge base may hold what nobody may see whole: it is asked section by section.
     parents = sorted(edge.parent.path for edge in step.recipe.parents)
@@ -184,7 +190,12 @@ def _refuse_useless(
         f"{path} is for {'everybody' if who is None else ', '.join(who) or 'nobody'}"
         for path, who in admitted.items()
     )
-    raise BadInput(
-        f"Nobody could use {step.path}: it would carry {step.demand}. ({listing}.)",
+    labels = [f"it would carry {step.label}"] if step.label != Label.OPEN else []
+    if step.sources:
+        by_source = sorted({str(label) for label in step.sources.values()})
+        labels.append(f"its sources carry {' or '.join(by_source)}")
+    raise source.error(
+        tuple(step.path.split("/")[:2]),
+        f"nobody could use {step.path}: {' and '.join(labels)}. ({listing}.)",
         "Take one of these out of it, or put somebody into the groups it needs.",
     )

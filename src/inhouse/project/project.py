@@ -48,11 +48,13 @@ class Project:
         self.file = file
         self.root = file.absolute().parent
         self.config, self.source = read(file)
-        if "://" in self.config.store:
+        store = located(self.config.store, self.root)
+        blocked = any(path.is_file() for path in (store, *store.parents))
+        if "://" in self.config.store or blocked:
             raise self.source.error(
                 ("store",), f"{self.config.store!r} is not a folder.", "Name a folder."
             )
-        self.catalog = Catalog(located(self.config.store, self.root))
+        self.catalog = Catalog(store)
         self.actor_name = actor
 
     def close(self) -> None:
@@ -93,10 +95,10 @@ class Project:
 
         Raises:
             NotFound: the project has no such entry.
-            BadInput: nobody could use what a step would make.
+            ProjectError: nobody could use what a step would make.
         """
         every = self.steps()
-        whole = plan(every, self.catalog, self.groups)
+        whole = plan(every, self.catalog, self.groups, self.source)
         if target is None:
             return whole
         wanted = _needed(target, every)
@@ -207,7 +209,7 @@ class Project:
         embedders = {base.embed for base in self.config.knowledge.values()}
         return House(
             self.catalog,
-            Loaders(self.catalog, self.keys),
+            Loaders(self.catalog),
             embedders={
                 path.removeprefix("models/"): Ref.parse(f"{path}/{EMBEDDER}")
                 for path in sorted(embedders)
@@ -268,7 +270,7 @@ class Project:
         ref, access = found.ref, self.catalog.access
         asker = access.actor(actor or self.actor_name)
         access.decide(asker, "search", ref).require()
-        retriever = Loaders(self.catalog, {}).retriever(ref)
+        retriever = Loaders(self.catalog).retriever(ref)
         with closing(retriever):
             return find(retriever, [Message("user", query)], asker, top=top, access=access)[0]
 
@@ -282,8 +284,10 @@ class Project:
         Raises:
             NotFound: one of them is not in the project or has not been made.
             Refused: whoever acts may not read the whole of both.
+            BadInput: the suite asks for other sections altogether.
         """
         from inhouse.evaluate import answerability, search
+        from inhouse.knowledge.schema import places
         from inhouse.project.loaders import Loaders
 
         questions = self.catalog.get(self._made("suites", suite))
@@ -294,9 +298,12 @@ class Project:
         access = self.catalog.access
         for ref in parents.values():
             access.decide(access.actor(self.actor_name), "read", ref).require()
-        kinds = {"retrieval": search.stage, "answerability": answerability.stage}
-        retriever = Loaders(self.catalog, {}).retriever(parents["knowledge"])
-        stage = kinds[questions.summary["kind"]](retriever)
+        retriever = Loaders(self.catalog).retriever(parents["knowledge"])
+        stage = (
+            search.stage(retriever, places)
+            if questions.summary["kind"] == "retrieval"
+            else answerability.stage(retriever)
+        )
         name = f"{parents['knowledge'].name}.{parents['suite'].name}"
         edges = tuple(Edge(role, ref) for role, ref in parents.items())
         recipe = Recipe(Ref("reports", name), stage, search.Measuring(), edges)

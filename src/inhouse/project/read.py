@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import reprlib
 import typing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from itertools import combinations
 from pathlib import Path
@@ -16,7 +16,8 @@ from typing import Any
 from pydantic import BaseModel, Tag, ValidationError
 
 from inhouse.core.errors import ProjectError, nearest
-from inhouse.core.label import Label
+from inhouse.core.label import RESERVED, Label
+from inhouse.models.builtin import BUILTINS, Kind
 from inhouse.project.schema import Adapted, Model, ProjectFile
 from inhouse.project.source import Source, parse
 
@@ -37,6 +38,8 @@ def read(file: Path) -> tuple[ProjectFile, Source]:
         raise _explain(source, error) from None
     _check_people(project, source)
     _check_references(project, source)
+    _check_kinds(project, source)
+    _check_effects(project, source)
     return project, source
 
 
@@ -89,26 +92,50 @@ def _explain(source: Source, error: ValidationError) -> ProjectError:
     # An unknown key is often why another one is missing.
     first = max(error.errors(), key=lambda e: e["type"] == "extra_forbidden")
     place = tuple(step for step in first["loc"] if not _is_tag(step))
-    key = ".".join(str(step) for step in place)
+    called = _called(place)
     if first["type"] == "extra_forbidden":
         known = _keys_at(first["loc"][:-1])
         near = nearest(str(place[-1]), known)
         fix = f"Did you mean {near!r}?" if near else f"Known here: {', '.join(known)}."
-        return source.error(place, f"unknown key {key!r}.", fix)
+        return source.error(place, f"unknown key {called}.", fix)
     if first["type"] == "missing":
-        return source.error(place[:-1], f"{key!r} is missing.", "Add it.")
-    subject = f"{key!r} is wrong" if key else "the file is wrong"
+        return source.error(place[:-1], f"{called} is missing.", "Add it.")
+    subject = f"{called} is wrong"
     if first["type"] == "value_error":  # ours: a sentence and, on a line of its own, the mend
         what, _, fix = first["msg"].removeprefix("Value error, ").partition("\n")
         return source.error(place, f"{subject}: {what}", fix)
     message = first["msg"][0].lower() + first["msg"][1:].rstrip(".")
+    if first["type"] in SAID:
+        message = SAID[first["type"]].format(**first.get("ctx", {}))
     if first["type"] == "model_type":  # would name one of our classes
         message = f"keys with values should stand here: {', '.join(_keys_at(first['loc']))}"
-    if first["type"] == "dict_type":
-        message = "names with a value each should stand here"
     simple = isinstance(first["input"], str | int | float | None)
     given = f", not {reprlib.repr(first['input'])}" if simple else ""
     return source.error(place, f"{subject}: {message}{given}.", "Correct the value.")
+
+
+# The validator's own words for a mistake speak of classes and of a programmer's types.
+SAID = {
+    "bool_parsing": "true or false should stand here",
+    "bool_type": "true or false should stand here",
+    "dict_type": "names with a value each should stand here",
+    "float_type": "a number should stand here",
+    "greater_than_equal": "it should be {ge} or more",
+    "int_type": "a whole number should stand here",
+    "less_than_equal": "it should be {le} or less",
+    "list_type": "a list should stand here",
+    "literal_error": "it should be {expected}",
+    "string_too_short": "text should stand here",
+    "string_type": "text should stand here",
+    "too_short": "at least {min_length} should stand here, not {actual_length}",
+}
+
+
+def _called(place: Place) -> str:
+    """Return how people call a place: they count items from one."""
+    names = ".".join(step for step in place if isinstance(step, str))
+    items = [f"item {step + 1} of " for step in reversed(place) if isinstance(step, int)]
+    return "".join(items) + (repr(names) if names else "the file")
 
 
 def _is_tag(step: str | int) -> bool:
@@ -174,7 +201,8 @@ def _check_people(project: ProjectFile, source: Source) -> None:
 
 def _known_group(group: str, place: Place, project: ProjectFile, source: Source) -> None:
     if group not in project.groups:
-        near = nearest(group, project.groups)
+        known = (*project.groups, *RESERVED) if place[-1] == "label" else project.groups
+        near = nearest(group, known) or nearest(group.lower(), known)
         fix = f"Did you mean {near!r}?" if near else f"Add it: groups: {{{group}: [actors]}}."
         raise source.error(place, f"there is no group {group!r}.", fix)
 
@@ -216,3 +244,57 @@ def _check_references(project: ProjectFile, source: Source) -> None:
             f"these entries go in a circle: {' -> '.join(reversed(circle))}.",
             "Take one of them out of the other's 'from'.",
         ) from None
+
+
+KINDS: Mapping[str | int, Kind] = {"base": "embedder", "embed": "embedder", "model": "language"}
+CALLED: Mapping[Kind, str] = {"embedder": "an embedder", "language": "a language model"}
+
+
+def _check_kinds(project: ProjectFile, source: Source) -> None:
+    """Refuse a model in the place of another kind, as far as its kind is known beforehand."""
+    for wanted in references(project).values():
+        for place, ref in wanted:
+            kind = KINDS.get(place[-1])
+            entry = project.models.get(ref.partition("/")[2])
+            if kind is None or entry is None:
+                continue
+            found = _kind(entry) or kind
+            if found != kind:
+                what = f"{ref!r} is {CALLED[found]}, and {CALLED[kind]} is wanted here."
+                raise source.error(place, what, f"Name {CALLED[kind]}.")
+
+
+def _kind(model: Model | Adapted) -> Kind | None:
+    if isinstance(model, Adapted):
+        return "embedder"
+    known = BUILTINS.get(model.source)
+    return known.kind if known else None
+
+
+GROUNDED = ("top", "check", "mode", "support", "rewrite")
+
+
+def _check_effects(project: ProjectFile, source: Source) -> None:
+    """Refuse keys that would change nothing where they stand."""
+    embedders = {
+        ref
+        for wanted in references(project).values()
+        for place, ref in wanted
+        if KINDS.get(place[-1]) == "embedder"
+    }
+    for name, model in project.models.items():
+        embeds = _kind(model) == "embedder" or f"models/{name}" in embedders
+        if embeds and "precision" in model.model_fields_set:
+            raise source.error(
+                ("models", name, "precision"),
+                "'precision' changes nothing here: this is an embedder.",
+                "Take it out; it is for language models.",
+            )
+    for name, endpoint in project.endpoints.items():
+        idle = [key for key in GROUNDED if key in endpoint.model_fields_set]
+        if idle and not endpoint.knowledge:
+            raise source.error(
+                ("endpoints", name, idle[0]),
+                f"{idle[0]!r} changes nothing at an endpoint without knowledge.",
+                "Take it out, or name a knowledge.",
+            )

@@ -24,9 +24,34 @@ from inhouse.core.errors import InhouseError
 from inhouse.core.label import Label, check_group
 from inhouse.core.nouns import SUPPORTED
 
+DIGEST = r"^[0-9a-f]{64}$"
+DAYS = r"^[1-9]\d{0,4}d$"
+
 
 def _one_or_more(value: object) -> object:
-    return [value] if isinstance(value, str) else value
+    if isinstance(value, str):
+        return [value]
+    if not isinstance(value, list):
+        raise ValueError("this is neither text nor a list of texts.\nWrite one or more.")
+    return value
+
+
+def _digest(value: object) -> object:
+    if value is not None and not (isinstance(value, str) and re.fullmatch(DIGEST, value)):
+        raise ValueError(
+            f"{reprlib.repr(value)} is no sha256.\n"
+            "Write its 64 digits, which are 0-9 and a-f, in quotes."
+        )
+    return value
+
+
+def _days(value: object) -> object:
+    if value is not None and not (isinstance(value, str) and re.fullmatch(DAYS, value)):
+        raise ValueError(
+            f"{reprlib.repr(value)} is no number of days.\n"
+            "Write such as 90d, up to 99999d, or leave it out to keep all."
+        )
+    return value
 
 
 def _name(value: object) -> object:
@@ -83,7 +108,16 @@ Texts = Annotated[
     BeforeValidator(_one_or_more, json_schema_input_type=str | list[str]),
     Field(min_length=1),
 ]
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Sha256 = Annotated[
+    str,
+    BeforeValidator(
+        _digest, json_schema_input_type=Annotated[str, StringConstraints(pattern=DIGEST)]
+    ),
+]
+Days = Annotated[
+    str,
+    BeforeValidator(_days, json_schema_input_type=Annotated[str, StringConstraints(pattern=DAYS)]),
+]
 Text = Annotated[str, StringConstraints(min_length=1)]
 
 LABEL = Field(
@@ -178,7 +212,7 @@ class Endpoint(Entry):
     knowledge: Text | None = Field(
         default=None, description="knowledge/NAME that grounds the answers."
     )
-    top: Annotated[int, Field(ge=1, le=50)] = Field(
+    top: Annotated[int, Field(ge=1, le=50, strict=True)] = Field(
         default=5, description="How many sections an answer may stand on."
     )
     instructions: str = Field(default="", description="Added to the system prompt.")
@@ -190,7 +224,7 @@ class Endpoint(Entry):
         default="compose",
         description="compose: write from the sections. extract: quote the best one, and sum it up.",
     )
-    support: Annotated[float, Field(ge=0, le=1)] = Field(
+    support: Annotated[float, Field(ge=0, le=1, strict=True)] = Field(
         default=SUPPORTED,
         description="Refuse a question that the sections support less than this; 0 never refuses.",
     )
@@ -230,7 +264,7 @@ AnyModel = Annotated[
 class Traces(Entry):
     """What is recorded of questions and answers."""
 
-    keep: Annotated[str, StringConstraints(pattern=r"^[1-9]\d{0,4}d$")] | None = Field(
+    keep: Days | None = Field(
         default=None, description="How many days to keep them, such as 90d; all if left out."
     )
     durability: Literal["power", "process"] = Field(

@@ -18,7 +18,7 @@ from inhouse.core.label import Label
 from inhouse.core.paths import located
 from inhouse.core.stage import Recipe, Stage
 from inhouse.data import collect, combine
-from inhouse.data.files import find, relative
+from inhouse.data.files import survey
 from inhouse.evaluate import suite
 from inhouse.knowledge import index
 from inhouse.knowledge.lance import require_lance
@@ -150,13 +150,12 @@ class _Steps:
     def _collect(self, name: str, entry: Data) -> collect.Collect:
         store, own = self._catalog.root.absolute(), self._source.file.absolute()
         try:
-            found = find(entry.sources, self._root)
+            found, links = survey(entry.sources, self._root)
             paths = [path for path in found if not path.is_relative_to(store) and path != own]
             digests = self._catalog.fingerprint(paths)
         except BadInput as error:
             raise self._source.error(("data", name, "from"), error.what, error.fix) from error
-        names = [relative(path, self._root) for path in paths]
-        return collect.Collect(tuple(zip(names, digests, strict=True)), str(self._root))
+        return collect.Collect.of(dict(zip(paths, digests, strict=True)), links, self._root)
 
     def _models(self, name: str) -> None:
         entry = self._project.models[name]
@@ -236,7 +235,9 @@ class _Steps:
             parents.append(embedder)
         api = {}
         if isinstance(entry.model, Api):
-            api = {"url": entry.model.api, "name": entry.model.name}
+            # The variable belongs to the version: today's key must not go to yesterday's provider.
+            key = {"key": entry.model.key.strip("${}")} if entry.model.key else {}
+            api = {"url": entry.model.api, "name": entry.model.name, **key}
         try:
             spec = serving.Serve(
                 top=entry.top,

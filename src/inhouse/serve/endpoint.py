@@ -53,10 +53,10 @@ class Serve:
                 f"An endpoint cannot take the top {self.top} sections.",
                 f"Give a number from 1 to {MAX_TOP}.",
             )
-        if self.api and set(self.api) != {"url", "name"}:
+        if self.api and set(self.api) - {"key"} != {"url", "name"}:
             raise BadInput(
                 f"The API of an endpoint has the fields {', '.join(sorted(self.api))}.",
-                "Give it exactly a url and a name; its key stays out of the store.",
+                "Give it a url, a name and perhaps, as key, the variable that holds its key.",
             )
         if not 0 <= self.support <= 1:
             raise BadInput(
