@@ -20,7 +20,7 @@ models:
   base: {from: smollm2-135m-instruct}
   minilm: {from: minilm-l6}
 knowledge: {docs: {from: data/docs, embed: models/minilm}}
-endpoints: {desk: {model: models/base, knowledge: knowledge/docs}}
+endpoints: {page: {model: models/base, knowledge: knowledge/docs}}
 """
 
 

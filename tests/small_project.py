@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -194,3 +195,9 @@ def _safetensors(tensors: Mapping[str, np.ndarray]) -> bytes:
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
     return len(text).to_bytes(8, "little") + text + b"".join(t.tobytes() for t in tensors.values())
+
+
+def copied(store: Path, target: Path) -> Path:
+    """Copy a store that others may be reading; what SQLite keeps beside its file comes anew."""
+    ignored = shutil.ignore_patterns("*-wal", "*-shm", "*.lock")
+    return Path(shutil.copytree(store, target, ignore=ignored))

@@ -13,14 +13,15 @@ from inhouse.core.label import Label
 TREE = [
     (errors.UserError("What.", "Fix."), 2, 400),
     (errors.BadInput("What.", "Fix."), 2, 400),
+    (errors.BadField("model", "What.", "Fix."), 2, 400),
     (ProjectError("What.", "Fix.", file=Path("a.yaml"), line=3, key="k"), 2, 400),
     (NotFound("model", "bose", ["base", "other"]), 2, 404),
     (Refused("What.", "Fix."), 2, 403),
     (errors.BadKey("What.", "Fix."), 2, 401),
     (errors.MissingExtra("Training", "train"), 2, 400),
     (errors.TooLong(12, 10), 2, 400),
-    (errors.StoreError("What.", "Fix."), 1, 500),
-    (errors.Corrupt("What.", "Fix."), 1, 500),
+    (errors.StoreError("What.", "Fix."), 1, 503),
+    (errors.Corrupt("What.", "Fix."), 1, 503),
     (errors.NotSetUp("What.", "Fix."), 2, 503),
     (errors.EngineStopped(), 1, 503),
     (errors.ProviderError("What.", "Fix."), 1, 502),
@@ -45,7 +46,8 @@ def test_the_table_above_is_whole():
 
 
 def test_codes_tell_errors_apart():
-    codes = [type(error).code for error, *_ in TREE]
+    # A bad field is bad input that also names the field.
+    codes = [type(error).code for error, *_ in TREE if type(error) is not errors.BadField]
     assert len(set(codes)) == len(codes)
 
 

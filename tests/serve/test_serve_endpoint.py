@@ -31,7 +31,7 @@ def test_one_model_is_needed(world: World) -> None:
         world.endpoint("endpoints/api", None)
     with pytest.raises(BadInput, match="needs one model"):
         world.endpoint("endpoints/api", world.base, api=api)
-    with pytest.raises(BadInput, match="exactly a url and a name"):
-        Serve(api={**api, "key": "sk"})
+    with pytest.raises(BadInput, match="a url, a name"):
+        Serve(api={**api, "secret": "sk"})
     with pytest.raises(BadInput, match="top 0"):
         Serve(top=0)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import openai
 import pytest
-from small_project import PROGRAM, write
+from small_project import PROGRAM, copied, write
 
 from inhouse.project.read import read
 
@@ -43,7 +43,7 @@ def desk(weights_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The README's next commands, in a folder with two documents; models are there already."""
     folder = write(tmp_path_factory.mktemp("readme") / "desk", PAGES)
     assert typed("init", cwd=folder).returncode == 0
-    shutil.copytree(weights_store / ".inhouse", folder / ".inhouse")
+    copied(weights_store / ".inhouse", folder / ".inhouse")
     ran = typed("run", cwd=folder)
     assert ran.returncode == 0, ran.stderr
     return folder
@@ -60,7 +60,7 @@ def readme_commands() -> list[list[str]]:
 def test_the_readme_commands_work(desk: Path):
     commands = [[word.strip('"') for word in words] for words in readme_commands()]
     assert [words[0] for words in commands] == [
-        "init", "plan", "run", "ask", "why", "run", "search", "keys", "serve",
+        "init", "plan", "run", "ask", "why", "keys", "serve", "run", "search",
     ]  # fmt: skip
     for words in commands:
         if words[0] not in ("init", "serve") and "--watch" not in words:  # done before; do not end
@@ -218,7 +218,7 @@ def test_thirty_pages_of_a_handbook(weights_store: Path, tmp_path: Path):
         target = tmp_path / page.relative_to(pages)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(page, target)
-    shutil.copytree(weights_store / ".inhouse", tmp_path / ".inhouse")
+    copied(weights_store / ".inhouse", tmp_path / ".inhouse")
     for words in (["init"], ["plan"], ["run"]):
         done = typed(*words, cwd=tmp_path)
         assert done.returncode == 0, done.stderr

@@ -10,7 +10,7 @@ InhouseError                  exit 1, HTTP 500
 │   ├── BadKey                HTTP 401: no key, an unknown, expired or revoked one
 │   ├── MissingExtra          an optional part of the product is not installed
 │   └── TooLong               the prompt does not fit the model's context
-├── StoreError                the store cannot be written or read
+├── StoreError                HTTP 503: the store cannot be written or read
 │   └── Corrupt               bytes do not match their digest
 ├── NotSetUp                  exit 2, HTTP 503: only the operator can mend it
 ├── EngineStopped             HTTP 503: a model's process has ended; the next request starts it
