@@ -18,6 +18,7 @@ from inhouse.observe.recorder import Recorder
 from inhouse.observe.traces import Traces
 from inhouse.observe.wanted import Wanted
 from inhouse.serve.app import create_app
+from inhouse.serve.recording import Asked
 
 HI = [{"role": "user", "content": "hi there"}]
 
@@ -88,6 +89,23 @@ def test_who_goes_away_leaves_a_record(world: World, ana: openai.OpenAI, tmp_pat
     (trace,) = traces(world, tmp_path)
     assert trace.state == "aborted"
     assert "hang" in trace.answer
+
+
+def test_a_cut_off_answer_carries_all_that_it_may_rest_on(
+    world: World, ana: openai.OpenAI, tmp_path: Path
+):
+    async def reach() -> tuple[set[str], Trace]:
+        actor = world.catalog.access.actor("ana")
+        async with world.house.endpoint("help", actor) as served:
+            found = world.house.reach(served)
+            return {d.thing.path for d in found}, Asked("1", "/", {}, True).trace(served, 0, found)
+
+    sources, trace = asyncio.run(reach())
+    assert sources
+    assert {source.path for source in trace.sources} == sources
+    for path in sources:
+        label = world.catalog.access.labels()[path]
+        assert trace.label.join(label) == trace.label
 
 
 def test_a_failure_is_on_record(world: World, ana: openai.OpenAI, tmp_path: Path):

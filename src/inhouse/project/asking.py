@@ -56,7 +56,9 @@ async def ask(
         stream = answer(served, [Message("user", question)], sampling, access=house.catalog.access)
         if house.sink:
             body = {"messages": [{"role": "user", "content": question}]}
-            trace = Asked(uuid4().hex, "inhouse ask", body, streamed=False).trace(served, 0)
+            trace = Asked(uuid4().hex, "inhouse ask", body, streamed=False).trace(
+                served, 0, house.reach(served)
+            )
             stream = recorded(stream, house.sink, trace, streamed=False)
         async with aclosing(stream) as events:
             async for event in events:

@@ -158,7 +158,8 @@ class Exchange:
         streams, sink = self._dialect.parts(served), self._house.sink
         if sink is None:
             return streams
-        traces = (self._asked.trace(served, number) for number in range(len(streams)))
+        reach = self._house.reach(served)
+        traces = (self._asked.trace(served, number, reach) for number in range(len(streams)))
         return [
             recorded(stream, sink, trace, streamed=self._asked.streamed)
             for stream, trace in zip(streams, traces, strict=True)

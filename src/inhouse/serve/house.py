@@ -200,6 +200,13 @@ class House:
         async with lease as engine:
             yield Encoding(ref, artifact.digest, engine, decision.label)
 
+    def reach(self, served: Served) -> Sequence[Decision]:
+        """Return the yeses to the sources that an answer of an opened endpoint may rest on."""
+        sources = self.catalog.lineage.now().sources(served.endpoint.ref.version or "")
+        decide = self.catalog.access.decide
+        asked = [decide(served.actor, "read", source, record=False) for source in sources]
+        return [decision for decision in asked if decision.allowed]
+
     async def close(self) -> None:
         """Close all engines."""
         await self._upkeep.close()

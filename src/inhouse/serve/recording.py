@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from inhouse.core.access import Decision
 from inhouse.core.artifact import Ref
+from inhouse.core.label import Label
 from inhouse.core.nouns import Trace
 from inhouse.core.protocols import Piece, Sink
 from inhouse.serve.answer import Ending
@@ -32,15 +34,20 @@ class Asked:
     streamed: bool
     at: float = field(default_factory=time.time)
 
-    def trace(self, served: Served, number: int) -> Trace:
-        """Return the record of one of its answers, before there is any; the first has its id."""
+    def trace(self, served: Served, number: int, reach: Sequence[Decision]) -> Trace:
+        """Return the record of one of its answers, before there is any; the first has its id.
+
+        Which sources it will rest on is known at its end. Until then, and for good if it is cut
+        off, it counts as resting on all within `reach`, for some of its text may.
+        """
         return Trace(
             id=f"{self.id}-{number}" if number else self.id,
             at=self.at,
             actor=served.actor.name,
             route=self.route,
             state="open",
-            label=served.label,
+            label=Label.joined([served.label, *(decision.label for decision in reach)]),
+            sources=tuple(decision.thing for decision in reach),
             endpoint=served.endpoint.ref,
             model=served.model_name,
             digest=served.digest,
