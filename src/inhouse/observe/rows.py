@@ -85,11 +85,11 @@ def row_of(trace: Trace) -> Row:
         trace.id,
         trace.at,
         trace.actor,
-        pinned(trace.endpoint) if trace.endpoint else "",
+        trace.endpoint.pinned if trace.endpoint else "",
         trace.model,
         trace.state,
         str(trace.label),
-        " ".join(map(pinned, trace.sources)),
+        " ".join(source.pinned for source in trace.sources),
         body.decode(),
     )
     check_texts(row._replace(at=0.0))
@@ -121,15 +121,10 @@ def plain(trace: Trace) -> dict[str, Any]:
     found = {each.name: getattr(trace, each.name) for each in fields(Trace)}
     return found | {
         "label": str(trace.label),
-        "endpoint": pinned(trace.endpoint) if trace.endpoint else None,
-        "sources": list(map(pinned, trace.sources)),
+        "endpoint": trace.endpoint.pinned if trace.endpoint else None,
+        "sources": [source.pinned for source in trace.sources],
         "sections": list(trace.sections),
     }
-
-
-def pinned(ref: Ref) -> str:
-    """Return a reference with all digits of its version."""
-    return ref.pinned
 
 
 def day_of(at: float) -> str:

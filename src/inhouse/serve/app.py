@@ -32,7 +32,7 @@ from inhouse.serve.completions import TextDialect
 from inhouse.serve.connection import CLIENT_GONE, EventStream, while_connected
 from inhouse.serve.failures import REQUEST_ID, Json, Outermost, on_error, on_http_error
 from inhouse.serve.feedback import said
-from inhouse.serve.house import House, full
+from inhouse.serve.house import House
 from inhouse.serve.lookup_bodies import EmbeddingBody, FeedbackBody, RerankBody, SearchBody
 from inhouse.serve.openapi import Line, document
 from inhouse.serve.reading import AnyBody, read_body
@@ -125,7 +125,7 @@ class Api:
                 "owned_by": "inhouse",
                 "inhouse": {
                     "kind": offer.kind,
-                    "ref": full(offer.ref),
+                    "ref": offer.ref.pinned,
                     "label": str(offer.label),
                 },
             }
@@ -178,7 +178,7 @@ class Api:
             "query": found.query,
             "support": found.support,
             "data": [{"object": "section", **shown(hit)} for hit in found.hits],
-            "inhouse": {"knowledge": full(opened.ref), "label": str(opened.label.join(label))},
+            "inhouse": {"knowledge": opened.ref.pinned, "label": str(opened.label.join(label))},
         }
         return Json(content)
 

@@ -17,7 +17,7 @@ from inhouse.core.nouns import ToolCall
 from inhouse.core.protocols import CallPart, Piece, TokenScore, Usage
 from inhouse.serve.answer import Ending
 from inhouse.serve.failures import Json
-from inhouse.serve.house import House, Served, full
+from inhouse.serve.house import House, Served
 from inhouse.serve.recording import Asked, Part, Parts, recorded
 
 Event = Mapping[str, Any]
@@ -54,7 +54,7 @@ class Choice:
         """Take how it ended."""
         self.finish, self.usage = ending.finish, ending.usage
         self.ours = {
-            "endpoint": full(served.endpoint.ref),
+            "endpoint": served.endpoint.ref.pinned,
             "model": served.model_name,
             "digest": served.digest,
             "label": str(ending.label),

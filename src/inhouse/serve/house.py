@@ -66,7 +66,7 @@ class Served:
     @property
     def model_name(self) -> str:
         """The model's reference with its full version, or what an API calls it."""
-        return full(self.endpoint.model) if self.endpoint.model else self.model.name
+        return self.endpoint.model.pinned if self.endpoint.model else self.model.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ class House:
         """
         self._upkeep.begin()
         decision, endpoint, digest = await self._decided(name, actor)
-        owner = full(endpoint.ref)
+        owner = endpoint.ref.pinned
         self._upkeep.forget_others(endpoint.ref)
         async with AsyncExitStack() as held:
             model, knowledge = endpoint.model, endpoint.knowledge
@@ -178,7 +178,9 @@ class House:
             owner, decision = await asyncio.to_thread(self._open_to, name, actor)
         ref = decision.thing
         self._upkeep.forget_others(owner)
-        lease = self._retrievers.lease(full(owner), _key(ref), lambda: self._loaders.retriever(ref))
+        lease = self._retrievers.lease(
+            owner.pinned, _key(ref), lambda: self._loaders.retriever(ref)
+        )
         async with lease as retriever:
             yield Searched(ref, retriever, decision.label)
 
@@ -196,7 +198,7 @@ class House:
         ref = decision.thing
         self._upkeep.forget_others(ref)
         artifact = await asyncio.to_thread(self.catalog.get, ref)
-        lease = self._embedders.lease(full(ref), _key(ref), lambda: self._loaders.embedder(ref))
+        lease = self._embedders.lease(ref.pinned, _key(ref), lambda: self._loaders.embedder(ref))
         async with lease as engine:
             yield Encoding(ref, artifact.digest, engine, decision.label)
 
@@ -301,11 +303,6 @@ class House:
             digest = self.catalog.get(endpoint.model).digest if endpoint.model else ""
             self._read[_key(ref)] = (endpoint, digest)
         return self._read[_key(ref)]
-
-
-def full(ref: Ref) -> str:
-    """Return a reference with all digits of its version."""
-    return ref.pinned
 
 
 def _key(ref: Ref) -> str:

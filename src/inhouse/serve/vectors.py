@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from inhouse.core.access import Actor
 from inhouse.core.protocols import Embedder
 from inhouse.serve.failures import Json
-from inhouse.serve.house import Encoding, House, full
+from inhouse.serve.house import Encoding, House
 from inhouse.serve.lookup_bodies import EmbeddingBody, RerankBody
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def relevance(embedder: Embedder, query: str, documents: Sequence[str]) -> list[
 
 
 def _answer(opened: Encoding, name: str, read: int, found: dict[str, Any]) -> Json:
-    model, digest = full(opened.ref), opened.digest
+    model, digest = opened.ref.pinned, opened.digest
     content = {
         "object": "list",
         "model": name,
