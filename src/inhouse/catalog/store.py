@@ -164,23 +164,21 @@ class Catalog:
         return Made(self.get(pinned), fresh)
 
     @contextlib.contextmanager
-    def alone(self, names: Iterable[str], waiting: Callable[[str], None]) -> Iterator[bool]:
+    def alone(self, names: Iterable[str], waiting: Callable[[str], None]) -> Iterator[None]:
         """Keep other processes that ask for one of these names waiting until the block ends.
 
-        Yields whether it had to wait itself; `waiting` hears for which name.
+        `waiting` hears of each name that has to be waited for.
         """
-        waited = False
         with contextlib.ExitStack() as held:
             for name in sorted(names):  # all in the same order, so that nobody waits in a circle
                 lock = self.blobs.lock(f"name.{name.replace('/', '.')}")
                 try:
                     lock.acquire(timeout=0)
                 except Timeout:
-                    waited = True
                     waiting(name)
                     lock.acquire()
                 held.callback(lock.release)
-            yield waited
+            yield
 
     def delete(self, ref: Ref, *, by: str) -> Artifact:
         """Delete a version, leaving a tombstone that keeps its label and place in lineage.
