@@ -25,7 +25,7 @@ from inhouse.catalog.lineage import Lineage, matching
 from inhouse.catalog.records import Outcome
 from inhouse.catalog.releases import Releases
 from inhouse.catalog.schema import artifacts, candidates, edges, names
-from inhouse.catalog.sources import fingerprint
+from inhouse.catalog.sources import fingerprint, salt
 from inhouse.core.artifact import Artifact, Input, Ref
 from inhouse.core.errors import BadInput, Corrupt, NotFound, StoreError
 from inhouse.core.label import Label
@@ -223,6 +223,10 @@ class Catalog:
     def fingerprint(self, paths: Sequence[Path]) -> Sequence[str]:
         """Return the sha256 of files outside the store; see `inhouse.catalog.sources`."""
         return fingerprint(self.database, paths)
+
+    def salt(self, path: str) -> str:
+        """Return what keys the versions of a name; see `inhouse.catalog.sources`."""
+        return salt(self.database, path)
 
     def audit(self, *, last: int = 100) -> Sequence[audit.Entry]:
         """Return the last rows of the audit log, oldest first."""
