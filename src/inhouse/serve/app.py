@@ -3,13 +3,13 @@
 Guards: a ``public`` route tells nothing of what is here; at a ``list`` route the caller's key is
 checked and everything shown was decided one by one; at a ``use`` route the key is checked and the
 thing asked for can only be had from the house, which decides first, or is given to somebody who
-does.
+does; an ``operate`` route is for keys of operators alone.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
@@ -33,12 +33,16 @@ from inhouse.serve.connection import CLIENT_GONE, EventStream, while_connected
 from inhouse.serve.failures import REQUEST_ID, Json, Outermost, on_error, on_http_error
 from inhouse.serve.feedback import said
 from inhouse.serve.house import House
+from inhouse.serve.logs import say
 from inhouse.serve.lookup_bodies import EmbeddingBody, FeedbackBody, RerankBody, SearchBody
+from inhouse.serve.metrics import Exposition, Metrics, require_operator
 from inhouse.serve.openapi import Line, document
+from inhouse.serve.readiness import Readiness
 from inhouse.serve.reading import AnyBody, read_body
 from inhouse.serve.recording import Asked
 from inhouse.serve.responses import ResponseDialect
 from inhouse.serve.search import find, shown
+from inhouse.serve.seen import Watcher, current
 from inhouse.serve.vectors import embedded, reranked
 
 Generating = ChatBody | CompletionBody | ResponseBody
@@ -54,19 +58,29 @@ class Door(Route):
         self.guard = line.guard
 
         async def endpoint(request: Request) -> Response:
+            current().route = line.path
             if line.guard == "public":
                 return await line.handler(request, NOBODY)
-            return await line.handler(request, identify(house.catalog, request.headers))
+            actor = identify(house.catalog, request.headers)
+            if line.guard == "operate":
+                await require_operator(house, actor)
+            return await line.handler(request, actor)
 
         super().__init__(line.path, endpoint, methods=[line.method], name=line.path)
 
 
 def create_app(
-    house: House, *, max_body: int = MAX_BODY, feedback: FeedbackSink | None = None
+    house: House,
+    *,
+    max_body: int = MAX_BODY,
+    feedback: FeedbackSink | None = None,
+    watchers: Sequence[Watcher] = (),
 ) -> Starlette:
     """Return the app over a house; bodies may have `max_body` bytes.
 
-    `feedback` is who takes what people think of answers; it also decides who may.
+    `feedback` is who takes what people think of answers; it also decides who may. The `watchers`
+    hear of every request beside the metrics and the log. Whoever stops the server calls
+    ``app.state.readiness.leave()`` first.
     """
     api = Api(house, max_body, feedback)
 
@@ -75,12 +89,14 @@ def create_app(
         yield
         await house.close()
 
-    return Starlette(
+    app = Starlette(
         routes=[Door(house, line) for line in api.lines],
-        middleware=[Middleware(Outermost)],
+        middleware=[Middleware(Outermost, watchers=(api.metrics, say, *watchers))],
         exception_handlers={InhouseError: on_error, HTTPException: on_http_error},
         lifespan=lifespan,
     )
+    app.state.readiness = api.readiness
+    return app
 
 
 class Api:
@@ -90,10 +106,14 @@ class Api:
         self._house = house
         self._max_body = max_body
         self._feedback = feedback
+        self.metrics = Metrics(house)
+        self.readiness = Readiness(house)
         chat, text, response = shapes.ChatCompletion, shapes.TextCompletion, shapes.Response
         vectors, ranks = lookup_shapes.Embeddings, lookup_shapes.Ranks
         self.lines = (
             Line("GET", "/healthz", "public", self.health, None, lookup_shapes.Health),
+            Line("GET", "/readyz", "public", self.ready, None, lookup_shapes.Ready),
+            Line("GET", "/metrics", "operate", self.measure, None, str),
             Line("GET", "/openapi.json", "public", self.openapi, None, dict),
             Line("GET", "/v1/models", "list", self.models, None, lookup_shapes.Models),
             Line("POST", "/v1/chat/completions", "use", self.chat, ChatBody, chat),
@@ -109,6 +129,15 @@ class Api:
     async def health(self, request: Request, actor: Actor) -> Response:
         """Say that the server is up."""
         return Json({"status": "ok", "version": version("inhouse")})
+
+    async def ready(self, request: Request, actor: Actor) -> Response:
+        """Say that requests can be answered, or why not."""
+        await self.readiness.require()
+        return Json({"status": "ready"})
+
+    async def measure(self, request: Request, actor: Actor) -> Response:
+        """Tell counts and times of all requests, for Prometheus."""
+        return Exposition(self.metrics.text())
 
     async def openapi(self, request: Request, actor: Actor) -> Response:
         """Describe the routes, as OpenAPI 3.1 has it."""

@@ -209,6 +209,11 @@ class House:
         asked = [decide(served.actor, "read", source, record=False) for source in sources]
         return [decision for decision in asked if decision.allowed]
 
+    def opened(self) -> Mapping[str, Mapping[str, object]]:
+        """Return the engines that are open, by what they are and the version that they run."""
+        engines = {"knowledge": self._retrievers.open, "embedder": self._embedders.open}
+        return {"model": self._models.open, **engines}
+
     async def close(self) -> None:
         """Close all engines."""
         await self._upkeep.close()

@@ -19,6 +19,7 @@ from inhouse.core.nouns import Trace
 from inhouse.core.protocols import Piece, Sink
 from inhouse.serve.answer import Ending
 from inhouse.serve.house import Served
+from inhouse.serve.seen import kept
 
 Part = str | Piece | Ending
 Parts = AsyncGenerator[Part, None]
@@ -71,9 +72,9 @@ async def recorded(parts: Parts, sink: Sink, trace: Trace, *, streamed: bool) ->
             async for part in parts:
                 if isinstance(part, Ending):
                     state = so_far.into(_ended(trace, part))
-                    await asyncio.shield(sink.record(state))
+                    await asyncio.shield(kept(sink, state))
                 elif so_far.add(part) and streamed:
-                    await sink.record(trace)
+                    await kept(sink, trace)
                 yield part
     except Exception as error:
         state = replace(trace, state="failed", error=f"{type(error).__name__}: {error}")
@@ -81,7 +82,7 @@ async def recorded(parts: Parts, sink: Sink, trace: Trace, *, streamed: bool) ->
     finally:
         if state.state in ("aborted", "failed"):
             # Nobody waits for this answer any more; the record must not be cut off with it.
-            await asyncio.shield(sink.record(so_far.into(state)))
+            await asyncio.shield(kept(sink, so_far.into(state)))
 
 
 class _SoFar:
