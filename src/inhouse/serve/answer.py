@@ -100,7 +100,7 @@ async def plainly(
                     yield last
                 elif last.text:
                     yield last.text
-        it.usage = last.usage
+        it.usage, it.finish = last.usage, last.finish or "stop"
     yield _ended(Ending("stop", Usage(0, 0), (), label), last)
 
 
@@ -197,6 +197,7 @@ async def _said(
                 if gate.closed:
                     break
         it.usage = spent(model, prompt.messages, last, pieces=came)
+        it.finish = last.finish or "stop"
     for text in gate.finish():
         yield text
     yield replace(last, usage=it.usage)

@@ -8,9 +8,9 @@ does; an ``operate`` route is for keys of operators alone.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Sequence, Set
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from importlib.metadata import version
 
 from starlette.applications import Starlette
@@ -35,13 +35,13 @@ from inhouse.serve.feedback import said
 from inhouse.serve.house import House
 from inhouse.serve.logs import say
 from inhouse.serve.lookup_bodies import EmbeddingBody, FeedbackBody, RerankBody, SearchBody
+from inhouse.serve.lookups import searched
 from inhouse.serve.metrics import Exposition, Metrics, require_operator
 from inhouse.serve.openapi import Line, document
 from inhouse.serve.readiness import Readiness
-from inhouse.serve.reading import AnyBody, read_body
+from inhouse.serve.reading import AnyBody, Body, read_body
 from inhouse.serve.recording import Asked
 from inhouse.serve.responses import ResponseDialect
-from inhouse.serve.search import find, shown
 from inhouse.serve.seen import Watcher, current
 from inhouse.serve.vectors import embedded, reranked
 
@@ -184,11 +184,13 @@ class Api:
 
     async def embed(self, request: Request, actor: Actor) -> Response:
         """Turn texts into vectors."""
-        return await embedded(self._house, actor, await self._read(request, EmbeddingBody))
+        body = await self._read(request, EmbeddingBody)
+        return await embedded(self._house, actor, body, _asked(request, body, {"input"}))
 
     async def rerank(self, request: Request, actor: Actor) -> Response:
         """Say how well texts answer a query, best first."""
-        return await reranked(self._house, actor, await self._read(request, RerankBody))
+        body = await self._read(request, RerankBody)
+        return await reranked(self._house, actor, body, _asked(request, body, {"documents"}))
 
     async def rate(self, request: Request, actor: Actor) -> Response:
         """Take what the caller thinks of an answer."""
@@ -197,19 +199,7 @@ class Api:
     async def search(self, request: Request, actor: Actor) -> Response:
         """Find sections that the caller may read."""
         body = await self._read(request, SearchBody)
-        asked, access = body.conversation(), self._house.catalog.access
-        async with self._house.knowledge(body.knowledge, actor) as opened:
-            found, label = await asyncio.to_thread(
-                find, opened.retriever, asked, actor, top=body.top, access=access
-            )
-        content = {
-            "object": "list",
-            "query": found.query,
-            "support": found.support,
-            "data": [{"object": "section", **shown(hit)} for hit in found.hits],
-            "inhouse": {"knowledge": opened.ref.pinned, "label": str(opened.label.join(label))},
-        }
-        return Json(content)
+        return await searched(self._house, actor, body, _asked(request, body))
 
     async def _read(self, request: Request, kind: type[AnyBody]) -> AnyBody:
         return await read_body(request, kind, limit=self._max_body)
@@ -217,10 +207,15 @@ class Api:
     async def _exchanged(
         self, request: Request, actor: Actor, dialect: Dialect, body: Generating
     ) -> Response:
-        shown = body.model_dump(mode="json", exclude_unset=True)
-        asked = Asked(request.scope[REQUEST_ID], request.url.path, shown, body.stream)
+        asked = replace(_asked(request, body), streamed=body.stream)
         exchange = Exchange(self._house, actor, dialect, asked)
         if body.stream:
             return EventStream(exchange.events(), named=isinstance(dialect, ResponseDialect))
         answered = await while_connected(request.receive, exchange.whole())
         return answered or Response(status_code=CLIENT_GONE)
+
+
+def _asked(request: Request, body: Body, without: Set[str] = frozenset()) -> Asked:
+    """Return a request for its record, without the fields that the record has in another form."""
+    shown = body.model_dump(mode="json", exclude_unset=True, exclude=set(without))
+    return Asked(request.scope[REQUEST_ID], request.url.path, shown)

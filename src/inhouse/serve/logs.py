@@ -46,6 +46,11 @@ class Text(logging.Formatter):
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(message)s")
 
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, and lines for what was raised."""
+        record.exc_text = None  # of another handler, with the message
+        return super().format(record)
+
     def formatException(self, ei: Caught) -> str:
         """Return the kinds of the errors and where they came from."""
         return "\n".join(places(ei[1])) if ei[1] else ""

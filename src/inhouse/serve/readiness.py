@@ -72,8 +72,9 @@ class Readiness:
         await asyncio.to_thread(self._house.catalog.heads, "endpoints")
 
     async def _probe(self) -> None:
-        if isinstance(self._house.sink, Probed):
-            await self._house.sink.probe()
+        sink: object = self._house.sink
+        if isinstance(sink, Probed):
+            await sink.probe()
 
 
 class _Look:

@@ -7,19 +7,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
-from inhouse.core.access import Decision
+from inhouse.core.access import Actor, Decision
 from inhouse.core.artifact import Ref
 from inhouse.core.label import Label
-from inhouse.core.nouns import Trace
+from inhouse.core.nouns import Trace, TraceState
 from inhouse.core.protocols import Piece, Sink
 from inhouse.serve.answer import Ending
 from inhouse.serve.house import Served
-from inhouse.serve.seen import kept
+from inhouse.serve.seen import current, kept
 
 Part = str | Piece | Ending
 Parts = AsyncGenerator[Part, None]
@@ -32,7 +32,7 @@ class Asked:
     id: str
     route: str
     body: Mapping[str, Any]
-    streamed: bool
+    streamed: bool = False
     at: float = field(default_factory=time.time)
 
     def trace(self, served: Served, number: int, reach: Sequence[Decision]) -> Trace:
@@ -54,6 +54,55 @@ class Asked:
             digest=served.digest,
             request=self.body,
         )
+
+    def lookup(self, actor: Actor, thing: Ref, label: Label, digest: str = "") -> Trace:
+        """Return the record of a request that writes no text, before it has found anything."""
+        return Trace(
+            id=self.id,
+            at=self.at,
+            actor=actor.name,
+            route=self.route,
+            state="aborted",
+            label=label,
+            model=thing.pinned,
+            digest=digest,
+            request=self.body,
+        )
+
+
+@dataclass(slots=True)
+class Lookup:
+    """What a request that writes no text has read and found; `label` is what it carries."""
+
+    label: Label
+    prompt_tokens: int = 0
+    sections: tuple[str, ...] = ()
+    sources: tuple[Ref, ...] = ()
+
+
+@asynccontextmanager
+async def looked_up(sink: Sink | None, trace: Trace) -> AsyncIterator[Lookup]:
+    """Give what is to be filled with what a request finds; its record is safe after the block.
+
+    Raises:
+        StoreError: nothing can be recorded, so nothing is answered.
+    """
+    found, error = Lookup(trace.label), ""
+    state: TraceState = trace.state
+    seen = current()
+    seen.model = trace.model
+    try:
+        yield found
+        state, seen.read = "done", found.prompt_tokens
+    except Exception as failure:
+        state, error = "failed", f"{type(failure).__name__}: {failure}"
+        raise
+    finally:
+        if sink is not None:
+            facts = {each.name: getattr(found, each.name) for each in fields(Lookup)}
+            seconds = time.time() - trace.at
+            ended = replace(trace, state=state, error=error, seconds=seconds, **facts)
+            await asyncio.shield(kept(sink, ended))
 
 
 async def recorded(parts: Parts, sink: Sink, trace: Trace, *, streamed: bool) -> Parts:

@@ -42,6 +42,7 @@ class Step:
     started: float
     ended: float = 0.0
     usage: Usage | None = None
+    finish: str = ""
     failure: str = ""
 
 
