@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -161,6 +162,49 @@ def test_not_ready_while_the_store_cannot_be_read(
     assert status == 503
     assert "the store cannot be read" in body["error"]["message"]
     assert CANARY not in json.dumps(body)
+
+
+WORKER = """
+import sys
+from pathlib import Path
+from serve_world import World
+from inhouse.serve.app import create_app
+from inhouse.serve.server import serve
+
+app = create_app(World(Path(sys.argv[1])).house, workers=Path(sys.argv[2]))
+serve(app, port=0, ready=lambda l: print(l.port, flush=True))
+"""
+
+
+def test_one_scrape_tells_of_all_workers(world: World, operator: str, tmp_path: Path) -> None:
+    folder = tmp_path / "w"
+    folder.mkdir()
+    command = [sys.executable, "-c", WORKER, str(tmp_path / "store"), str(folder)]
+    here = Path(__file__).parent
+    _, ana = world.key("ana")
+    with ExitStack() as opened:
+        workers, urls = [], []
+        for _ in range(2):
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=here)
+            workers.append(opened.enter_context(process))
+            opened.callback(process.kill)
+            assert process.stdout
+            urls.append(f"http://127.0.0.1:{int(process.stdout.readline())}")
+        world.catalog.access.set_groups(
+            {"ana": frozenset({"buy-side"}), "op": frozenset({"operator"})}, by="admin"
+        )
+        for url in (urls[0], urls[1], urls[1]):
+            assert send(url, "POST", "/v1/chat/completions", chat(), ana)[0] == 200
+        series = ("inhouse_requests_total", "desk", "/v1/chat/completions", "200")
+        first, second = (str(worker.pid) for worker in workers)
+        for url in urls:
+            found = scraped(url, operator)
+            assert (found[*series, first], found[*series, second]) == (1, 2)
+        workers[0].kill()
+        workers[0].wait()
+        found = scraped(urls[1], operator)
+        assert (*series, first) not in found
+        assert found[*series, second] == 2
 
 
 LEAVES = """

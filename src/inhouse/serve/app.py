@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Sequence, Set
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from importlib.metadata import version
+from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -32,6 +33,7 @@ from inhouse.serve.completions import TextDialect
 from inhouse.serve.connection import CLIENT_GONE, EventStream, while_connected
 from inhouse.serve.failures import REQUEST_ID, Json, Outermost, on_error, on_http_error
 from inhouse.serve.feedback import said
+from inhouse.serve.gathering import Gathering
 from inhouse.serve.house import House
 from inhouse.serve.logs import say
 from inhouse.serve.lookup_bodies import EmbeddingBody, FeedbackBody, RerankBody, SearchBody
@@ -75,18 +77,26 @@ def create_app(
     max_body: int = MAX_BODY,
     feedback: FeedbackSink | None = None,
     watchers: Sequence[Watcher] = (),
+    workers: Path | None = None,
 ) -> Starlette:
     """Return the app over a house; bodies may have `max_body` bytes.
 
     `feedback` is who takes what people think of answers; it also decides who may. The `watchers`
-    hear of every request beside the metrics and the log. Whoever stops the server calls
-    ``app.state.readiness.leave()`` first.
+    hear of every request beside the metrics and the log. Where several processes serve together,
+    `workers` is a folder of theirs alone, in which each finds the others' metrics. Whoever stops
+    the server calls ``app.state.readiness.leave()`` first.
     """
     api = Api(house, max_body, feedback)
+    if workers is not None:
+        api.gathering = Gathering(workers, api.metrics.text)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        if api.gathering:
+            await api.gathering.open()
         yield
+        if api.gathering:
+            await api.gathering.close()
         await house.close()
 
     app = Starlette(
@@ -108,6 +118,7 @@ class Api:
         self._feedback = feedback
         self.metrics = Metrics(house)
         self.readiness = Readiness(house)
+        self.gathering: Gathering | None = None
         chat, text, response = shapes.ChatCompletion, shapes.TextCompletion, shapes.Response
         vectors, ranks = lookup_shapes.Embeddings, lookup_shapes.Ranks
         self.lines = (
@@ -137,7 +148,7 @@ class Api:
 
     async def measure(self, request: Request, actor: Actor) -> Response:
         """Tell counts and times of all requests, for Prometheus."""
-        return Exposition(self.metrics.text())
+        return Exposition(await self.gathering.text() if self.gathering else self.metrics.text())
 
     async def openapi(self, request: Request, actor: Actor) -> Response:
         """Describe the routes, as OpenAPI 3.1 has it."""

@@ -16,6 +16,7 @@ from typing import Any, Protocol, runtime_checkable
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.metrics import disable_created_metrics
 from prometheus_client.registry import Collector
 from starlette.responses import Response
 
@@ -74,6 +75,8 @@ class Metrics:
     """The metrics of one process; a `seen.Watcher`. It lives on the event loop."""
 
     def __init__(self, house: House) -> None:
+        # Without it each series has a second one, which no query needs.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = made = CollectorRegistry()
         self._requests = Counter(
             "inhouse_requests", "Requests that ended.", (*ROUTED, "status"), registry=made
