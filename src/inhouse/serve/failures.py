@@ -110,6 +110,7 @@ class Outermost:
             seen.ended = time.perf_counter()
             for watcher in self.watchers:
                 watcher(seen, scope)
+            seen.answers = ()  # what was said is let go of, also where this context lives on
 
 
 def _kind(error: InhouseError) -> str:
