@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,13 +13,16 @@ from serve_world import World, running
 from test_serve_door import send
 from test_serve_recording import Full
 
+from inhouse.core.access import Actor
 from inhouse.core.label import Label
 from inhouse.core.nouns import Trace
 from inhouse.observe.erase import erase
 from inhouse.observe.recorder import Recorder
+from inhouse.observe.roll import roll
 from inhouse.observe.traces import Traces
 from inhouse.observe.wanted import Wanted
 from inhouse.serve.app import create_app
+from inhouse.serve.recording import Asked
 
 EMBED = {"model": "minilm", "input": ["a secret", "two"]}
 RANK = {"model": "minilm", "query": "leave", "documents": ["a secret", "b"]}
@@ -125,3 +130,17 @@ def test_they_can_be_erased(world: World, url: str, tmp_path: Path) -> None:
     ana = world.catalog.access.actor("ana")
     assert erase(world.catalog, tmp_path / "store" / "traces", by=ana, actor="ana") == 3
     assert not traces(world, tmp_path)
+
+
+async def test_a_day_with_searches_is_rolled_up(world: World, tmp_path: Path) -> None:
+    folder, now = tmp_path / "store" / "traces", time.time()
+    recorder = Recorder(folder)
+    asked = Asked("r1", "/v1/search", SEARCH, at=now - 2 * 86_400)
+    trace = asked.lookup(Actor("cy"), world.knowledge, Label.OPEN)
+    await recorder.record(replace(trace, state="done", sources=(world.handbook,)))
+    recorder.close()
+    (made,) = roll(world.catalog, folder, by="admin", now=now).made
+    assert made.summary["traces"] == 1
+    assert [found.id for found in traces(world, tmp_path, "cy")] == ["r1"]
+    world.catalog.access.set_label(world.handbook, Label.parse("hr"), by="admin")
+    assert not traces(world, tmp_path, "cy")
