@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from small_project import PROGRAM, edit, environment, opened, quickly
 
+from inhouse.cli.traces import _row
 from inhouse.core.label import Label
 from inhouse.core.nouns import Trace
 from inhouse.project import recording
@@ -127,3 +128,10 @@ def test_following(folder: Path):
         thread.join()
         process.kill()
     assert line["id"].startswith("new-")
+
+
+def test_what_a_search_looked_for_is_shown():
+    request = {"knowledge": "desk", "query": "Who approves leave?"}
+    trace = Trace("r1", 0.0, "ana", "/v1/search", "done", Label.OPEN, request=request)
+    assert _row(trace)[3] == "/v1/search"
+    assert _row(trace)[-1] == "Who approves leave?"

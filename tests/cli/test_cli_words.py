@@ -40,7 +40,7 @@ WORDS: dict[str, tuple[list[str], set[str]]] = {
     "rollback": (["endpoint"], SHARED | ACTOR),
     "run": (["target"], SHARED | ACTOR | {"--loosen", "--watch"}),
     "search": (["knowledge", "query"], SHARED | ACTOR | {"--top"}),
-    "serve": ([], SHARED | {"--host", "--port"}),
+    "serve": ([], SHARED | {"--host", "--port", "--log", "--drain"}),
     "show": (["ref"], SHARED | ACTOR),
     "traces": (
         [],

@@ -53,6 +53,7 @@ def test_every_route_has_a_guard(world: World, url: str) -> None:
             assert headers["www-authenticate"].startswith("Bearer")
     assert [path for path, guard in guards.items() if guard == "public"] == [
         "/healthz",
+        "/readyz",
         "/openapi.json",
     ]
 

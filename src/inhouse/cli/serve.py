@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
-from collections.abc import Mapping
-from contextlib import closing
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from inhouse.cli.options import FILE, AsJson, ProjectFile, opened
 from inhouse.cli.terminal import console, stderr
+from inhouse.core.errors import MissingExtra
 
 if TYPE_CHECKING:
+    from inhouse.serve.seen import Watcher
     from inhouse.serve.server import Listening
+
+Form = Literal["text", "json"]
+COLLECTOR = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
 
 def serve(
@@ -25,15 +29,28 @@ def serve(
     port: Annotated[
         int, typer.Option("--port", min=0, max=65535, help="0 takes any free one.")
     ] = 8000,
+    log: Annotated[
+        Form, typer.Option("--log", help="How the log is written; never with what was asked.")
+    ] = "text",
+    drain: Annotated[
+        int,
+        typer.Option(
+            "--drain",
+            min=0,
+            help="Seconds to go on answering after SIGTERM, while /readyz says 503 already.",
+        ),
+    ] = 0,
     project: ProjectFile = FILE,
     as_json: AsJson = False,
 ) -> None:
     """Serve the endpoints in OpenAI's dialect until Ctrl-C."""
     from inhouse.project.recording import recorder
     from inhouse.serve.app import create_app
+    from inhouse.serve.logs import configure
+    from inhouse.serve.server import Leaving
     from inhouse.serve.server import serve as run_server
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    configure(log)
     with opened(project) as house:
         names = list(house.config.endpoints)
         missing = {name: key for name, key in house.keys.items() if not os.environ.get(key)}
@@ -47,8 +64,28 @@ def serve(
                 _warn(missing)
                 _greet(listening.url, names)
 
-        with closing(recorder(house)) as sink:
-            run_server(create_app(house.house(sink)), host=host, port=port, ready=ready)
+        with closing(recorder(house)) as sink, _spans() as watchers:
+            app = create_app(house.house(sink), watchers=watchers)
+            leaving = Leaving(app.state.readiness.leave, drain)
+            run_server(app, host=host, port=port, ready=ready, leaving=leaving)
+
+
+@contextmanager
+def _spans() -> Iterator[Sequence[Watcher]]:
+    """Give what tells a collector of requests, if there is one: nothing is sent unasked.
+
+    Raises:
+        MissingExtra: the extra is not installed.
+    """
+    if not any(map(os.environ.get, COLLECTOR)):
+        yield ()
+        return
+    try:
+        from inhouse.serve.spans import Spans
+    except ModuleNotFoundError as error:
+        raise MissingExtra(f"{COLLECTOR[0]}, which is set,", "otlp") from error
+    with closing(Spans()) as spans:
+        yield (spans,)
 
 
 def _warn(missing: Mapping[str, str]) -> None:

@@ -192,6 +192,8 @@ def _row(trace: Trace) -> tuple[str, ...]:
 def _messages(trace: Trace) -> list[tuple[str, str]]:
     """Return who said what in a conversation that was asked to go on."""
     found: list[Any] = trace.request.get("messages", [])
+    if query := trace.request.get("query"):  # of a search or a rerank
+        found = [{"role": "query", "content": query}]
     return [(str(m.get("role", "")), str(m.get("content", ""))) for m in found]
 
 

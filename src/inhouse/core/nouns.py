@@ -129,9 +129,9 @@ class Trace:
 
     `id` is the request's. `at` is when it came, in seconds since 1970; all other times are
     seconds from then. `request` is what was asked, as JSON-able values; `model` is a reference
-    with its full version, or what an API calls it. `sections` are the ids of those cited, and
-    `sources` the pinned artifacts that they stand in. `label` is the answer's at that moment.
-    `cost` is a plain number, in the unit that `price` names.
+    with its full version, or what an API calls it; of a search, the knowledge base. `sections` are
+    the ids of those cited or found, and `sources` the pinned artifacts that they stand in. `label`
+    is the answer's at that moment. `cost` is a plain number, in the unit that `price` names.
 
     It is recorded as ``open`` before the first byte of an answer leaves, and again under the same
     id before the last. One that is still open when its process has died is ``aborted``.

@@ -48,7 +48,10 @@ class Capabilities:
 class Stats:
     """What an engine does now, and has done since it was loaded.
 
-    A request waits until its first token has come. `cache` is the share of the cache in use.
+    A request waits until its first token has come. `batch` is how many requests the last step had,
+    `cache` the share of the cache in use, and `cached` how many tokens of prompts were found in it.
+    `retries` are requests to somebody's API that were sent again, `failures` those that failed for
+    good. None is what an engine does not tell.
     """
 
     running: int
@@ -57,6 +60,10 @@ class Stats:
     tokens_read: int
     tokens_written: int
     cache: float | None = None
+    batch: int | None = None
+    cached: int | None = None
+    retries: int | None = None
+    failures: int | None = None
 
 
 class Engine(Protocol):

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass, field
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -19,7 +20,8 @@ from aiohttp.http_exceptions import HttpProcessingError
 from inhouse.core.errors import BadInput, ProviderError
 from inhouse.core.nouns import Message
 from inhouse.core.protocols import Finish, Piece, Sampling, Usage
-from inhouse.models.engine import Capabilities, check_capable, check_sampling
+from inhouse.models.counts import Counts
+from inhouse.models.engine import Capabilities, Stats, check_capable, check_sampling
 from inhouse.models.remote_shapes import body_of, calls_of, choices_of, reason_of, text_of, usage_of
 from inhouse.models.sse import MalformedStream, events
 
@@ -72,6 +74,8 @@ class RemoteModel:
         self._provider = provider
         self._patience = patience or Patience()
         self._session: aiohttp.ClientSession | None = None
+        self._counts = Counts()
+        self._retries = self._failures = 0
 
     @property
     def name(self) -> str:
@@ -88,6 +92,14 @@ class RemoteModel:
         """What is passed on to the provider, which may still refuse it."""
         return PASSED_ON
 
+    def stats(self) -> Stats:
+        """Say what is asked of the API now, how often it was asked again, and how often it failed.
+
+        Each piece counts as a token written; the API tells too late what it reads.
+        """
+        stats = self._counts.stats()
+        return replace(stats, retries=self._retries, failures=self._failures)
+
     async def chat(
         self, messages: Sequence[Message], sampling: Sampling
     ) -> AsyncGenerator[Piece, None]:
@@ -99,7 +111,15 @@ class RemoteModel:
         """
         check_sampling(sampling)
         check_capable(sampling, self.capabilities)
-        response = await self._open(body_of(self._provider.model, messages, sampling))
+        body = body_of(self._provider.model, messages, sampling)
+        with self._counts.request(0) as count:
+            async with aclosing(self._pieces(body)) as pieces:
+                async for piece in pieces:
+                    count()
+                    yield piece
+
+    async def _pieces(self, body: bytes) -> AsyncGenerator[Piece, None]:
+        response = await self._open(body)
         finish: Finish | None = None
         usage: Usage | None = None
         try:
@@ -149,6 +169,7 @@ class RemoteModel:
                 if response.status not in BUSY:
                     raise self._error(failure)
             if attempt < self._patience.retries:
+                self._retries += 1
                 await asyncio.sleep(self._pause(attempt, wait))
         raise self._error(f"{failure}, {self._patience.retries + 1} times over")
 
@@ -194,6 +215,7 @@ class RemoteModel:
         raise self._error(f"ended the answer because of {str(reason)[:100]!r}")
 
     def _error(self, what: str) -> ProviderError:
+        self._failures += 1
         host = urlsplit(self._provider.url).netloc
         sentence = f"The model {self._provider.model!r} at {host} {what}."
         if self._provider.key:

@@ -165,6 +165,6 @@ def rests_on(row: Row) -> Iterator[tuple[Action, Ref]]:
     with contextlib.suppress(BadInput):
         model = Ref.parse(row.model)
         if model.version:  # without one it is what an API calls its model, such as models/gemini
-            yield "use", model
+            yield "search" if model.section == "knowledge" else "use", model
     for source in row.sources.split():
         yield "read", Ref.parse(source)

@@ -23,6 +23,7 @@ from inhouse.serve.house import Served
 from inhouse.serve.prompt import Prompt, grounded, spent, with_instructions
 from inhouse.serve.rewrite import rewritten
 from inhouse.serve.search import find, question
+from inhouse.serve.seen import step
 
 # Small models copy what they are shown in circles; SmolLM2-135M stops doing so at about this.
 REPETITION_PENALTY = 1.08
@@ -92,12 +93,14 @@ async def plainly(
 ) -> AsyncGenerator[str | Piece | Ending, None]:
     """Yield what a model says as it is, then its ending."""
     last = Piece("", "stop")
-    async with aclosing(stream) as pieces:
-        async for last in pieces:
-            if last.tokens or last.calls:
-                yield last
-            elif last.text:
-                yield last.text
+    with step("generation") as it:
+        async with aclosing(stream) as pieces:
+            async for last in pieces:
+                if last.tokens or last.calls:
+                    yield last
+                elif last.text:
+                    yield last.text
+        it.usage, it.finish = last.usage, last.finish or "stop"
     yield _ended(Ending("stop", Usage(0, 0), (), label), last)
 
 
@@ -162,9 +165,10 @@ async def _looked(
     if served.settings.able:
         alone, spent = await rewritten(served.model, messages)
         asked = [Message("user", alone)] if alone else messages
-    found, label = await asyncio.to_thread(
-        find, retriever, asked, served.actor, top=served.settings.top, access=access
-    )
+    with step("retrieval", str(served.endpoint.knowledge)):
+        found, label = await asyncio.to_thread(
+            find, retriever, asked, served.actor, top=served.settings.top, access=access
+        )
     label = served.label.join(label)
     return found, Ending("stop", spent, (), label, found.query, found.support)
 
@@ -183,17 +187,20 @@ async def _said(
     """Yield what of the model's answer passes the gate, and its last piece, with the usage."""
     last, came = Piece("", "stop"), 0
     stream = cast("AsyncGenerator[Piece, None]", model.chat(prompt.messages, sampling))
-    async with aclosing(stream) as pieces:
-        async for last in pieces:
-            came += bool(last.text)
-            for text in gate.push(last.text):
-                if text:
-                    yield text
-            if gate.closed:
-                break
+    with step("generation") as it:
+        async with aclosing(stream) as pieces:
+            async for last in pieces:
+                came += bool(last.text)
+                for text in gate.push(last.text):
+                    if text:
+                        yield text
+                if gate.closed:
+                    break
+        it.usage = spent(model, prompt.messages, last, pieces=came)
+        it.finish = last.finish or "stop"
     for text in gate.finish():
         yield text
-    yield replace(last, usage=spent(model, prompt.messages, last, pieces=came))
+    yield replace(last, usage=it.usage)
 
 
 def _ended(ending: Ending, last: Piece) -> Ending:

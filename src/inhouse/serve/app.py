@@ -3,15 +3,16 @@
 Guards: a ``public`` route tells nothing of what is here; at a ``list`` route the caller's key is
 checked and everything shown was decided one by one; at a ``use`` route the key is checked and the
 thing asked for can only be had from the house, which decides first, or is given to somebody who
-does.
+does; an ``operate`` route is for keys of operators alone.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence, Set
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from importlib.metadata import version
+from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -32,13 +33,18 @@ from inhouse.serve.completions import TextDialect
 from inhouse.serve.connection import CLIENT_GONE, EventStream, while_connected
 from inhouse.serve.failures import REQUEST_ID, Json, Outermost, on_error, on_http_error
 from inhouse.serve.feedback import said
+from inhouse.serve.gathering import Gathering
 from inhouse.serve.house import House
+from inhouse.serve.logs import say
 from inhouse.serve.lookup_bodies import EmbeddingBody, FeedbackBody, RerankBody, SearchBody
+from inhouse.serve.lookups import searched
+from inhouse.serve.metrics import Exposition, Metrics, require_operator
 from inhouse.serve.openapi import Line, document
-from inhouse.serve.reading import AnyBody, read_body
+from inhouse.serve.readiness import Readiness
+from inhouse.serve.reading import AnyBody, Body, read_body
 from inhouse.serve.recording import Asked
 from inhouse.serve.responses import ResponseDialect
-from inhouse.serve.search import find, shown
+from inhouse.serve.seen import Watcher, current
 from inhouse.serve.vectors import embedded, reranked
 
 Generating = ChatBody | CompletionBody | ResponseBody
@@ -54,33 +60,53 @@ class Door(Route):
         self.guard = line.guard
 
         async def endpoint(request: Request) -> Response:
+            current().route = line.path
             if line.guard == "public":
                 return await line.handler(request, NOBODY)
-            return await line.handler(request, identify(house.catalog, request.headers))
+            actor = identify(house.catalog, request.headers)
+            if line.guard == "operate":
+                await require_operator(house, actor)
+            return await line.handler(request, actor)
 
         super().__init__(line.path, endpoint, methods=[line.method], name=line.path)
 
 
 def create_app(
-    house: House, *, max_body: int = MAX_BODY, feedback: FeedbackSink | None = None
+    house: House,
+    *,
+    max_body: int = MAX_BODY,
+    feedback: FeedbackSink | None = None,
+    watchers: Sequence[Watcher] = (),
+    workers: Path | None = None,
 ) -> Starlette:
     """Return the app over a house; bodies may have `max_body` bytes.
 
-    `feedback` is who takes what people think of answers; it also decides who may.
+    `feedback` is who takes what people think of answers; it also decides who may. The `watchers`
+    hear of every request beside the metrics and the log. Where several processes serve together,
+    `workers` is a folder of theirs alone, in which each finds the others' metrics. Whoever stops
+    the server calls ``app.state.readiness.leave()`` first.
     """
     api = Api(house, max_body, feedback)
+    if workers is not None:
+        api.gathering = Gathering(workers, api.metrics.text)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        if api.gathering:
+            await api.gathering.open()
         yield
+        if api.gathering:
+            await api.gathering.close()
         await house.close()
 
-    return Starlette(
+    app = Starlette(
         routes=[Door(house, line) for line in api.lines],
-        middleware=[Middleware(Outermost)],
+        middleware=[Middleware(Outermost, watchers=(api.metrics, say, *watchers))],
         exception_handlers={InhouseError: on_error, HTTPException: on_http_error},
         lifespan=lifespan,
     )
+    app.state.readiness = api.readiness
+    return app
 
 
 class Api:
@@ -90,10 +116,15 @@ class Api:
         self._house = house
         self._max_body = max_body
         self._feedback = feedback
+        self.metrics = Metrics(house)
+        self.readiness = Readiness(house)
+        self.gathering: Gathering | None = None
         chat, text, response = shapes.ChatCompletion, shapes.TextCompletion, shapes.Response
         vectors, ranks = lookup_shapes.Embeddings, lookup_shapes.Ranks
         self.lines = (
             Line("GET", "/healthz", "public", self.health, None, lookup_shapes.Health),
+            Line("GET", "/readyz", "public", self.ready, None, lookup_shapes.Ready),
+            Line("GET", "/metrics", "operate", self.measure, None, str),
             Line("GET", "/openapi.json", "public", self.openapi, None, dict),
             Line("GET", "/v1/models", "list", self.models, None, lookup_shapes.Models),
             Line("POST", "/v1/chat/completions", "use", self.chat, ChatBody, chat),
@@ -109,6 +140,15 @@ class Api:
     async def health(self, request: Request, actor: Actor) -> Response:
         """Say that the server is up."""
         return Json({"status": "ok", "version": version("inhouse")})
+
+    async def ready(self, request: Request, actor: Actor) -> Response:
+        """Say that requests can be answered, or why not."""
+        await self.readiness.require()
+        return Json({"status": "ready"})
+
+    async def measure(self, request: Request, actor: Actor) -> Response:
+        """Tell counts and times of all requests, for Prometheus."""
+        return Exposition(await self.gathering.text() if self.gathering else self.metrics.text())
 
     async def openapi(self, request: Request, actor: Actor) -> Response:
         """Describe the routes, as OpenAPI 3.1 has it."""
@@ -155,11 +195,13 @@ class Api:
 
     async def embed(self, request: Request, actor: Actor) -> Response:
         """Turn texts into vectors."""
-        return await embedded(self._house, actor, await self._read(request, EmbeddingBody))
+        body = await self._read(request, EmbeddingBody)
+        return await embedded(self._house, actor, body, _asked(request, body, {"input"}))
 
     async def rerank(self, request: Request, actor: Actor) -> Response:
         """Say how well texts answer a query, best first."""
-        return await reranked(self._house, actor, await self._read(request, RerankBody))
+        body = await self._read(request, RerankBody)
+        return await reranked(self._house, actor, body, _asked(request, body, {"documents"}))
 
     async def rate(self, request: Request, actor: Actor) -> Response:
         """Take what the caller thinks of an answer."""
@@ -168,19 +210,7 @@ class Api:
     async def search(self, request: Request, actor: Actor) -> Response:
         """Find sections that the caller may read."""
         body = await self._read(request, SearchBody)
-        asked, access = body.conversation(), self._house.catalog.access
-        async with self._house.knowledge(body.knowledge, actor) as opened:
-            found, label = await asyncio.to_thread(
-                find, opened.retriever, asked, actor, top=body.top, access=access
-            )
-        content = {
-            "object": "list",
-            "query": found.query,
-            "support": found.support,
-            "data": [{"object": "section", **shown(hit)} for hit in found.hits],
-            "inhouse": {"knowledge": opened.ref.pinned, "label": str(opened.label.join(label))},
-        }
-        return Json(content)
+        return await searched(self._house, actor, body, _asked(request, body))
 
     async def _read(self, request: Request, kind: type[AnyBody]) -> AnyBody:
         return await read_body(request, kind, limit=self._max_body)
@@ -188,10 +218,15 @@ class Api:
     async def _exchanged(
         self, request: Request, actor: Actor, dialect: Dialect, body: Generating
     ) -> Response:
-        shown = body.model_dump(mode="json", exclude_unset=True)
-        asked = Asked(request.scope[REQUEST_ID], request.url.path, shown, body.stream)
+        asked = replace(_asked(request, body), streamed=body.stream)
         exchange = Exchange(self._house, actor, dialect, asked)
         if body.stream:
             return EventStream(exchange.events(), named=isinstance(dialect, ResponseDialect))
         answered = await while_connected(request.receive, exchange.whole())
         return answered or Response(status_code=CLIENT_GONE)
+
+
+def _asked(request: Request, body: Body, without: Set[str] = frozenset()) -> Asked:
+    """Return a request for its record, without the fields that the record has in another form."""
+    shown = body.model_dump(mode="json", exclude_unset=True, exclude=set(without))
+    return Asked(request.scope[REQUEST_ID], request.url.path, shown)

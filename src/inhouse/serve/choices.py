@@ -7,6 +7,7 @@ that of `inhouse.serve.answer`.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import asdict, dataclass, field
@@ -19,6 +20,7 @@ from inhouse.serve.answer import Ending
 from inhouse.serve.failures import Json
 from inhouse.serve.house import House, Served
 from inhouse.serve.recording import Asked, Part, Parts, recorded
+from inhouse.serve.seen import current
 
 Event = Mapping[str, Any]
 
@@ -27,7 +29,10 @@ NOTHING = Usage(0, 0)
 
 @dataclass(slots=True)
 class Choice:
-    """One of the answers, as far as it has come; `ours` is what we say about a whole one."""
+    """One of the answers, as far as it has come; `ours` is what we say about a whole one.
+
+    `first` and `last` are when its pieces came, by `time.perf_counter`; 0 is never.
+    """
 
     index: int
     texts: list[str] = field(default_factory=list)
@@ -36,6 +41,8 @@ class Choice:
     finish: str = "stop"
     usage: Usage = NOTHING
     ours: dict[str, Any] = field(default_factory=dict)
+    first: float = 0.0
+    last: float = 0.0
 
     @property
     def text(self) -> str:
@@ -44,6 +51,8 @@ class Choice:
 
     def add(self, piece: Piece) -> None:
         """Take what came next."""
+        self.last = time.perf_counter()
+        self.first = self.first or self.last
         if piece.text:
             self.texts.append(piece.text)
         self.tokens += piece.tokens
@@ -122,7 +131,7 @@ class Exchange:
         """Return the answers in one body."""
         async with self._house.endpoint(self._dialect.model, self._actor) as served:
             streams = self._streams(served)
-            choices = [Choice(index) for index in range(len(streams))]
+            choices = _choices(len(streams))
             async with aclosing(together(streams)) as parts:
                 async for index, part in parts:
                     _take(choices[index], part, served)
@@ -133,7 +142,7 @@ class Exchange:
         dialect = self._dialect
         async with self._house.endpoint(dialect.model, self._actor) as served:
             streams = self._streams(served)
-            choices = [Choice(index) for index in range(len(streams))]
+            choices = _choices(len(streams))
             yield headers(served)
             begun = False
             async with aclosing(together(streams)) as parts:
@@ -155,6 +164,8 @@ class Exchange:
 
     def _streams(self, served: Served) -> Sequence[Parts]:
         """Return the streams of the answers, recorded where records are kept."""
+        seen = current()
+        seen.endpoint, seen.model = served.endpoint.ref.name, served.model_name
         streams, sink = self._dialect.parts(served), self._house.sink
         if sink is None:
             return streams
@@ -170,6 +181,12 @@ class Exchange:
             sum(choice.usage.prompt_tokens for choice in choices[:: self._dialect.n]),
             sum(choice.usage.completion_tokens for choice in choices),
         )
+
+
+def _choices(count: int) -> Sequence[Choice]:
+    """Return the answers before there is anything of them, to be seen by the watchers as well."""
+    current().answers = choices = [Choice(index) for index in range(count)]
+    return choices
 
 
 def headers(served: Served) -> dict[str, str]:

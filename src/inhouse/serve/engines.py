@@ -7,7 +7,7 @@ the event loop, so they need no locks.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -40,6 +40,15 @@ class Engines(Generic[T]):
     def owners(self) -> Sequence[str]:
         """Who needs an engine."""
         return list(self._needed)
+
+    @property
+    def open(self) -> Mapping[str, T]:
+        """The engines that are loaded, by key."""
+        return {
+            key: engine.loading.result()
+            for key, engine in self._open.items()
+            if engine.loading.done() and not _failed(engine.loading)
+        }
 
     def forget(self, owner: str) -> None:
         """Take note that an owner needs its engine no more; it is closed when nobody holds it."""

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Literal, Protocol
 
 from inhouse.catalog import Catalog
-from inhouse.core.access import Actor, Decision
+from inhouse.core.access import Action, Actor, Decision
 from inhouse.core.artifact import Ref
 from inhouse.core.errors import BadInput, NotFound
 from inhouse.core.label import Label
@@ -209,6 +209,11 @@ class House:
         asked = [decide(served.actor, "read", source, record=False) for source in sources]
         return [decision for decision in asked if decision.allowed]
 
+    def opened(self) -> Mapping[str, Mapping[str, object]]:
+        """Return the engines that are open, by what they are and the version that they run."""
+        engines = {"knowledge": self._retrievers.open, "embedder": self._embedders.open}
+        return {"model": self._models.open, **engines}
+
     async def close(self) -> None:
         """Close all engines."""
         await self._upkeep.close()
@@ -235,7 +240,14 @@ class House:
         if ref is None or self._kind(ref) != kind:
             known = [offer.name for offer in self._offers(actor) if offer.kind == kind]
             raise NotFound(kind, name, known)
-        decision = self.catalog.access.decide(actor, "use", ref)
+        return self._required(actor, "use", ref)
+
+    def _required(self, actor: Actor, action: Action, ref: Ref) -> Decision:
+        """Decide. Where answers are recorded a yes stands there; a no stands in the audit log."""
+        decide = self.catalog.access.decide
+        decision = decide(actor, action, ref, record=self.sink is None)
+        if self.sink and not decision.allowed:
+            decision = decide(actor, action, ref)
         decision.require()
         return decision
 
@@ -266,8 +278,7 @@ class House:
             owner, ref = endpoint.ref, endpoint.knowledge
         elif ref is None:
             raise NotFound("knowledge base", name, self._searchable(actor))
-        decision = self.catalog.access.decide(actor, "search", ref)
-        decision.require()
+        decision = self._required(actor, "search", ref)
         return owner or decision.thing, decision
 
     def _searchable(self, actor: Actor) -> Sequence[str]:

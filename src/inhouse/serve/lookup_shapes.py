@@ -14,6 +14,12 @@ class Health(TypedDict):
     version: str
 
 
+class Ready(TypedDict):
+    """A server that can answer requests."""
+
+    status: Literal["ready"]
+
+
 class ModelOrigin(TypedDict):
     """Where an endpoint or embedder comes from."""
 

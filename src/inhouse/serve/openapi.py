@@ -18,7 +18,7 @@ from inhouse.core.access import Actor
 from inhouse.serve.reading import Body
 from inhouse.serve.shapes import Failure
 
-Guard = Literal["public", "list", "use"]
+Guard = Literal["public", "list", "use", "operate"]
 Handler = Callable[[Request, Actor], Awaitable[Response]]
 Json = dict[str, Any]
 Schemas = Mapping[Any, Json]
@@ -62,7 +62,8 @@ def document(lines: Sequence[Line], version: str) -> Json:
 
 
 def _operation(line: Line, of: Schemas) -> Json:
-    answer: Json = {"application/json": {"schema": of[line.answer]}}
+    media = "text/plain" if line.answer is str else "application/json"
+    answer: Json = {media: {"schema": of[line.answer]}}
     if line.body and "stream" in line.body.model_fields:
         answer["text/event-stream"] = {}
     failure = {"application/json": {"schema": of[Failure]}}

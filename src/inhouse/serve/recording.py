@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
-from inhouse.core.access import Decision
+from inhouse.core.access import Actor, Decision
 from inhouse.core.artifact import Ref
 from inhouse.core.label import Label
-from inhouse.core.nouns import Trace
+from inhouse.core.nouns import Trace, TraceState
 from inhouse.core.protocols import Piece, Sink
 from inhouse.serve.answer import Ending
 from inhouse.serve.house import Served
+from inhouse.serve.seen import current, kept
 
 Part = str | Piece | Ending
 Parts = AsyncGenerator[Part, None]
@@ -31,7 +32,7 @@ class Asked:
     id: str
     route: str
     body: Mapping[str, Any]
-    streamed: bool
+    streamed: bool = False
     at: float = field(default_factory=time.time)
 
     def trace(self, served: Served, number: int, reach: Sequence[Decision]) -> Trace:
@@ -54,6 +55,55 @@ class Asked:
             request=self.body,
         )
 
+    def lookup(self, actor: Actor, thing: Ref, label: Label, digest: str = "") -> Trace:
+        """Return the record of a request that writes no text, before it has found anything."""
+        return Trace(
+            id=self.id,
+            at=self.at,
+            actor=actor.name,
+            route=self.route,
+            state="aborted",
+            label=label,
+            model=thing.pinned,
+            digest=digest,
+            request=self.body,
+        )
+
+
+@dataclass(slots=True)
+class Lookup:
+    """What a request that writes no text has read and found; `label` is what it carries."""
+
+    label: Label
+    prompt_tokens: int = 0
+    sections: tuple[str, ...] = ()
+    sources: tuple[Ref, ...] = ()
+
+
+@asynccontextmanager
+async def looked_up(sink: Sink | None, trace: Trace) -> AsyncIterator[Lookup]:
+    """Give what is to be filled with what a request finds; its record is safe after the block.
+
+    Raises:
+        StoreError: nothing can be recorded, so nothing is answered.
+    """
+    found, error = Lookup(trace.label), ""
+    state: TraceState = trace.state
+    seen = current()
+    seen.model = trace.model
+    try:
+        yield found
+        state, seen.read = "done", found.prompt_tokens
+    except Exception as failure:
+        state, error = "failed", f"{type(failure).__name__}: {failure}"
+        raise
+    finally:
+        if sink is not None:
+            facts = {each.name: getattr(found, each.name) for each in fields(Lookup)}
+            seconds = time.time() - trace.at
+            ended = replace(trace, state=state, error=error, seconds=seconds, **facts)
+            await asyncio.shield(kept(sink, ended))
+
 
 async def recorded(parts: Parts, sink: Sink, trace: Trace, *, streamed: bool) -> Parts:
     """Pass an answer on, with its record safe before the end is.
@@ -71,9 +121,9 @@ async def recorded(parts: Parts, sink: Sink, trace: Trace, *, streamed: bool) ->
             async for part in parts:
                 if isinstance(part, Ending):
                     state = so_far.into(_ended(trace, part))
-                    await asyncio.shield(sink.record(state))
+                    await asyncio.shield(kept(sink, state))
                 elif so_far.add(part) and streamed:
-                    await sink.record(trace)
+                    await kept(sink, trace)
                 yield part
     except Exception as error:
         state = replace(trace, state="failed", error=f"{type(error).__name__}: {error}")
@@ -81,7 +131,7 @@ async def recorded(parts: Parts, sink: Sink, trace: Trace, *, streamed: bool) ->
     finally:
         if state.state in ("aborted", "failed"):
             # Nobody waits for this answer any more; the record must not be cut off with it.
-            await asyncio.shield(sink.record(so_far.into(state)))
+            await asyncio.shield(kept(sink, so_far.into(state)))
 
 
 class _SoFar:

@@ -18,6 +18,7 @@ from inhouse.core.nouns import Message
 from inhouse.core.protocols import LanguageModel, Piece, Sampling, Usage
 from inhouse.serve.gate import END, words
 from inhouse.serve.prompt import spent
+from inhouse.serve.seen import step
 
 TASK = (
     "Rewrite the last question of the user as one question that can be understood without the "
@@ -51,16 +52,18 @@ async def rewritten(model: LanguageModel, messages: Sequence[Message]) -> tuple[
     parts, last = [], Piece("", "stop")
     stream = cast("AsyncGenerator[Piece, None]", model.chat(asked, SAMPLING))
     try:
-        async with aclosing(stream) as pieces:
-            async for last in pieces:
-                if last.text:
-                    parts.append(last.text)
+        with step("generation") as it:
+            async with aclosing(stream) as pieces:
+                async for last in pieces:
+                    if last.text:
+                        parts.append(last.text)
+            used = it.usage = spent(model, asked, last, pieces=len(parts))
     except TooLong:
         return "", Usage(0, 0)
     found = " ".join("".join(parts).split()).strip("\"'“”")
     mine = [m.content.strip()[-TURN_LETTERS:] for m in turns if m.role == "user"]
     usable = last.finish == "stop" and _asks(found, mine)
-    return found if usable else "", spent(model, asked, last, pieces=len(parts))
+    return found if usable else "", used
 
 
 def _asks(found: str, turns: Sequence[str]) -> bool:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import logging
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import FrameType
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -39,11 +42,12 @@ def serve(
     port: int = PORT,
     ready: Callable[[Listening], None] | None = None,
     grace_seconds: int = GRACE_SECONDS,
+    leaving: Leaving | None = None,
 ) -> None:
     """Serve until SIGTERM, SIGINT or `Listening.stop`; port 0 takes any free one.
 
     `ready` is called once requests are answered. Requests that are open at the end have
-    `grace_seconds` to finish; then they are cut off.
+    `grace_seconds` to finish; then they are cut off. Before that, `leaving` says what comes.
 
     Raises:
         BadInput: the port is taken, or the host is not this machine's.
@@ -64,6 +68,7 @@ def serve(
         chosen = listener.getsockname()[1]
         shown = f"[{host}]" if ":" in host else host
         server = _Server(config)
+        server.leaving = leaving or Leaving()
         server.announce = lambda: (ready or _log_ready)(
             Listening(f"http://{shown}:{chosen}", chosen, server.stop)
         )
@@ -71,15 +76,40 @@ def serve(
             server.run(sockets=[listener])
 
 
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """How to leave: `tell` is called at once, in a signal handler, when the server is to stop.
+
+    After SIGTERM it goes on answering for some `seconds`, or until the next signal, so that whoever
+    sends requests here can notice.
+    """
+
+    tell: Callable[[], None] = lambda: None
+    seconds: float = 0.0
+
+
 class _Server(uvicorn.Server):
     announce: Callable[[], None]
+    leaving: Leaving
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.announce()
 
     def stop(self) -> None:
+        self.leaving.tell()
         self.should_exit = True
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self.leaving.tell()
+        super().handle_exit(sig, frame)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._captured_signals == [signal.SIGTERM]:
+            ends = time.monotonic() + self.leaving.seconds
+            while time.monotonic() < ends and len(self._captured_signals) == 1:
+                await asyncio.sleep(0.1)
+        await super().shutdown(sockets)
 
 
 def _log_ready(listening: Listening) -> None:

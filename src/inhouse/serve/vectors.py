@@ -7,14 +7,20 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+import orjson
 
 from inhouse.core.access import Actor
 from inhouse.core.protocols import Embedder
 from inhouse.serve.failures import Json
 from inhouse.serve.house import Encoding, House
 from inhouse.serve.lookup_bodies import EmbeddingBody, RerankBody
+from inhouse.serve.recording import Asked, looked_up
+from inhouse.serve.seen import step
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,11 +29,17 @@ if TYPE_CHECKING:
     Vectors = npt.NDArray[np.float32]
 
 
-async def embedded(house: House, actor: Actor, body: EmbeddingBody) -> Json:
-    """Turn texts into vectors."""
+async def embedded(house: House, actor: Actor, body: EmbeddingBody, asked: Asked) -> Json:
+    """Turn texts into vectors; the record has their digest instead of them."""
+    about = {**asked.body, "input": of_texts(body.input)}
     async with house.embedder(body.model, actor) as opened:
-        vectors = await asyncio.to_thread(opened.embedder.embed, body.input)
-        read = await asyncio.to_thread(opened.embedder.tokens, body.input)
+        trace = replace(asked, body=about).lookup(actor, opened.ref, opened.label, opened.digest)
+        async with looked_up(house.sink, trace) as record:
+            with step("embedding"):
+                vectors = await asyncio.to_thread(opened.embedder.embed, body.input)
+            read = record.prompt_tokens = await asyncio.to_thread(
+                opened.embedder.tokens, body.input
+            )
     show = _base64 if body.encoding_format == "base64" else _numbers
     data = [
         {"object": "embedding", "index": i, "embedding": show(vector)}
@@ -36,12 +48,18 @@ async def embedded(house: House, actor: Actor, body: EmbeddingBody) -> Json:
     return _answer(opened, body.model, read, {"data": data})
 
 
-async def reranked(house: House, actor: Actor, body: RerankBody) -> Json:
-    """Say how well texts answer a query, best first."""
+async def reranked(house: House, actor: Actor, body: RerankBody, asked: Asked) -> Json:
+    """Say how well texts answer a query, best first; the record has their digest, not them."""
+    about = {**asked.body, "documents": of_texts(body.documents)}
+    texts = [body.query, *body.documents]
     async with house.embedder(body.model, actor) as opened:
-        scores = await asyncio.to_thread(relevance, opened.embedder, body.query, body.documents)
-        texts = [body.query, *body.documents]
-        read = await asyncio.to_thread(opened.embedder.tokens, texts)
+        trace = replace(asked, body=about).lookup(actor, opened.ref, opened.label, opened.digest)
+        async with looked_up(house.sink, trace) as record:
+            with step("embedding"):
+                scores = await asyncio.to_thread(
+                    relevance, opened.embedder, body.query, body.documents
+                )
+            read = record.prompt_tokens = await asyncio.to_thread(opened.embedder.tokens, texts)
     best = sorted(range(len(scores)), key=lambda i: (-scores[i], i))[: body.top_n]
     results = [
         {"index": i, "relevance_score": scores[i]}
@@ -49,6 +67,12 @@ async def reranked(house: House, actor: Actor, body: RerankBody) -> Json:
         for i in best
     ]
     return _answer(opened, body.model, read, {"results": results})
+
+
+def of_texts(texts: Sequence[str]) -> dict[str, Any]:
+    """Return what a record holds in place of many texts: enough to know them again."""
+    digest = hashlib.sha256(orjson.dumps(texts)).hexdigest()
+    return {"texts": len(texts), "sha256": digest}
 
 
 def relevance(embedder: Embedder, query: str, documents: Sequence[str]) -> list[float]:
