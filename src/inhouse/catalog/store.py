@@ -25,7 +25,7 @@ from inhouse.catalog.lineage import Lineage, matching
 from inhouse.catalog.records import Outcome
 from inhouse.catalog.releases import Releases
 from inhouse.catalog.schema import artifacts, candidates, edges, names
-from inhouse.catalog.sources import fingerprint, salt
+from inhouse.catalog.sources import Digests, fingerprint, salt
 from inhouse.core.artifact import Artifact, Input, Ref
 from inhouse.core.errors import BadInput, Corrupt, NotFound, StoreError
 from inhouse.core.label import Label
@@ -220,7 +220,7 @@ class Catalog:
         """Remove the bytes that nothing current needs; see `inhouse.catalog.collect`."""
         return collect(self.database, self.blobs, by=by, dry=dry, wanted=wanted)
 
-    def fingerprint(self, paths: Sequence[Path]) -> Sequence[str]:
+    def fingerprint(self, paths: Sequence[Path]) -> Digests:
         """Return the sha256 of files outside the store; see `inhouse.catalog.sources`."""
         return fingerprint(self.database, paths)
 

@@ -97,7 +97,7 @@ def local_pin(url: str, root: Path, catalog: Catalog) -> str | None:
         return None
     path = located(url.removeprefix("file:"), root)
     chosen = local_files(path)
-    digests = catalog.fingerprint(list(chosen))
+    digests = catalog.fingerprint(list(chosen)).all()
     files = {
         name: File(digest, file.stat().st_size)
         for (file, name), digest in zip(chosen.items(), digests, strict=True)
@@ -150,14 +150,15 @@ class _Steps:
     def _collect(self, name: str, entry: Data) -> collect.Collect:
         store, own = self._catalog.root.absolute(), self._source.file.absolute()
         try:
-            found, links = survey(entry.sources, self._root)
-            paths = [path for path in found if not path.is_relative_to(store) and path != own]
-            digests = self._catalog.fingerprint(paths)
+            known = self._catalog.lineage.now().state(Ref("data", name)) is not None
+            found = survey(entry.sources, self._root, known=known)
         except BadInput as error:
             raise self._source.error(("data", name, "from"), error.what, error.fix) from error
+        wanted = [path for path in found.files if not path.is_relative_to(store) and path != own]
+        digests = self._catalog.fingerprint(wanted)
+        unread = {path: f"It cannot be read: {why}." for path, why in digests.unread.items()}
         salt = self._catalog.salt(f"data/{name}")
-        files = dict(zip(paths, digests, strict=True))
-        return collect.Collect.of(files, links, self._root, salt=salt)
+        return collect.Collect.of(digests.found, found.left_out | unread, self._root, salt=salt)
 
     def _models(self, name: str) -> None:
         entry = self._project.models[name]
@@ -211,7 +212,10 @@ class _Steps:
             raise self._source.error(
                 place, f"there is no file {path}.", "Name a file of questions."
             )
-        (digest,) = self._catalog.fingerprint([path])
+        try:
+            (digest,) = self._catalog.fingerprint([path]).all()
+        except BadInput as error:
+            raise self._source.error(place, error.what, error.fix) from error
         spec = suite.Suite(entry.kind, entry.source, digest, str(self._root))
         self._add(f"suites/{name}", suite.STAGE, spec, (), Label.parse(entry.label))
 
