@@ -160,10 +160,11 @@ def _keys_at(place: Sequence[str | int]) -> list[str]:
 
 def _inside(kind: Any, step: str | int) -> list[Any]:  # noqa: ANN401
     """Return the types of what stands under a key or at an index of a value of some type."""
-    if typing.get_origin(kind) in (dict, list):
-        return [typing.get_args(kind)[-1]]
     if _is_tag(step):
         return _tagged(kind, str(step))
+    bare = typing.get_args(kind)[0] if typing.get_origin(kind) is typing.Annotated else kind
+    if typing.get_origin(bare) in (dict, list):
+        return [typing.get_args(bare)[-1]]
     fields = [_fields(model) for model in _models(kind)]
     return [found[str(step)] for found in fields if step in found]
 

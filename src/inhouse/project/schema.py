@@ -215,14 +215,16 @@ class Api(Entry):
     )
 
 
-def _kind_of_model(value: object) -> str:
-    if isinstance(value, list):
-        return "<chain>"
+def _kind_of_one(value: object) -> str:
     return "<api>" if isinstance(value, dict | Api) else "<ref>"
 
 
-AnyOne = Annotated[
-    Annotated[Text, Tag("<ref>")] | Annotated[Api, Tag("<api>")], Discriminator(_kind_of_model)
+def _kind_of_model(value: object) -> str:
+    return "<chain>" if isinstance(value, list) else _kind_of_one(value)
+
+
+OneModel = Annotated[
+    Annotated[Text, Tag("<ref>")] | Annotated[Api, Tag("<api>")], Discriminator(_kind_of_one)
 ]
 MOST_MODELS = 8
 
@@ -233,7 +235,7 @@ class Endpoint(Entry):
     model: Annotated[
         Annotated[Text, Tag("<ref>")]
         | Annotated[Api, Tag("<api>")]
-        | Annotated[list[AnyOne], Field(min_length=1, max_length=MOST_MODELS), Tag("<chain>")],
+        | Annotated[list[OneModel], Field(min_length=1, max_length=MOST_MODELS), Tag("<chain>")],
         Discriminator(_kind_of_model),
     ] = Field(
         description="models/NAME, or {api, name, key, price}; or a list of them, of which the "
