@@ -177,6 +177,8 @@ class ProviderError(InhouseError):
 class RequestRefused(ProviderError):
     """Somebody else's API did not take this one request; it may take others."""
 
+    code = "provider_refused"
+
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """Return the known word most like `word`, or None if none is close."""
