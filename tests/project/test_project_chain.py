@@ -62,7 +62,7 @@ def test_a_chain_is_a_change_that_waits(made: Path) -> None:
         assert not project.plan().changes
         assert bought.keys(project.config) == {"desk": ["SMALL_KEY"], "open": ["SECOND_KEY"]}
     shown = quickly("show", "endpoints/open", cwd=made.parent).stdout
-    assert "http://127.0.0.1:9/v2" in shown
+    assert "key SECOND_KEY, name second, url http://127.0.0.1:9/v2" in " ".join(shown.split())
 
 
 def test_an_own_model_has_a_role_by_its_place(file: Path) -> None:
@@ -87,6 +87,7 @@ def test_an_own_model_has_a_role_by_its_place(file: Path) -> None:
         ("{api: 'https://x/v1', name: n, price: {input: -1, output: 1}}", "0 or more"),
         ("{api: 'https://x/v1', name: n, price: {input: 1}}", "price.output' is missing"),
         ("[{api: 'https://x/v1?key=1', name: n}]", "a query in it"),
+        ("{api: 'https://x/v1', name: n, price: {input: .inf, output: 1}}", "finite"),
         ("[[models/base]]", "text should stand here"),
     ],
 )

@@ -17,6 +17,8 @@ from inhouse.core.errors import BadInput, EngineStopped, NotSetUp, TooLong
 from inhouse.core.nouns import Message, Trace
 from inhouse.core.protocols import Piece, Sampling
 from inhouse.core.stage import Recipe
+from inhouse.models.language import LocalModel
+from inhouse.models.load import load_language
 from inhouse.observe.recorder import Recorder
 from inhouse.observe.traces import Traces
 from inhouse.observe.wanted import Wanted
@@ -206,6 +208,31 @@ def test_an_engine_that_stopped_is_opened_anew_after_its_rest(
     assert ask(ana).inhouse["model"] == world.analyst.pinned
 
 
+@pytest.mark.weights
+def test_a_model_whose_process_was_killed_is_passed_over(
+    world: World, ana: openai.OpenAI, api: Upstream, clock: Clock, smollm_folder: Path
+) -> None:
+    opened: list[LocalModel] = []
+
+    def load(ref: Ref) -> LocalModel:
+        opened.append(load_language(smollm_folder, name="smol", threads=1))
+        return opened[-1]
+
+    world.engines.model = load  # type: ignore[method-assign, assignment]
+    chain(world, world.analyst, bought(api.url))
+    patient = ana.with_options(timeout=120)
+    assert ask(patient, max_tokens=3).inhouse["model"] == world.analyst.pinned
+    opened[0]._engine._process.kill()  # type: ignore[attr-defined]
+    said = ask(patient, max_tokens=3)
+    assert said.inhouse["model"] == "gpt-x"
+    assert said.inhouse["tried"] == [
+        {"model": world.analyst.pinned, "reason": EngineStopped().what}
+    ]
+    clock.now += REST_SECONDS
+    assert ask(patient, max_tokens=3).inhouse["model"] == world.analyst.pinned
+    assert len(opened) == 2
+
+
 def test_nothing_is_switched_after_the_first_piece(
     world: World, ana: openai.OpenAI, api: Upstream
 ) -> None:
@@ -387,9 +414,11 @@ def test_a_chain_is_what_it_says(world: World) -> None:
     api = bought(NOWHERE)
     with pytest.raises(BadInput, match="a url, a name"):
         Serve(chain=[api, {**api, "secret": "sk"}])
+    with pytest.raises(BadInput, match="stands twice"):
+        Serve(chain=[api, {"role": "model.2"}, dict(api)])
     for links, edges in (
         ([{"role": "model"}, api], []),
-        ([api, api], [Edge("model", world.base)]),
+        ([api, bought(NOWHERE, key="K")], [Edge("model", world.base)]),
     ):
         recipe = Recipe(DESK, STAGE, Serve(chain=links), tuple(edges))
         with pytest.raises(BadInput, match="needs one model"):

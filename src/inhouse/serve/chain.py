@@ -174,9 +174,9 @@ class Chain:
         told = _told(error)
         known = isinstance(told, InhouseError)
         reason = told.what if isinstance(told, InhouseError) else "It cannot be opened."
-        log.warning("%s is passed over: %s", link.name, told, exc_info=None if known else told)
-        if isinstance(error, OWN_FAULT) and not isinstance(error, NOT_FOR_THIS):
+        if not isinstance(error, NOT_FOR_THIS):
             self.resting.failed(link.key, reason)
+            log.warning("%s is passed over: %s", link.name, told, exc_info=None if known else told)
         return Tried(link.name, reason)
 
 

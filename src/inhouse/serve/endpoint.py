@@ -63,6 +63,10 @@ class Serve:
                     f"The API of an endpoint has the fields {', '.join(sorted(api))}.",
                     "Give it a url, a name and perhaps, as key, the variable that holds its key.",
                 )
+        if any(link in self.chain[:place] for place, link in enumerate(self.chain)):
+            raise BadInput(
+                "A model stands twice among those of an endpoint.", "Take one of them out."
+            )
         if not 0 <= self.support <= 1:
             raise BadInput(
                 f"An endpoint cannot ask for a support of {self.support:g}.",
