@@ -234,16 +234,30 @@ def test_a_model_whose_process_was_killed_is_passed_over(
 
 
 def test_nothing_is_switched_after_the_first_piece(
-    world: World, ana: openai.OpenAI, api: Upstream
+    world: World, ana: openai.OpenAI, api: Upstream, clock: Clock
 ) -> None:
     api.way = "breaks"
     chain(world, bought(api.url), world.analyst)
     with pytest.raises(openai.APIStatusError) as error:
         ask(ana)
     assert error.value.status_code == 502
+    clock.now += REST_SECONDS
     with pytest.raises(openai.APIError, match="out of order"):
         list(ask(ana, stream=True))
     assert not world.double(world.analyst).seen
+    assert ask(ana).inhouse["model"] == world.analyst.pinned, "but others are asked next"
+
+
+def test_if_nothing_can_be_opened_the_first_says_why(
+    world: World, ana: openai.OpenAI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FIRST_KEY", raising=False)
+    monkeypatch.delenv("SECOND_KEY", raising=False)
+    chain(world, bought(NOWHERE, key="FIRST_KEY"), bought(NOWHERE, key="SECOND_KEY"))
+    for _ in range(2):
+        with pytest.raises(openai.APIStatusError, match="FIRST_KEY") as error:
+            ask(ana)
+        assert error.value.status_code == 503
 
 
 def test_what_the_caller_did_wrong_is_no_reason(

@@ -121,23 +121,24 @@ class Chain:
 
     @asynccontextmanager
     async def first(self) -> AsyncIterator[tuple[Link, LanguageModel]]:
-        """Open the first that can be opened.
+        """Open the first that can be opened, and hold it until the block ends.
 
         Raises:
-            Exception: that of the last one, if none can.
+            InhouseError: none can; what keeps the first one from it.
         """
         links = sorted(self.links, key=lambda link: self.resting.reason(link.key) is not None)
+        errors: list[Exception] = []
         async with AsyncExitStack() as held:
-            for place, link in enumerate(links, 1):
+            for link in links:
                 try:
                     model = await held.enter_async_context(self.opened(link))
                 except Unopened as error:
                     self.passed_over(link, error)
-                    if place == len(links):
-                        raise _told(error) from None
+                    errors.append(error)
                 else:
                     yield link, model
                     return
+        raise _told(errors[0])
 
     @asynccontextmanager
     async def opened(self, link: Link) -> AsyncIterator[LanguageModel]:
@@ -170,13 +171,15 @@ class Chain:
         yield from later
 
     def passed_over(self, link: Link, error: Exception) -> Tried:
-        """Take note of a failure; return it in words."""
+        """Take note of a failure, so that others are asked first for a while; tell it in words."""
         told = _told(error)
         known = isinstance(told, InhouseError)
         reason = told.what if isinstance(told, InhouseError) else "It cannot be opened."
         if not isinstance(error, NOT_FOR_THIS):
             self.resting.failed(link.key, reason)
-            log.warning("%s is passed over: %s", link.name, told, exc_info=None if known else told)
+            log.warning(
+                "%s could not answer: %s", link.name, told, exc_info=None if known else told
+            )
         return Tried(link.name, reason)
 
 
@@ -215,10 +218,11 @@ async def chained(
                             yield this
                         yield part
         except (*OWN_FAULT, *NOT_FOR_THIS) as error:
+            told = chain.passed_over(link, error)
             if begun:
                 raise
             errors.append(error)
-            tried.append(chain.passed_over(link, error))
+            tried.append(told)
         else:
             return
     raise _most_telling(errors, tried)
