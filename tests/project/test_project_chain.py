@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 from project_processes import started
 from small_project import edit, inhouse, opened, quickly
+from upstream import upstream
 
 from inhouse.core.artifact import Ref
 from inhouse.core.errors import ProjectError
-from inhouse.project import bought
+from inhouse.observe.wanted import Wanted
+from inhouse.project import bought, recording
 from inhouse.project.read import read
 from inhouse.project.release import release
 from inhouse.serve.endpoint import by_model
@@ -105,6 +107,21 @@ def test_an_embedder_is_no_link(file: Path) -> None:
     model(file, f"[{ONE}, models/bert]")
     with pytest.raises(ProjectError, match="a language model is wanted"):
         read(file)
+
+
+def test_a_question_is_answered_by_the_next_one_and_priced(made: Path) -> None:
+    with upstream() as api:
+        price = "price: {input: 0.15, output: 0.6, unit: EUR}"
+        model(made, f"[{ONE}, {{api: '{api.url}', name: second, {price}}}]")
+        with opened(made) as project:
+            project.run()
+            release(project, "open")
+            answered = project.ask("open", "How long?")
+            assert (answered.text, answered.model, answered.digest) == ("Ten weeks.", "second", "")
+            reader = project.catalog.access.actor("ana")
+            (trace,) = recording.traces(project).find(reader, Wanted()).traces
+    assert (trace.model, trace.cost, trace.price) == ("second", 0.00021, "EUR")
+    assert [tried["model"] for tried in trace.extra["tried"]] == ["echo"]
 
 
 def test_a_missing_key_is_told_and_the_others_answer(made: Path) -> None:
