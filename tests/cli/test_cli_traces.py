@@ -34,6 +34,8 @@ def trace(id: str, actor: str, question: str, *, at: float, endpoint) -> Trace:
         request={"messages": [{"role": "user", "content": question}], "temperature": 0},
         answer="Seven [bold]crowns[/].",
         seconds=1.25,
+        cost=0.00021 if id.startswith("aaaa") else None,
+        price="EUR" if id.startswith("aaaa") else "",
     )
 
 
@@ -74,6 +76,8 @@ def test_the_verbs(folder: Path):
         ["aaaa1111", "ana"],
     ]
     assert "What is the price?" in listed
+    assert listed.splitlines()[0].split()[-2:] == ["cost", "asked"]
+    assert "0.000210 EUR" in listed
     assert "bbbb2222" not in listed
     assert "bbbb2222" in say("--since", "1h", actor="cy")
     assert "cccc3333" not in say("--since", "1h", actor="cy")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -44,6 +44,7 @@ def serve(
     as_json: AsJson = False,
 ) -> None:
     """Serve the endpoints in OpenAI's dialect until Ctrl-C."""
+    from inhouse.project.bought import keys
     from inhouse.project.recording import recorder
     from inhouse.serve.app import create_app
     from inhouse.serve.logs import configure
@@ -53,7 +54,11 @@ def serve(
     configure(log)
     with opened(project) as house:
         names = list(house.config.endpoints)
-        missing = {name: key for name, key in house.keys.items() if not os.environ.get(key)}
+        wanted = {
+            n: [k for k in ks if not os.environ.get(k)] for n, ks in keys(house.config).items()
+        }
+        missing = {name: ", ".join(variables) for name, variables in wanted.items() if variables}
+        several = {name for name, entry in house.config.endpoints.items() if len(entry.models) > 1}
 
         def ready(listening: Listening) -> None:
             if as_json:
@@ -61,7 +66,7 @@ def serve(
                 about = {"url": listening.url, "port": listening.port, "endpoints": names}
                 print(json.dumps({**about, "missing_keys": missing}), flush=True)
             else:
-                _warn(missing)
+                _warn(missing, several)
                 _greet(listening.url, names)
 
         with closing(recorder(house)) as sink, _spans() as watchers:
@@ -88,10 +93,11 @@ def _spans() -> Iterator[Sequence[Watcher]]:
         yield (spans,)
 
 
-def _warn(missing: Mapping[str, str]) -> None:
+def _warn(missing: Mapping[str, str], several: Collection[str]) -> None:
     for name, variable in missing.items():
+        what = "cannot ask all its models" if name in several else "cannot answer"
         stderr.print(
-            f"[yellow]warning:[/] endpoints/{name} cannot answer: the environment variable "
+            f"[yellow]warning:[/] endpoints/{name} {what}: the environment variable "
             f"{variable} is not set"
         )
 

@@ -106,7 +106,7 @@ def _told(value: object) -> str:
         return "yes" if value else "no"
     if isinstance(value, dict):
         return ", ".join(f"{name} {_told(inner)}" for name, inner in value.items())
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return ", ".join(map(_told, value)) if isinstance(value, list) else str(value)
 
 
 def _plain(artifact: Artifact) -> dict[str, Any]:

@@ -21,7 +21,7 @@ app = typer.Typer(
     invoke_without_command=True,
 )
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-COLUMNS = ("at", "id", "who", "endpoint", "state", "took", "asked")
+COLUMNS = ("at", "id", "who", "endpoint", "state", "took", "cost", "asked")
 ASKED_LETTERS = 60
 SHOWN_DIGITS = 8
 
@@ -159,7 +159,10 @@ def _print(found: list[Trace], hidden: int, *, as_json: bool) -> None:
 
         print_json({"traces": [plain(trace) for trace in found], "hidden": hidden})
         return
-    print_table(COLUMNS, map(_row, found), spare="asked")
+    priced = any(trace.cost is not None for trace in found)
+    shown = [i for i, column in enumerate(COLUMNS) if priced or column != "cost"]
+    rows = [[row[i] for i in shown] for row in map(_row, found)]
+    print_table([COLUMNS[i] for i in shown], rows, spare="asked")
     if hidden:
         console.print(f"{hidden:,} more of your own you may not read now.")
 
@@ -172,7 +175,7 @@ def _print_one(trace: Trace, *, as_json: bool) -> None:
 
         print(orjson.dumps(plain(trace)).decode(), flush=True)
         return
-    console.print(escape("  ".join(_row(trace))))
+    console.print(escape("  ".join(cell for cell in _row(trace) if cell)))
 
 
 def _row(trace: Trace) -> tuple[str, ...]:
@@ -185,6 +188,7 @@ def _row(trace: Trace) -> tuple[str, ...]:
         trace.endpoint.name if trace.endpoint else trace.route,
         trace.state,
         "" if trace.seconds is None else f"{trace.seconds:.2f} s",
+        "" if trace.cost is None else f"{trace.cost:.6f} {trace.price}",
         asked if len(asked) <= ASKED_LETTERS else f"{asked[:ASKED_LETTERS]}…",
     )
 

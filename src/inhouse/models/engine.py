@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from inhouse.core.errors import BadField
+from inhouse.core.errors import BadField, Incapable
 from inhouse.core.nouns import Message
 from inhouse.core.protocols import ConstraintKind, Sampling
 
@@ -145,11 +145,12 @@ def check_capable(
     messages: Sequence[Message] = (),
     *,
     who: str = "The engine of this model",
+    kind: type[BadField] = Incapable,
 ) -> None:
     """Do nothing if `who` answers can do all that is asked for.
 
     Raises:
-        BadField: it cannot; never is a setting ignored.
+        BadField: it cannot, as that `kind`; never is a setting ignored.
     """
     constraint = sampling.constraint
     wanted = {
@@ -165,7 +166,7 @@ def check_capable(
     }
     for name, (asked, can) in wanted.items():
         if asked and not can:
-            raise BadField(
+            raise kind(
                 name,
                 f"{who} cannot do {name}.",
                 "Leave it out, or use one that can.",

@@ -38,14 +38,14 @@ class Loaders:
         return load_language(self._catalog.load(ref).folder, name=ref.path)
 
     def api(self, endpoint: Endpoint) -> LanguageModel:
-        """Open somebody's API.
+        """Open somebody's API; one that others come after is not waited for as long.
 
         Raises:
             NotSetUp: the environment variable with its key is not set.
         """
-        from inhouse.models.remote import Provider, RemoteModel
+        from inhouse.models.remote import BRIEF, PATIENT, Provider, RemoteModel
 
-        api = endpoint.params["api"]
+        api, chain = endpoint.params["api"], endpoint.params.get("chain", ())
         variable = api.get("key")
         key = os.environ.get(variable) if variable else None
         if variable and not key:
@@ -53,7 +53,8 @@ class Loaders:
                 f"{endpoint.ref.path} needs the environment variable {variable}.",
                 f"Set it to the provider's key before the start: export {variable}=…",
             )
-        return RemoteModel(api["name"], Provider(api["url"], api["name"], key=key))
+        patience = BRIEF if chain and api != chain[-1] else PATIENT
+        return RemoteModel(api["name"], Provider(api["url"], api["name"], key=key), patience)
 
     def retriever(self, ref: Ref) -> Retriever:
         """Open a pinned knowledge base, guarded by the labels of its sources."""

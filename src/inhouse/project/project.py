@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +24,7 @@ from inhouse.project.observer import Followed, Observer, Unobserved
 from inhouse.project.plan import Plan, plan
 from inhouse.project.read import needed, read
 from inhouse.project.release import serve
-from inhouse.project.schema import Adapted, Api
+from inhouse.project.schema import Adapted
 from inhouse.project.steps import EMBEDDER, Step, local_pin, steps
 
 if TYPE_CHECKING:
@@ -188,20 +188,12 @@ class Project:
             self.catalog.access.set_label(recipe.ref, own, by=self.actor_name)
         return self.catalog.make(recipe, by=self.actor_name, progress=progress)
 
-    @property
-    def keys(self) -> Mapping[str, str]:
-        """The environment variables with the keys of APIs, by endpoint."""
-        return {
-            name: endpoint.model.key.strip("${}")
-            for name, endpoint in self.config.endpoints.items()
-            if isinstance(endpoint.model, Api) and endpoint.model.key
-        }
-
     def house(self, sink: Sink | None = None) -> House:
         """Return the house over this project's store: what the server serves.
 
         Answers are recorded in `sink`; see `inhouse.project.recording`.
         """
+        from inhouse.project import bought
         from inhouse.project.loaders import Loaders
         from inhouse.serve.house import House
 
@@ -214,6 +206,7 @@ class Project:
                 for path in sorted(embedders)
             },
             sink=sink,
+            prices=bought.prices(self.config),
         )
 
     def ask(

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from inhouse.catalog.access import Access
+from inhouse.core.errors import BadField
 from inhouse.core.label import Label
 from inhouse.core.nouns import Found, Hit, Message
 from inhouse.core.protocols import Finish, LanguageModel, Piece, Retriever, Sampling, Usage
@@ -74,7 +75,7 @@ def answer(
     """
     if served.retriever is None:
         return _plain(served, messages, sampling)
-    check_capable(sampling, GROUNDED, messages, who="An endpoint with knowledge")
+    check_capable(sampling, GROUNDED, messages, who="An endpoint with knowledge", kind=BadField)
     return _grounded(served, served.retriever, messages, sampling, access)
 
 
@@ -128,11 +129,15 @@ async def _grounded(
         max_tokens=sampling.max_tokens,
     )
     gate = _gate(settings, found.query, prompt.hits)
-    lead = SUMMED_UP if extract else ""
-    if extract:
-        yield QUOTED + gate.quote()
+    lead, quote = (SUMMED_UP, QUOTED + gate.quote()) if extract else ("", "")
+    if quote and not served.spare:
+        yield quote
+        quote = ""
     async with aclosing(_said(served.model, prompt, _tuned(sampling, served), gate)) as said:
         async for part in said:
+            if quote:  # the model has begun, so no other has to
+                yield quote
+                quote = ""
             if isinstance(part, str):
                 yield lead + part
                 lead = ""

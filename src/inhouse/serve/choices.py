@@ -11,12 +11,14 @@ import time
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 from inhouse.core.access import Actor
 from inhouse.core.nouns import ToolCall
-from inhouse.core.protocols import CallPart, Piece, TokenScore, Usage
+from inhouse.core.protocols import CallPart, LanguageModel, Piece, TokenScore, Usage
 from inhouse.serve.answer import Ending
+from inhouse.serve.chain import answers
 from inhouse.serve.failures import Json
 from inhouse.serve.house import House, Served
 from inhouse.serve.recording import Asked, Part, Parts, recorded
@@ -31,7 +33,8 @@ NOTHING = Usage(0, 0)
 class Choice:
     """One of the answers, as far as it has come; `ours` is what we say about a whole one.
 
-    `first` and `last` are when its pieces came, by `time.perf_counter`; 0 is never.
+    `by` is the endpoint with the model that took it over, where it has several. `first` and `last`
+    are when its pieces came, by `time.perf_counter`; 0 is never.
     """
 
     index: int
@@ -41,6 +44,7 @@ class Choice:
     finish: str = "stop"
     usage: Usage = NOTHING
     ours: dict[str, Any] = field(default_factory=dict)
+    by: Served | None = None
     first: float = 0.0
     last: float = 0.0
 
@@ -61,6 +65,7 @@ class Choice:
 
     def end(self, ending: Ending, served: Served) -> None:
         """Take how it ended."""
+        served, price = self.by or served, (self.by or served).price
         self.finish, self.usage = ending.finish, ending.usage
         self.ours = {
             "endpoint": served.endpoint.ref.pinned,
@@ -72,6 +77,9 @@ class Choice:
             "refused": ending.refused,
             "unmet": ending.unmet,
             "usage_estimated": ending.usage.estimated,
+            "cost": price.of(ending.usage) if price else None,
+            "price": price.unit if price else "",
+            "tried": [asdict(each) for each in served.tried],
             "citations": [asdict(citation) for citation in ending.citations],
         }
 
@@ -87,11 +95,16 @@ class Choice:
 class Dialect(Protocol):
     """How one request is answered: what is asked for, and what the answers look like.
 
-    `n` answers in a row belong to one prompt, whose tokens were read once.
+    There are so many `answers`; `n` in a row belong to one prompt, whose tokens were read once.
     """
 
     model: str
     n: int
+
+    @property
+    def answers(self) -> int:
+        """How many answers are asked for."""
+        ...
 
     def parts(self, served: Served) -> Sequence[Parts]:
         """Return the streams of the answers."""
@@ -135,7 +148,8 @@ class Exchange:
             async with aclosing(together(streams)) as parts:
                 async for index, part in parts:
                     _take(choices[index], part, served)
-            return Json(self._dialect.whole(choices, self._usage(choices)), headers=headers(served))
+            by = headers(choices[0].by or served)
+            return Json(self._dialect.whole(choices, self._usage(choices)), headers=by)
 
     async def events(self) -> AsyncGenerator[Event, None]:
         """Give the headers, then the answers event by event."""
@@ -143,10 +157,17 @@ class Exchange:
         async with self._house.endpoint(dialect.model, self._actor) as served:
             streams = self._streams(served)
             choices = _choices(len(streams))
-            yield headers(served)
-            begun = False
+            if not served.chain:
+                yield headers(served)
+            named, begun = not served.chain, False
             async with aclosing(together(streams)) as parts:
                 async for index, part in parts:
+                    if isinstance(part, Served):
+                        _take(choices[index], part, served)
+                        if not named:
+                            yield headers(part)
+                        named = True
+                        continue
                     if not begun:  # only now is it sure that there is no plain error to send
                         for event in dialect.first():
                             yield event
@@ -166,15 +187,31 @@ class Exchange:
         """Return the streams of the answers, recorded where records are kept."""
         seen = current()
         seen.endpoint, seen.model = served.endpoint.ref.name, served.model_name
-        streams, sink = self._dialect.parts(served), self._house.sink
+        streams, sink = self._asking(served), self._house.sink
         if sink is None:
             return streams
         reach = self._house.reach(served)
         traces = (self._asked.trace(served, number, reach) for number in range(len(streams)))
         return [
-            recorded(stream, sink, trace, streamed=self._asked.streamed)
+            recorded(stream, sink, trace, streamed=self._asked.streamed, price=served.price)
             for stream, trace in zip(streams, traces, strict=True)
         ]
+
+    def _asking(self, served: Served) -> Sequence[Parts]:
+        """Return the streams of the answers; where there are several models, each asks in turn."""
+        dialect = self._dialect
+        if not served.chain:
+            return dialect.parts(served)
+        made: list[tuple[LanguageModel, Sequence[Parts]]] = []
+
+        def ask(number: int, by: Served) -> Parts:
+            for model, streams in made:
+                if model is by.model:
+                    return streams[number]
+            made.append((by.model, dialect.parts(by)))
+            return made[-1][1][number]
+
+        return [answers(served, partial(ask, number)) for number in range(dialect.answers)]
 
     def _usage(self, choices: Sequence[Choice]) -> Usage:
         return Usage(
@@ -225,7 +262,10 @@ async def _next(stream: Parts) -> Part | None:
 
 
 def _take(choice: Choice, part: Part, served: Served) -> Piece | None:
-    """Put a part into its choice; return it as a piece, or None if it was the ending."""
+    """Put a part into its choice; return it as a piece, or None if it was none."""
+    if isinstance(part, Served):
+        choice.by, current().model = part, part.model_name
+        return None
     if isinstance(part, Ending):
         choice.end(part, served)
         return None

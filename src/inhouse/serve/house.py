@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
@@ -20,8 +20,10 @@ from inhouse.core.errors import BadInput, NotFound
 from inhouse.core.label import Label
 from inhouse.core.nouns import Endpoint
 from inhouse.core.protocols import Embedder, LanguageModel, Retriever, Sink
-from inhouse.serve.endpoint import Serve, read_endpoint, settings
+from inhouse.serve.chain import Chain, Link, Resting, Tried
+from inhouse.serve.endpoint import Serve, by_model, settings
 from inhouse.serve.engines import Engines
+from inhouse.serve.price import Price, Prices, price_of
 from inhouse.serve.upkeep import Upkeep
 
 Kind = Literal["endpoint", "embedder"]
@@ -35,7 +37,10 @@ class Loaders(Protocol):
         ...
 
     def api(self, endpoint: Endpoint) -> LanguageModel:
-        """Open the API that ``endpoint.params["api"]`` names."""
+        """Open the API that ``endpoint.params["api"]`` names.
+
+        Where it is one of several models, ``endpoint.params["chain"]`` has all in their order.
+        """
         ...
 
     def retriever(self, ref: Ref) -> Retriever:
@@ -53,6 +58,10 @@ class Served:
 
     `label` is the endpoint's, in force at that moment. `digest` is that of the model's bytes,
     empty for somebody's API.
+
+    Where an endpoint has several models, this is the endpoint with one of them, and `chain` has
+    all: `inhouse.serve.chain` asks in turn. `tried` were passed over before this one, and it has a
+    `spare` if another would be asked after it.
     """
 
     endpoint: Endpoint
@@ -62,6 +71,10 @@ class Served:
     retriever: Retriever | None
     actor: Actor
     label: Label
+    price: Price | None = None
+    chain: Chain | None = None
+    tried: tuple[Tried, ...] = ()
+    spare: bool = False
 
     @property
     def model_name(self) -> str:
@@ -109,10 +122,11 @@ class House:
         *,
         embedders: Mapping[str, Ref] | None = None,
         sink: Sink | None = None,
+        prices: Prices | None = None,
     ) -> None:
         """Serve every endpoint of the catalog, and embedders: what requests call them -> which.
 
-        Answers are recorded in `sink`, if there is one.
+        Answers are recorded in `sink`, if there is one, with what they cost by `prices`.
         """
         self.catalog = catalog
         self.sink = sink
@@ -122,7 +136,9 @@ class House:
         # Decisions are written down one after the other; threads that all wait for the database
         # would only get in each other's way.
         self._deciding = asyncio.Lock()
-        self._read: dict[str, tuple[Endpoint, str]] = {}
+        self._read: dict[str, Sequence[Link]] = {}
+        self._prices = prices or {}
+        self._resting = Resting()
         self._models: Engines[LanguageModel] = Engines(lambda model: model.close())
         self._retrievers: Engines[Retriever] = Engines(lambda it: asyncio.to_thread(it.close))
         self._embedders: Engines[Embedder] = Engines()
@@ -141,25 +157,33 @@ class House:
             Refused: its label does not admit the actor.
         """
         self._upkeep.begin()
-        decision, endpoint, digest = await self._decided(name, actor)
-        owner = endpoint.ref.pinned
-        self._upkeep.forget_others(endpoint.ref)
+        decision, links = await self._decided(name, actor)
+        ref, knowledge = links[0].endpoint.ref, links[0].endpoint.knowledge
+        self._upkeep.forget_others(ref)
+        chain = Chain(links, self._lease, self._resting) if len(links) > 1 else None
         async with AsyncExitStack() as held:
-            model, knowledge = endpoint.model, endpoint.knowledge
-            if model:
-                lease = self._models.lease(owner, _key(model), lambda: self._loaders.model(model))
+            if chain:
+                link, engine = await held.enter_async_context(chain.first())
             else:
-                key = _key(endpoint.ref)
-                lease = self._models.lease(owner, key, lambda: self._loaders.api(endpoint))
-            engine = await held.enter_async_context(lease)
+                link = links[0]
+                engine = await held.enter_async_context(self._lease(link))
             retriever = None
             if knowledge:
                 found = self._retrievers.lease(
-                    owner, _key(knowledge), lambda: self._loaders.retriever(knowledge)
+                    ref.pinned, _key(knowledge), lambda: self._loaders.retriever(knowledge)
                 )
                 retriever = await held.enter_async_context(found)
-            settled = settings(endpoint)
-            yield Served(endpoint, settled, engine, digest, retriever, actor, decision.label)
+            yield Served(
+                endpoint=link.endpoint,
+                settings=link.settings,
+                model=engine,
+                digest=link.digest,
+                retriever=retriever,
+                actor=actor,
+                label=decision.label,
+                price=link.price,
+                chain=chain,
+            )
 
     @asynccontextmanager
     async def knowledge(self, name: str, actor: Actor) -> AsyncIterator[Searched]:
@@ -218,6 +242,15 @@ class House:
         """Close all engines."""
         await self._upkeep.close()
 
+    def _lease(self, link: Link) -> AbstractAsyncContextManager[LanguageModel]:
+        endpoint, owner = link.endpoint, link.endpoint.ref.pinned
+        model = endpoint.model
+        if model:
+            return self._models.lease(owner, link.key, lambda: self._loaders.model(model))
+        # Not the key of the API: what another endpoint opened may not have the same settings.
+        key = f"{owner} {link.key}"
+        return self._models.lease(owner, key, lambda: self._loaders.api(endpoint))
+
     def _offers(self, actor: Actor) -> Sequence[Offer]:
         found = []
         for artifact in self.catalog.list():
@@ -272,7 +305,8 @@ class House:
         """Decide on a search; return whose engine it needs, and the decision."""
         ref, owner = self._named("knowledge", name), None
         if ref is None and self._named("endpoints", name):
-            _, endpoint, _ = self._plan(name, actor)
+            _, (link, *_) = self._plan(name, actor)
+            endpoint = link.endpoint
             if endpoint.knowledge is None:
                 raise BadInput(f"{endpoint.ref.path} has no knowledge.", "Name one that has.")
             owner, ref = endpoint.ref, endpoint.knowledge
@@ -290,8 +324,8 @@ class House:
             and decide(actor, "search", artifact.ref, record=False).allowed
         ]
 
-    async def _decided(self, name: str, actor: Actor) -> tuple[Decision, Endpoint, str]:
-        """Decide on the use of an endpoint; return with it the endpoint and its model's digest.
+    async def _decided(self, name: str, actor: Actor) -> tuple[Decision, Sequence[Link]]:
+        """Decide on the use of an endpoint; return with it the endpoint with each of its models.
 
         Where answers are recorded, a use that is allowed stands there and not in the audit log: so
         it costs no write of its own, and what is read is remembered, so it needs no thread.
@@ -300,20 +334,25 @@ class House:
         if ref:
             decision = self.catalog.access.decide(actor, "use", ref, record=False)
             if decision.allowed:
-                return decision, *self._made_of(decision.thing)
+                return decision, self._made_of(decision.thing)
         async with self._deciding:
             return await asyncio.to_thread(self._plan, name, actor)
 
-    def _plan(self, name: str, actor: Actor) -> tuple[Decision, Endpoint, str]:
+    def _plan(self, name: str, actor: Actor) -> tuple[Decision, Sequence[Link]]:
         decision = self._admit("endpoint", name, actor)
-        return decision, *self._made_of(decision.thing)
+        return decision, self._made_of(decision.thing)
 
-    def _made_of(self, ref: Ref) -> tuple[Endpoint, str]:
+    def _made_of(self, ref: Ref) -> Sequence[Link]:
         if _key(ref) not in self._read:
-            endpoint = read_endpoint(self.catalog.get(ref))
-            digest = self.catalog.get(endpoint.model).digest if endpoint.model else ""
-            self._read[_key(ref)] = (endpoint, digest)
+            alone = by_model(self.catalog.get(ref))
+            self._read[_key(ref)] = [self._link(endpoint) for endpoint in alone]
         return self._read[_key(ref)]
+
+    def _link(self, endpoint: Endpoint) -> Link:
+        model, settled = endpoint.model, settings(endpoint)
+        digest = self.catalog.get(model).digest if model else ""
+        key = _key(model) if model else " ".join(settled.api.values())
+        return Link(endpoint, settled, digest, price_of(endpoint, self._prices), key)
 
 
 def _key(ref: Ref) -> str:

@@ -19,9 +19,11 @@ from inhouse.core.nouns import Trace, TraceState
 from inhouse.core.protocols import Piece, Sink
 from inhouse.serve.answer import Ending
 from inhouse.serve.house import Served
+from inhouse.serve.price import Price
 from inhouse.serve.seen import current, kept
 
-Part = str | Piece | Ending
+Part = str | Piece | Ending | Served
+"""What comes of an answer; an opened endpoint says, before the rest, which model it is from."""
 Parts = AsyncGenerator[Part, None]
 
 
@@ -105,11 +107,14 @@ async def looked_up(sink: Sink | None, trace: Trace) -> AsyncIterator[Lookup]:
             await asyncio.shield(kept(sink, ended))
 
 
-async def recorded(parts: Parts, sink: Sink, trace: Trace, *, streamed: bool) -> Parts:
+async def recorded(
+    parts: Parts, sink: Sink, trace: Trace, *, streamed: bool, price: Price | None = None
+) -> Parts:
     """Pass an answer on, with its record safe before the end is.
 
     If it is `streamed`, a record stands before its first piece: so an answer that was cut off is on
-    record too. Closing the stream records that it was.
+    record too. Closing the stream records that it was. It costs what its tokens do by `price`, or
+    by that of the model that takes it over.
 
     Raises:
         StoreError: nothing can be recorded, so nothing is answered.
@@ -119,14 +124,19 @@ async def recorded(parts: Parts, sink: Sink, trace: Trace, *, streamed: bool) ->
     try:
         async with aclosing(parts):
             async for part in parts:
-                if isinstance(part, Ending):
-                    state = so_far.into(_ended(trace, part))
+                if isinstance(part, Served):
+                    trace, price = _taken_over(trace, part), part.price
+                    state = replace(trace, state="aborted")
+                elif isinstance(part, Ending):
+                    state = so_far.into(_ended(trace, part, price))
                     await asyncio.shield(kept(sink, state))
                 elif so_far.add(part) and streamed:
                     await kept(sink, trace)
                 yield part
     except Exception as error:
-        state = replace(trace, state="failed", error=f"{type(error).__name__}: {error}")
+        notes = getattr(error, "__notes__", ())
+        told = "\n".join([f"{type(error).__name__}: {error}", *notes])
+        state = replace(trace, state="failed", error=told)
         raise
     finally:
         if state.state in ("aborted", "failed"):
@@ -159,11 +169,21 @@ class _SoFar:
             answer="".join(self._texts),
             first_token_seconds=first,
             seconds=time.time() - trace.at,
-            extra={"tool_calls": self._calls} if self._calls else {},
+            extra={**trace.extra, "tool_calls": self._calls} if self._calls else trace.extra,
         )
 
 
-def _ended(trace: Trace, ending: Ending) -> Trace:
+def _taken_over(trace: Trace, served: Served) -> Trace:
+    tried = {"tried": list(map(asdict, served.tried))} if served.tried else {}
+    return replace(
+        trace,
+        model=served.model_name,
+        digest=served.digest,
+        extra={**trace.extra, **tried},
+    )
+
+
+def _ended(trace: Trace, ending: Ending, price: Price | None) -> Trace:
     sources = sorted({citation.source for citation in ending.citations})
     return replace(
         trace,
@@ -174,4 +194,6 @@ def _ended(trace: Trace, ending: Ending) -> Trace:
         sources=tuple(map(Ref.parse, sources)),
         prompt_tokens=ending.usage.prompt_tokens,
         completion_tokens=ending.usage.completion_tokens,
+        cost=price.of(ending.usage) if price else None,
+        price=price.unit if price else "",
     )

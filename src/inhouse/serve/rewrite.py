@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import cast
 
-from inhouse.core.errors import TooLong
+from inhouse.core.errors import RequestRefused, TooLong
 from inhouse.core.nouns import Message
 from inhouse.core.protocols import LanguageModel, Piece, Sampling, Usage
 from inhouse.serve.gate import END, words
@@ -58,7 +58,7 @@ async def rewritten(model: LanguageModel, messages: Sequence[Message]) -> tuple[
                     if last.text:
                         parts.append(last.text)
             used = it.usage = spent(model, asked, last, pieces=len(parts))
-    except TooLong:
+    except (TooLong, RequestRefused):  # such as by a model that takes no temperature
         return "", Usage(0, 0)
     found = " ".join("".join(parts).split()).strip("\"'“”")
     mine = [m.content.strip()[-TURN_LETTERS:] for m in turns if m.role == "user"]

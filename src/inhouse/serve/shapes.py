@@ -48,6 +48,13 @@ class Cited(TypedDict):
     link: str
 
 
+class Tried(TypedDict):
+    """A model that was passed over, and why."""
+
+    model: str
+    reason: str
+
+
 class Origin(TypedDict):
     """Where an answer comes from, what it rests on, and its label."""
 
@@ -59,6 +66,9 @@ class Origin(TypedDict):
     support: float | None
     refused: bool
     unmet: bool
+    cost: float | None
+    price: str
+    tried: list[Tried]
     citations: list[Cited]
 
 
