@@ -29,7 +29,7 @@ def serve(
     as_json: AsJson = False,
 ) -> None:
     """Serve the endpoints in OpenAI's dialect until Ctrl-C."""
-    from inhouse.project.recording import recorder
+    from inhouse.project.recording import recorder, traces
     from inhouse.serve.app import create_app
     from inhouse.serve.server import serve as run_server
 
@@ -48,7 +48,8 @@ def serve(
                 _greet(listening.url, names)
 
         with closing(recorder(house)) as sink:
-            run_server(create_app(house.house(sink)), host=host, port=port, ready=ready)
+            app = create_app(house.house(sink), feedback=traces(house))
+            run_server(app, host=host, port=port, ready=ready)
 
 
 def _warn(missing: Mapping[str, str]) -> None:

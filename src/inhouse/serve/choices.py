@@ -27,9 +27,13 @@ NOTHING = Usage(0, 0)
 
 @dataclass(slots=True)
 class Choice:
-    """One of the answers, as far as it has come; `ours` is what we say about a whole one."""
+    """One of the answers, as far as it has come; `ours` is what we say about a whole one.
+
+    Its `id` is what traces and feedback call it.
+    """
 
     index: int
+    id: str
     texts: list[str] = field(default_factory=list)
     tokens: list[TokenScore] = field(default_factory=list)
     calls: list[ToolCall] = field(default_factory=list)
@@ -54,6 +58,7 @@ class Choice:
         """Take how it ended."""
         self.finish, self.usage = ending.finish, ending.usage
         self.ours = {
+            "id": self.id,
             "endpoint": served.endpoint.ref.pinned,
             "model": served.model_name,
             "digest": served.digest,
@@ -122,7 +127,7 @@ class Exchange:
         """Return the answers in one body."""
         async with self._house.endpoint(self._dialect.model, self._actor) as served:
             streams = self._streams(served)
-            choices = [Choice(index) for index in range(len(streams))]
+            choices = self._choices(len(streams))
             async with aclosing(together(streams)) as parts:
                 async for index, part in parts:
                     _take(choices[index], part, served)
@@ -133,7 +138,7 @@ class Exchange:
         dialect = self._dialect
         async with self._house.endpoint(dialect.model, self._actor) as served:
             streams = self._streams(served)
-            choices = [Choice(index) for index in range(len(streams))]
+            choices = self._choices(len(streams))
             yield headers(served)
             begun = False
             async with aclosing(together(streams)) as parts:
@@ -164,6 +169,9 @@ class Exchange:
             recorded(stream, sink, trace, streamed=self._asked.streamed)
             for stream, trace in zip(streams, traces, strict=True)
         ]
+
+    def _choices(self, count: int) -> Sequence[Choice]:
+        return [Choice(index, self._asked.answer_id(index)) for index in range(count)]
 
     def _usage(self, choices: Sequence[Choice]) -> Usage:
         return Usage(

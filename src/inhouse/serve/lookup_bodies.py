@@ -112,9 +112,12 @@ class RerankBody(Body):
 
 
 class FeedbackBody(Body):
-    """The body of ``POST /v1/feedback``: what somebody thinks of the answer with this id."""
+    """The body of ``POST /v1/feedback``: what somebody thinks of the answer with this id.
 
-    id: Annotated[str, Field(pattern=r"^((chatcmpl|cmpl)-|resp_)?[0-9a-f]{32}$")]
+    The id is that of a response, of its request, or of one of several answers in it.
+    """
+
+    id: Annotated[str, Field(pattern=r"^((chatcmpl|cmpl)-|resp_)?[0-9a-f]{32}(-[1-9][0-9]{0,4})?$")]
     score: Literal[-1, 1] | None = None
     thumbs: Literal["up", "down"] | None = None
     correction: Annotated[str, Field(max_length=100_000)] = ""
@@ -126,6 +129,7 @@ class FeedbackBody(Body):
         return self
 
     def feedback(self, actor: str) -> Feedback:
-        """Return the feedback inside the house; it names the request, whatever route it took."""
+        """Return the feedback inside the house; it names the answer, whatever route it took."""
         good = self.score == 1 or self.thumbs == "up"
-        return Feedback(self.id[-32:], actor, 1 if good else -1, self.correction)
+        answer = self.id.removeprefix("chatcmpl-").removeprefix("cmpl-").removeprefix("resp_")
+        return Feedback(answer, actor, 1 if good else -1, self.correction)
