@@ -23,7 +23,7 @@ from starlette.routing import Route
 from inhouse.core.access import Actor
 from inhouse.core.errors import InhouseError
 from inhouse.core.protocols import FeedbackSink
-from inhouse.serve import lookup_shapes, shapes
+from inhouse.serve import lookup_shapes, shapes, static
 from inhouse.serve.auth import identify
 from inhouse.serve.bodies import ChatBody, CompletionBody, ResponseBody
 from inhouse.serve.chat import ChatDialect
@@ -33,12 +33,19 @@ from inhouse.serve.connection import CLIENT_GONE, EventStream, while_connected
 from inhouse.serve.failures import REQUEST_ID, Json, Outermost, on_error, on_http_error
 from inhouse.serve.feedback import said
 from inhouse.serve.house import House
-from inhouse.serve.lookup_bodies import EmbeddingBody, FeedbackBody, RerankBody, SearchBody
+from inhouse.serve.lookup_bodies import (
+    EmbeddingBody,
+    FeedbackBody,
+    RerankBody,
+    SearchBody,
+    SectionQuery,
+)
 from inhouse.serve.openapi import Line, document
-from inhouse.serve.reading import AnyBody, read_body
+from inhouse.serve.reading import AnyBody, read_body, read_query
 from inhouse.serve.recording import Asked
 from inhouse.serve.responses import ResponseDialect
 from inhouse.serve.search import find, shown
+from inhouse.serve.sections import section
 from inhouse.serve.vectors import embedded, reranked
 
 Generating = ChatBody | CompletionBody | ResponseBody
@@ -76,7 +83,7 @@ def create_app(
         await house.close()
 
     return Starlette(
-        routes=[Door(house, line) for line in api.lines],
+        routes=[Door(house, line) for line in (*api.lines, *static.lines())],
         middleware=[Middleware(Outermost)],
         exception_handlers={InhouseError: on_error, HTTPException: on_http_error},
         lifespan=lifespan,
@@ -102,6 +109,7 @@ class Api:
             Line("POST", "/v1/embeddings", "use", self.embed, EmbeddingBody, vectors),
             Line("POST", "/v1/rerank", "use", self.rerank, RerankBody, ranks),
             Line("POST", "/v1/search", "use", self.search, SearchBody, lookup_shapes.Sections),
+            Line("GET", "/v1/sections", "use", self.section, SectionQuery, lookup_shapes.Section),
             Line("POST", "/v1/feedback", "use", self.rate, FeedbackBody, lookup_shapes.Thanks),
         )
         self._document = document(self.lines, version("inhouse"))
@@ -181,6 +189,10 @@ class Api:
             "inhouse": {"knowledge": opened.ref.pinned, "label": str(opened.label.join(label))},
         }
         return Json(content)
+
+    async def section(self, request: Request, actor: Actor) -> Response:
+        """Open a section that an answer cites, as it stands in the version that was cited."""
+        return await section(self._house, actor, read_query(request, SectionQuery))
 
     async def _read(self, request: Request, kind: type[AnyBody]) -> AnyBody:
         return await read_body(request, kind, limit=self._max_body)

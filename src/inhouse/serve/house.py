@@ -18,7 +18,7 @@ from inhouse.core.access import Actor, Decision
 from inhouse.core.artifact import Ref
 from inhouse.core.errors import BadInput, NotFound
 from inhouse.core.label import Label
-from inhouse.core.nouns import Endpoint
+from inhouse.core.nouns import Endpoint, Section
 from inhouse.core.protocols import Embedder, LanguageModel, Retriever, Sink
 from inhouse.serve.endpoint import Serve, read_endpoint, settings
 from inhouse.serve.engines import Engines
@@ -44,6 +44,14 @@ class Loaders(Protocol):
 
     def embedder(self, ref: Ref) -> Embedder:
         """Open a pinned embedding model."""
+        ...
+
+    def section(self, source: Ref, id: str) -> Section | None:
+        """Return a section of a pinned source; None if that has no such one.
+
+        Raises:
+            NotFound: that version of the source is no longer kept.
+        """
         ...
 
 
@@ -116,7 +124,7 @@ class House:
         """
         self.catalog = catalog
         self.sink = sink
-        self._loaders = loaders
+        self.loaders = loaders
         self._embedders_by_name = dict(embedders or {})
         self._names = {ref.path: name for name, ref in self._embedders_by_name.items()}
         # Decisions are written down one after the other; threads that all wait for the database
@@ -147,15 +155,15 @@ class House:
         async with AsyncExitStack() as held:
             model, knowledge = endpoint.model, endpoint.knowledge
             if model:
-                lease = self._models.lease(owner, _key(model), lambda: self._loaders.model(model))
+                lease = self._models.lease(owner, _key(model), lambda: self.loaders.model(model))
             else:
                 key = _key(endpoint.ref)
-                lease = self._models.lease(owner, key, lambda: self._loaders.api(endpoint))
+                lease = self._models.lease(owner, key, lambda: self.loaders.api(endpoint))
             engine = await held.enter_async_context(lease)
             retriever = None
             if knowledge:
                 found = self._retrievers.lease(
-                    owner, _key(knowledge), lambda: self._loaders.retriever(knowledge)
+                    owner, _key(knowledge), lambda: self.loaders.retriever(knowledge)
                 )
                 retriever = await held.enter_async_context(found)
             settled = settings(endpoint)
@@ -178,9 +186,7 @@ class House:
             owner, decision = await asyncio.to_thread(self._open_to, name, actor)
         ref = decision.thing
         self._upkeep.forget_others(owner)
-        lease = self._retrievers.lease(
-            owner.pinned, _key(ref), lambda: self._loaders.retriever(ref)
-        )
+        lease = self._retrievers.lease(owner.pinned, _key(ref), lambda: self.loaders.retriever(ref))
         async with lease as retriever:
             yield Searched(ref, retriever, decision.label)
 
@@ -198,7 +204,7 @@ class House:
         ref = decision.thing
         self._upkeep.forget_others(ref)
         artifact = await asyncio.to_thread(self.catalog.get, ref)
-        lease = self._embedders.lease(ref.pinned, _key(ref), lambda: self._loaders.embedder(ref))
+        lease = self._embedders.lease(ref.pinned, _key(ref), lambda: self.loaders.embedder(ref))
         async with lease as engine:
             yield Encoding(ref, artifact.digest, engine, decision.label)
 

@@ -80,6 +80,15 @@ class SearchBody(Body):
         return [turn.message() for turn in self.messages]
 
 
+class SectionQuery(Body):
+    """What ``GET /v1/sections`` is asked for: a section, by what a citation says of it."""
+
+    ignored = frozenset()
+
+    source: Name
+    id: Annotated[str, Field(min_length=1, max_length=4000)]
+
+
 class RerankBody(Body):
     """The body of ``POST /v1/rerank``; a document is a text, or an object with one."""
 

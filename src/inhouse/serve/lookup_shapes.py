@@ -128,6 +128,27 @@ class Sections(TypedDict):
     inhouse: SearchOrigin
 
 
+class SectionOrigin(TypedDict):
+    """Who may read a section."""
+
+    label: str
+
+
+class Section(TypedDict):
+    """A section as it stands in a version of its source, and whether that is the current one."""
+
+    object: Literal["section"]
+    id: str
+    source: str
+    document: str
+    headings: list[str]
+    anchor: str
+    link: str
+    text: str
+    current: bool
+    inhouse: SectionOrigin
+
+
 class Thanks(TypedDict):
     """Feedback that was taken."""
 
