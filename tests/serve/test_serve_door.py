@@ -21,11 +21,18 @@ Clients = Callable[[str], openai.OpenAI]
 
 
 def send(
-    url: str, method: str, path: str, body: bytes = b"", key: str = "", **headers: str
+    url: str,
+    method: str,
+    path: str,
+    body: bytes = b"",
+    key: str = "",
+    *,
+    timeout: float = 20,
+    **headers: str,
 ) -> tuple[int, dict[str, object], dict[str, str]]:
     if key:
         headers["Authorization"] = f"Bearer {key}"
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=20)
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=timeout)
     try:
         connection.request(method, path, body, headers)
         response = connection.getresponse()
@@ -67,6 +74,7 @@ def test_every_use_route_decides(world: World, url: str) -> None:
         "/v1/responses": b'{"model": "desk", "input": "x"}',
         "/v1/embeddings": b'{"model": "models/minilm", "input": "x"}',
         "/v1/rerank": b'{"model": "models/minilm", "query": "x", "documents": ["x"]}',
+        "/v1/classify": b'{"model": "desk", "input": "x", "labels": ["a", "b"]}',
         "/v1/search": b'{"knowledge": "desk", "query": "x"}',
     }
     for route in create_app(world.house).routes:

@@ -28,12 +28,14 @@ from inhouse.serve.auth import identify
 from inhouse.serve.bodies import ChatBody, CompletionBody, ResponseBody
 from inhouse.serve.chat import ChatDialect
 from inhouse.serve.choices import Dialect, Exchange
+from inhouse.serve.classify import Classifying
 from inhouse.serve.completions import TextDialect
 from inhouse.serve.connection import CLIENT_GONE, EventStream, while_connected
 from inhouse.serve.failures import REQUEST_ID, Json, Outermost, on_error, on_http_error
 from inhouse.serve.feedback import said
 from inhouse.serve.house import House
 from inhouse.serve.lookup_bodies import (
+    ClassifyBody,
     EmbeddingBody,
     FeedbackBody,
     RerankBody,
@@ -41,7 +43,7 @@ from inhouse.serve.lookup_bodies import (
     SectionQuery,
 )
 from inhouse.serve.openapi import Line, document
-from inhouse.serve.reading import AnyBody, read_body, read_query
+from inhouse.serve.reading import AnyBody, Body, read_body, read_query
 from inhouse.serve.recording import Asked
 from inhouse.serve.responses import ResponseDialect
 from inhouse.serve.search import find, shown
@@ -97,6 +99,7 @@ class Api:
         self._house = house
         self._max_body = max_body
         self._feedback = feedback
+        self._classifying = Classifying(house)
         chat, text, response = shapes.ChatCompletion, shapes.TextCompletion, shapes.Response
         vectors, ranks = lookup_shapes.Embeddings, lookup_shapes.Ranks
         self.lines = (
@@ -108,6 +111,7 @@ class Api:
             Line("POST", "/v1/responses", "use", self.respond, ResponseBody, response),
             Line("POST", "/v1/embeddings", "use", self.embed, EmbeddingBody, vectors),
             Line("POST", "/v1/rerank", "use", self.rerank, RerankBody, ranks),
+            Line("POST", "/v1/classify", "use", self.classify, ClassifyBody, lookup_shapes.Classes),
             Line("POST", "/v1/search", "use", self.search, SearchBody, lookup_shapes.Sections),
             Line("GET", "/v1/sections", "use", self.section, SectionQuery, lookup_shapes.Section),
             Line("POST", "/v1/feedback", "use", self.rate, FeedbackBody, lookup_shapes.Thanks),
@@ -169,6 +173,13 @@ class Api:
         """Say how well texts answer a query, best first."""
         return await reranked(self._house, actor, await self._read(request, RerankBody))
 
+    async def classify(self, request: Request, actor: Actor) -> Response:
+        """Say into which of some classes texts fall, best first."""
+        body = await self._read(request, ClassifyBody)
+        work = self._classifying.answer(actor, body, _asked(request, body, streamed=False))
+        answered = await while_connected(request.receive, work)
+        return answered or Response(status_code=CLIENT_GONE)
+
     async def rate(self, request: Request, actor: Actor) -> Response:
         """Take what the caller thinks of an answer."""
         return await said(self._feedback, actor, await self._read(request, FeedbackBody))
@@ -200,10 +211,14 @@ class Api:
     async def _exchanged(
         self, request: Request, actor: Actor, dialect: Dialect, body: Generating
     ) -> Response:
-        shown = body.model_dump(mode="json", exclude_unset=True)
-        asked = Asked(request.scope[REQUEST_ID], request.url.path, shown, body.stream)
+        asked = _asked(request, body, streamed=body.stream)
         exchange = Exchange(self._house, actor, dialect, asked)
         if body.stream:
             return EventStream(exchange.events(), named=isinstance(dialect, ResponseDialect))
         answered = await while_connected(request.receive, exchange.whole())
         return answered or Response(status_code=CLIENT_GONE)
+
+
+def _asked(request: Request, body: Body, *, streamed: bool) -> Asked:
+    shown = body.model_dump(mode="json", exclude_unset=True)
+    return Asked(request.scope[REQUEST_ID], request.url.path, shown, streamed)

@@ -19,6 +19,8 @@ from inhouse.serve.turns import Turn
 
 MAX_TEXTS = 2048
 MAX_DOCUMENTS = 1000
+MAX_CLASSIFIED = 64
+MAX_LABELS = 100
 TEXT = {"type": "string", "minLength": 1}
 
 
@@ -37,6 +39,11 @@ def _document(value: object) -> object:
 Text = Annotated[str, Field(min_length=1)]
 
 
+def _texts_or_one(most: int) -> WithJsonSchema:
+    many = {"type": "array", "items": TEXT, "minItems": 1, "maxItems": most}
+    return WithJsonSchema({"anyOf": [TEXT, many]})
+
+
 class EmbeddingBody(Body):
     """The body of ``POST /v1/embeddings``."""
 
@@ -47,14 +54,7 @@ class EmbeddingBody(Body):
         list[Text],
         Field(min_length=1, max_length=MAX_TEXTS),
         BeforeValidator(_texts),
-        WithJsonSchema(
-            {
-                "anyOf": [
-                    TEXT,
-                    {"type": "array", "items": TEXT, "minItems": 1, "maxItems": MAX_TEXTS},
-                ]
-            }
-        ),
+        _texts_or_one(MAX_TEXTS),
     ]
     encoding_format: Literal["float", "base64"] = "float"
 
@@ -118,6 +118,28 @@ class RerankBody(Body):
     ]
     top_n: Annotated[int, Field(ge=1)] | None = None
     return_documents: bool = False
+
+
+class ClassifyBody(Body):
+    """The body of ``POST /v1/classify``: texts, and the classes if the model has none itself."""
+
+    model: Name
+    input: Annotated[
+        list[Text],
+        Field(min_length=1, max_length=MAX_CLASSIFIED),
+        BeforeValidator(_texts),
+        _texts_or_one(MAX_CLASSIFIED),
+    ]
+    labels: Annotated[list[Name], Field(min_length=2, max_length=MAX_LABELS)] = Field(
+        default_factory=list
+    )
+    top_k: Annotated[int, Field(ge=1)] | None = None
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        if len(set(self.labels)) < len(self.labels):
+            refuse("labels", "A label stands twice among {place!r}.", "Send each one once.")
+        return self
 
 
 class FeedbackBody(Body):

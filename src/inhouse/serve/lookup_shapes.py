@@ -96,6 +96,40 @@ class Ranks(TypedDict):
     inhouse: VectorOrigin
 
 
+class Class(TypedDict):
+    """A class, and how probable it is that a text falls into it."""
+
+    label: str
+    probability: float
+
+
+class Classified(TypedDict):
+    """The classes of one text, best first."""
+
+    index: int
+    labels: list[Class]
+
+
+class ClassOrigin(TypedDict):
+    """Which model it was; the `id` is what feedback calls the answer."""
+
+    id: str
+    endpoint: str
+    model: str
+    digest: str
+    label: str
+
+
+class Classes(TypedDict):
+    """The classes of texts."""
+
+    object: Literal["list"]
+    model: str
+    data: list[Classified]
+    usage: VectorUsage
+    inhouse: ClassOrigin
+
+
 class FoundSection(TypedDict):
     """A section that was found."""
 

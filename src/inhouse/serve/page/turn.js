@@ -50,7 +50,7 @@ export class Turn {
     const { citations, refused } = this.ours;
     this.text = bare(this.text, citations);
     this.article.classList.toggle("refused", refused);
-    if (refused) this.say(".verdict", "No answer in the documents");
+    if (refused) this.say(".verdict", "Not answered");
     this.draw(citations);
     this.list(citations, refused);
     this.facts(seconds);
@@ -104,7 +104,7 @@ export class Turn {
 
   list(citations, refused) {
     if (!citations.length) return;
-    this.find(".sources h3").textContent = refused ? "Nearest sections" : "Sources";
+    this.find(".sources h3").textContent = refused ? "The nearest sections, which are no answer" : "Sources";
     for (const citation of citations) {
       const button = document.createElement("button");
       const [number, words, document_] = ["span", "span", "small"].map((tag) =>
@@ -139,7 +139,7 @@ export class Turn {
     const [name, version] = model.split("@");
     fact(version ? `${name}@${version.slice(0, 8)}` : name, `${model}\n${endpoint}`);
     fact(label, "Who may read this answer", "label");
-    if (this.usage) {
+    if (this.usage?.completion_tokens) {
       const count = this.usage.completion_tokens;
       const words = `${estimated ? "about " : ""}${count} ${count === 1 ? "token" : "tokens"}`;
       fact(words, `${this.usage.prompt_tokens} tokens read, ${count} written`);
