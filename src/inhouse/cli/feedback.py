@@ -13,9 +13,14 @@ from inhouse.cli.terminal import console, print_json, print_next
 from inhouse.cli.traces import (
     SHOWN_DIGITS,
     THUMBS,
+    Asker,
+    AtEndpoint,
+    Last,
+    Since,
     clock,
     messages_of,
     moment,
+    path_of,
     print_hidden,
 )
 
@@ -24,19 +29,13 @@ if TYPE_CHECKING:
 
 
 def feedback(
-    since: Annotated[
-        str, typer.Option("--since", help="Asked since: an age such as 7d, or a day or time.")
-    ] = "",
-    endpoint: Annotated[str, typer.Option("--endpoint", help="At which endpoint.")] = "",
-    actor: Annotated[
-        str, typer.Option("--actor", "-a", help="Who asked. [default: you, or all for an auditor]")
-    ] = "",
+    since: Since = "",
+    endpoint: AtEndpoint = "",
+    actor: Asker = "",
     score: Annotated[
         Literal["good", "bad"] | None, typer.Option("--score", help="Only what was called so.")
     ] = None,
-    last: Annotated[
-        int, typer.Option("--last", min=1, max=10_000, help="About how many answers at most.")
-    ] = 50,
+    last: Last = 50,
     project: ProjectFile = FILE,
     as_json: AsJson = False,
 ) -> None:
@@ -46,7 +45,7 @@ def feedback(
 
     wanted = Wanted(
         since=moment(since),
-        endpoint=f"endpoints/{endpoint.removeprefix('endpoints/')}" if endpoint else "",
+        endpoint=path_of(endpoint),
         actor=actor,
         feedback=score or "any",
     )

@@ -62,6 +62,7 @@ def _warn(missing: Mapping[str, str]) -> None:
 
 def _greet(url: str, names: list[str]) -> None:
     console.print(f"serving {', '.join(names) or 'no endpoints yet'} at {url}/v1  (Ctrl-C stops)")
+    console.print(f"[dim]a page:[/] {url}")
     console.print("[dim]a key:[/]  inhouse keys create --actor NAME")
     if names:
         body = f'{{"model": "{names[0]}", "messages": [{{"role": "user", "content": "…"}}]}}'

@@ -34,20 +34,25 @@ ASKED_LETTERS = 60
 SHOWN_DIGITS = 8
 
 
+Since = Annotated[
+    str,
+    typer.Option(
+        "--since", help="An age such as 30m, 1h or 7d, or a day or time; UTC without an offset."
+    ),
+]
+AtEndpoint = Annotated[str, typer.Option("--endpoint", help="At which endpoint.")]
+Asker = Annotated[
+    str, typer.Option("--actor", "-a", help="Who asked. [default: you, or all for an auditor]")
+]
+Last = Annotated[int, typer.Option("--last", min=1, max=10_000, help="At most how many.")]
+
+
 @app.callback()
 def traces(
     context: typer.Context,
-    since: Annotated[
-        str,
-        typer.Option(
-            "--since",
-            help="An age such as 30m, 1h or 7d, or a day or time; UTC without an offset.",
-        ),
-    ] = "",
-    endpoint: Annotated[str, typer.Option("--endpoint", help="At which endpoint.")] = "",
-    actor: Annotated[
-        str, typer.Option("--actor", "-a", help="Who asked. [default: you, or all for an auditor]")
-    ] = "",
+    since: Since = "",
+    endpoint: AtEndpoint = "",
+    actor: Asker = "",
     state: Annotated[TraceState | None, typer.Option("--state", help="How it ended.")] = None,
     contains: Annotated[
         str, typer.Option("--contains", help="With this text in question or answer.")
@@ -56,7 +61,7 @@ def traces(
         Literal["good", "bad"] | None,
         typer.Option("--feedback", help="What was said about the answer."),
     ] = None,
-    last: Annotated[int, typer.Option("--last", min=1, max=10_000, help="At most how many.")] = 50,
+    last: Last = 50,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on with new ones until Ctrl-C.")
     ] = False,
@@ -71,7 +76,7 @@ def traces(
 
     wanted = Wanted(
         since=moment(since),
-        endpoint=f"endpoints/{endpoint.removeprefix('endpoints/')}" if endpoint else "",
+        endpoint=path_of(endpoint),
         actor=actor,
         state=state,
         contains=contains,
@@ -229,6 +234,11 @@ def messages_of(trace: Trace) -> list[tuple[str, str]]:
     """Return who said what in a conversation that was asked to go on."""
     found: list[Any] = trace.request.get("messages", [])
     return [(str(m.get("role", "")), str(m.get("content", ""))) for m in found]
+
+
+def path_of(endpoint: str) -> str:
+    """Return the reference of an endpoint that is called with its section or without; "" is any."""
+    return f"endpoints/{endpoint.removeprefix('endpoints/')}" if endpoint else ""
 
 
 def moment(text: str) -> float:

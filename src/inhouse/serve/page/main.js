@@ -161,7 +161,9 @@ class Hearing {
 
 at("key-form").addEventListener("submit", (event) => {
   event.preventDefault();
-  key.keep(at("key").value.trim());
+  const text = at("key").value.trim();
+  if (!/^[\x21-\x7e]+$/.test(text)) return say("key-problem", "This is not a key; one begins with ih-.");
+  key.keep(text);
   enter();
 });
 at("ask").addEventListener("submit", (event) => {
