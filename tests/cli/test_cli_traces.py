@@ -15,7 +15,7 @@ from small_project import PROGRAM, edit, environment, opened, quickly
 
 from inhouse.cli.traces import _row
 from inhouse.core.label import Label
-from inhouse.core.nouns import Trace
+from inhouse.core.nouns import Feedback, Trace
 from inhouse.project import recording
 
 DAY = 86_400
@@ -137,5 +137,45 @@ def test_following(folder: Path):
 def test_what_a_search_looked_for_is_shown():
     request = {"knowledge": "desk", "query": "Who approves leave?"}
     trace = Trace("r1", 0.0, "ana", "/v1/search", "done", Label.OPEN, request=request)
-    assert _row(trace)[3] == "/v1/search"
-    assert _row(trace)[-1] == "Who approves leave?"
+    assert _row(trace, {})[3] == "/v1/search"
+    assert _row(trace, {})[-1] == "Who approves leave?"
+
+
+def test_feedback(folder: Path):
+    def said(*words: str, actor: str = "ana", code: int = 0) -> str:
+        done = quickly(*words, cwd=folder, INHOUSE_ACTOR=actor)
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout if code == 0 else done.stderr
+
+    assert "Nobody has said anything yet." in said("feedback")
+    assert "feedback" not in said("traces").splitlines()[0]
+    with opened(folder / "inhouse.yaml") as project:
+        them = recording.traces(project)
+        for id, actor, score, correction in (
+            ("aaaa1111aaaa", "ana", -1, "Eight [b]crowns."),
+            ("cccc3333cccc", "ana", 1, ""),
+            ("bbbb2222bbbb", "bo", 1, ""),
+        ):
+            who = project.catalog.access.actor(actor)
+            asyncio.run(them.take(Feedback(id, actor, score, correction), who))
+    listed = said("feedback")
+    for words in ("What is\n            the price?", "Seven [bold]crowns[/].", "Eight [b]crowns."):
+        assert words in listed
+    assert "And the size?" not in listed
+    (bad,) = json.loads(said("feedback", "--score", "bad", "--since", "1h", "--json"))["feedback"]
+    assert (bad["trace"], bad["actor"], bad["question"]) == (
+        "aaaa1111aaaa",
+        "ana",
+        "What is\nthe price?",
+    )
+    assert len(json.loads(said("feedback", "--json", actor="cy"))["feedback"]) == 3
+    listed = said("traces", "--feedback", "bad")
+    assert "aaaa1111" in listed
+    assert "cccc3333" not in listed
+    assert " bad " in listed
+    found = json.loads(said("traces", "--json"))["traces"]
+    assert [[f["score"] for f in trace["feedback"]] for trace in found] == [[], [1], [-1]]
+    assert "ana: bad Eight [b]crowns." in said("traces", "show", "aaaa")
+    assert "no feedback yet" in said("traces", "--follow", "--feedback", "bad", code=2)
+    assert said("traces", "erase", "aaaa1111aaaa").startswith("1 traces erased")
+    assert json.loads(said("feedback", "--score", "bad", "--json"))["feedback"] == []

@@ -26,6 +26,7 @@ WORDS: dict[str, tuple[list[str], set[str]]] = {
     "ask": (["endpoint", "question"], SHARED | ACTOR | {"--max-tokens", "--temperature"}),
     "doctor": ([], {"--offline", "--json"}),
     "evaluate": (["knowledge", "suite"], SHARED | ACTOR),
+    "feedback": ([], SHARED | ACTOR | {"--since", "--endpoint", "--score", "--last"}),
     "gc": ([], SHARED | {"--dry-run"}),
     "init": (["folder"], {"--json"}),
     "keys create": ([], SHARED | ACTOR | {"--days"}),
@@ -46,7 +47,8 @@ WORDS: dict[str, tuple[list[str], set[str]]] = {
         [],
         SHARED
         | ACTOR
-        | {"--since", "--endpoint", "--state", "--contains", "--last", "--follow", "-f"},
+        | {"--since", "--endpoint", "--state", "--contains", "--feedback", "--last"}
+        | {"--follow", "-f"},
     ),
     "traces erase": (["ids"], SHARED | ACTOR),
     "traces roll": ([], SHARED),

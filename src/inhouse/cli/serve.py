@@ -45,7 +45,7 @@ def serve(
 ) -> None:
     """Serve the endpoints in OpenAI's dialect until Ctrl-C."""
     from inhouse.project.bought import keys
-    from inhouse.project.recording import recorder
+    from inhouse.project.recording import recorder, traces
     from inhouse.serve.app import create_app
     from inhouse.serve.logs import configure
     from inhouse.serve.server import Leaving
@@ -70,7 +70,7 @@ def serve(
                 _greet(listening.url, names)
 
         with closing(recorder(house)) as sink, _spans() as watchers:
-            app = create_app(house.house(sink), watchers=watchers)
+            app = create_app(house.house(sink), feedback=traces(house), watchers=watchers)
             leaving = Leaving(app.state.readiness.leave, drain)
             run_server(app, host=host, port=port, ready=ready, leaving=leaving)
 
@@ -104,6 +104,7 @@ def _warn(missing: Mapping[str, str], several: Collection[str]) -> None:
 
 def _greet(url: str, names: list[str]) -> None:
     console.print(f"serving {', '.join(names) or 'no endpoints yet'} at {url}/v1  (Ctrl-C stops)")
+    console.print(f"[dim]a page:[/] {url}")
     console.print("[dim]a key:[/]  inhouse keys create --actor NAME")
     if names:
         body = f'{{"model": "{names[0]}", "messages": [{{"role": "user", "content": "…"}}]}}'

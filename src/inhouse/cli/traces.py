@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.markup import escape
@@ -13,7 +15,12 @@ from rich.markup import escape
 from inhouse.cli.options import FILE, AsJson, ProjectFile, opened
 from inhouse.cli.terminal import console, print_json, print_next, print_table
 from inhouse.core.errors import BadInput
-from inhouse.core.nouns import Trace, TraceState
+from inhouse.core.nouns import Feedback, Trace, TraceState
+
+if TYPE_CHECKING:
+    from inhouse.observe.traces import Page
+
+Said = Mapping[str, Sequence[Feedback]]
 
 app = typer.Typer(
     name="traces",
@@ -21,30 +28,40 @@ app = typer.Typer(
     invoke_without_command=True,
 )
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-COLUMNS = ("at", "id", "who", "endpoint", "state", "took", "cost", "asked")
+COLUMNS = ("at", "id", "who", "endpoint", "state", "took", "cost", "feedback", "asked")
+THUMBS = {1: "good", -1: "bad"}
 ASKED_LETTERS = 60
 SHOWN_DIGITS = 8
+
+
+Since = Annotated[
+    str,
+    typer.Option(
+        "--since", help="An age such as 30m, 1h or 7d, or a day or time; UTC without an offset."
+    ),
+]
+AtEndpoint = Annotated[str, typer.Option("--endpoint", help="At which endpoint.")]
+Asker = Annotated[
+    str, typer.Option("--actor", "-a", help="Who asked. [default: you, or all for an auditor]")
+]
+Last = Annotated[int, typer.Option("--last", min=1, max=10_000, help="At most how many.")]
 
 
 @app.callback()
 def traces(
     context: typer.Context,
-    since: Annotated[
-        str,
-        typer.Option(
-            "--since",
-            help="An age such as 30m, 1h or 7d, or a day or time; UTC without an offset.",
-        ),
-    ] = "",
-    endpoint: Annotated[str, typer.Option("--endpoint", help="At which endpoint.")] = "",
-    actor: Annotated[
-        str, typer.Option("--actor", "-a", help="Who asked. [default: you, or all for an auditor]")
-    ] = "",
+    since: Since = "",
+    endpoint: AtEndpoint = "",
+    actor: Asker = "",
     state: Annotated[TraceState | None, typer.Option("--state", help="How it ended.")] = None,
     contains: Annotated[
         str, typer.Option("--contains", help="With this text in question or answer.")
     ] = "",
-    last: Annotated[int, typer.Option("--last", min=1, max=10_000, help="At most how many.")] = 50,
+    feedback: Annotated[
+        Literal["good", "bad"] | None,
+        typer.Option("--feedback", help="What was said about the answer."),
+    ] = None,
+    last: Last = 50,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on with new ones until Ctrl-C.")
     ] = False,
@@ -58,17 +75,22 @@ def traces(
     from inhouse.project import recording
 
     wanted = Wanted(
-        since=_since(since),
-        endpoint=f"endpoints/{endpoint.removeprefix('endpoints/')}" if endpoint else "",
+        since=moment(since),
+        endpoint=path_of(endpoint),
         actor=actor,
         state=state,
         contains=contains,
+        feedback=feedback,
     )
+    if follow and feedback:
+        raise BadInput(
+            "What has just been answered has no feedback yet.", "Leave out --follow or --feedback."
+        )
     with opened(project) as house:
         reader, them = house.catalog.access.actor(house.actor_name), recording.traces(house)
         page = them.find(reader, wanted, last=last)
         if not (as_json and follow):
-            _print(list(reversed(page.traces)), page.hidden, as_json=as_json)
+            _print(page, them.feedback_on(reader, page.traces), as_json=as_json)
         if follow:
             for trace in them.follow(reader, wanted):
                 _print_one(trace, as_json=as_json)
@@ -83,20 +105,25 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show the whole of one request."""
-    from inhouse.observe.rows import plain
     from inhouse.project import recording
 
     with opened(project) as house:
-        trace = recording.traces(house).get(house.catalog.access.actor(house.actor_name), id)
-    facts = plain(trace)
+        reader, them = house.catalog.access.actor(house.actor_name), recording.traces(house)
+        trace = them.get(reader, id)
+        said = them.feedback_on(reader, [trace])
+    facts = _plain(trace, said)
     if as_json:
         print_json(facts)
         return
-    messages, answer = _messages(trace), facts.pop("answer")
+    messages, answer = messages_of(trace), facts.pop("answer")
     facts["request"] = {k: v for k, v in trace.request.items() if k != "messages"}
-    facts["at"] = _time(trace.at)
+    facts["at"] = clock(trace.at)
     for name in ("sections", "sources"):
         facts[name] = "\n".join(facts[name])
+    facts["feedback"] = "\n".join(
+        f"{each.actor}: {THUMBS[each.score]} {each.correction}".rstrip()
+        for each in said.get(trace.id, ())
+    )
     print_table(("", ""), [(k, v) for k, v in facts.items() if v not in ("", None, {}, 0)])
     for role, said in [*messages, ("answer", answer)]:
         console.print(f"\n[dim]{escape(role)}[/]")
@@ -153,47 +180,60 @@ def erase(
     console.print(f"{count:,} traces erased. That they were stays in the audit log.")
 
 
-def _print(found: list[Trace], hidden: int, *, as_json: bool) -> None:
+def _print(page: Page, said: Said, *, as_json: bool) -> None:
+    found = list(reversed(page.traces))
     if as_json:
-        from inhouse.observe.rows import plain
-
-        print_json({"traces": [plain(trace) for trace in found], "hidden": hidden})
+        print_json({"traces": [_plain(trace, said) for trace in found], "hidden": page.hidden})
         return
-    priced = any(trace.cost is not None for trace in found)
-    shown = [i for i, column in enumerate(COLUMNS) if priced or column != "cost"]
-    rows = [[row[i] for i in shown] for row in map(_row, found)]
-    print_table([COLUMNS[i] for i in shown], rows, spare="asked")
-    if hidden:
-        console.print(f"{hidden:,} more of your own you may not read now.")
+    rows = [_row(trace, said) for trace in found]
+    # Columns in which nothing stands tell nothing.
+    empty = {"cost", "feedback"} - {
+        name for row in rows for name, cell in zip(COLUMNS, row, strict=True) if cell
+    }
+    shown = [i for i, name in enumerate(COLUMNS) if name not in empty]
+    print_table([COLUMNS[i] for i in shown], [[r[i] for i in shown] for r in rows], spare="asked")
+    print_hidden(page.hidden)
+
+
+def print_hidden(count: int) -> None:
+    """Print how many of their own somebody may not read, if there are any."""
+    if count:
+        console.print(f"{count:,} more of your own you may not read now.")
 
 
 def _print_one(trace: Trace, *, as_json: bool) -> None:
     if as_json:
         import orjson
 
-        from inhouse.observe.rows import plain
-
-        print(orjson.dumps(plain(trace)).decode(), flush=True)
+        print(orjson.dumps(_plain(trace, {})).decode(), flush=True)
         return
-    console.print(escape("  ".join(cell for cell in _row(trace) if cell)))
+    console.print(escape("  ".join(filter(None, _row(trace, {})))))
 
 
-def _row(trace: Trace) -> tuple[str, ...]:
-    messages = _messages(trace)
+def _plain(trace: Trace, said: Said) -> dict[str, Any]:
+    from inhouse.observe.rows import plain
+
+    return plain(trace) | {"feedback": [asdict(each) for each in said.get(trace.id, ())]}
+
+
+def _row(trace: Trace, said: Said) -> tuple[str, ...]:
+    messages = messages_of(trace)
     asked = " ".join(messages[-1][1].split()) if messages else ""
+    thumbs = {THUMBS[each.score]: None for each in said.get(trace.id, ())}
     return (
-        _time(trace.at),
+        clock(trace.at),
         trace.id[:SHOWN_DIGITS],
         trace.actor,
         trace.endpoint.name if trace.endpoint else trace.route,
         trace.state,
         "" if trace.seconds is None else f"{trace.seconds:.2f} s",
         "" if trace.cost is None else f"{trace.cost:.6f} {trace.price}",
+        ", ".join(thumbs),
         asked if len(asked) <= ASKED_LETTERS else f"{asked[:ASKED_LETTERS]}…",
     )
 
 
-def _messages(trace: Trace) -> list[tuple[str, str]]:
+def messages_of(trace: Trace) -> list[tuple[str, str]]:
     """Return who said what in a conversation that was asked to go on."""
     found: list[Any] = trace.request.get("messages", [])
     if query := trace.request.get("query"):  # of a search or a rerank
@@ -201,8 +241,17 @@ def _messages(trace: Trace) -> list[tuple[str, str]]:
     return [(str(m.get("role", "")), str(m.get("content", ""))) for m in found]
 
 
-def _since(text: str) -> float:
-    """Return what an age or a time means, in seconds since 1970."""
+def path_of(endpoint: str) -> str:
+    """Return the reference of an endpoint that is called with its section or without; "" is any."""
+    return f"endpoints/{endpoint.removeprefix('endpoints/')}" if endpoint else ""
+
+
+def moment(text: str) -> float:
+    """Return what an age or a time means, in seconds since 1970.
+
+    Raises:
+        BadInput: it is none.
+    """
     if not text:
         return 0.0
     if age := re.fullmatch(r"(\d{1,9})([smhd])", text):
@@ -216,5 +265,6 @@ def _since(text: str) -> float:
         ) from None
 
 
-def _time(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """Return a time as people read it, in UTC."""
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}"

@@ -163,9 +163,13 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class Feedback:
-    """What somebody said about an answer: `score` is 1 for good, -1 for bad."""
+    """What somebody said about an answer: `score` is 1 for good, -1 for bad.
+
+    `correction` is what it should have been. `at` is when it was kept, in seconds since 1970.
+    """
 
     trace: str
     actor: str
     score: Literal[-1, 1]
     correction: str = ""
+    at: float = 0.0

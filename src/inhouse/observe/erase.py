@@ -16,6 +16,7 @@ from inhouse.core.stage import Context, Inputs, Recipe, Result, Stage
 from inhouse.observe import rolled
 from inhouse.observe.dayfile import day_files, purge
 from inhouse.observe.days import FILES, SECTION
+from inhouse.observe.feedback import FeedbackFile
 from inhouse.observe.reach import reach
 from inhouse.observe.roll import EARLIER, Note, alone, forget_earlier
 from inhouse.observe.rows import Row, check_texts
@@ -49,6 +50,7 @@ def erase(
 ) -> int:
     """Erase the traces of an actor, or those with the ids; return how many there were.
 
+    What was said about them goes with them, and what the actor said about those of others.
     Who is no auditor erases only their own, and others' ids are as if there were none. Recording
     waits while a file is written anew. Cut off, it is to be asked for again, and so is what was
     being answered meanwhile: its end is recorded when it comes.
@@ -74,6 +76,7 @@ def erase(
             if found:
                 _rewrite(catalog, day.artifact, found, by.name, note)
                 count += len(found)
+        FeedbackFile(folder).forget(whose=whose, ids=ids)
     _audit(catalog, by.name, f"done: {what}, {count} traces")
     return count
 

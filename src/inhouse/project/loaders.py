@@ -10,8 +10,9 @@ from weakref import WeakValueDictionary
 from inhouse.catalog import Catalog
 from inhouse.core.access import Actor, Decision
 from inhouse.core.artifact import Ref
+from inhouse.core.documents import read_documents
 from inhouse.core.errors import NotSetUp
-from inhouse.core.nouns import Endpoint
+from inhouse.core.nouns import Endpoint, Section
 from inhouse.core.protocols import Embedder, LanguageModel
 from inhouse.knowledge.search import GuardedSearch, KnowledgeBase
 from inhouse.models.load import load_embedder, load_language
@@ -78,3 +79,10 @@ class Loaders:
                 found = load_embedder(self._catalog.load(ref).folder)
                 self._embedders[ref.pinned] = found
             return found
+
+    def section(self, source: Ref, id: str) -> Section | None:
+        """Return a section of a pinned source, after checking its bytes."""
+        from inhouse.knowledge.sections import find_section
+
+        opened = self._catalog.load(source)
+        return find_section(read_documents(opened.folder), opened.artifact.ref, id)

@@ -24,11 +24,12 @@ from starlette.routing import Route
 from inhouse.core.access import Actor
 from inhouse.core.errors import InhouseError
 from inhouse.core.protocols import FeedbackSink
-from inhouse.serve import lookup_shapes, shapes
+from inhouse.serve import lookup_shapes, shapes, static
 from inhouse.serve.auth import identify
 from inhouse.serve.bodies import ChatBody, CompletionBody, ResponseBody
 from inhouse.serve.chat import ChatDialect
 from inhouse.serve.choices import Dialect, Exchange
+from inhouse.serve.classify import Classifying
 from inhouse.serve.completions import TextDialect
 from inhouse.serve.connection import CLIENT_GONE, EventStream, while_connected
 from inhouse.serve.failures import REQUEST_ID, Json, Outermost, on_error, on_http_error
@@ -36,14 +37,22 @@ from inhouse.serve.feedback import said
 from inhouse.serve.gathering import Gathering
 from inhouse.serve.house import House
 from inhouse.serve.logs import say
-from inhouse.serve.lookup_bodies import EmbeddingBody, FeedbackBody, RerankBody, SearchBody
+from inhouse.serve.lookup_bodies import (
+    ClassifyBody,
+    EmbeddingBody,
+    FeedbackBody,
+    RerankBody,
+    SearchBody,
+    SectionQuery,
+)
 from inhouse.serve.lookups import searched
 from inhouse.serve.metrics import Exposition, Metrics, require_operator
 from inhouse.serve.openapi import Line, document
 from inhouse.serve.readiness import Readiness
-from inhouse.serve.reading import AnyBody, Body, read_body
+from inhouse.serve.reading import AnyBody, Body, read_body, read_query
 from inhouse.serve.recording import Asked
 from inhouse.serve.responses import ResponseDialect
+from inhouse.serve.sections import section
 from inhouse.serve.seen import Watcher, current
 from inhouse.serve.vectors import embedded, reranked
 
@@ -100,7 +109,7 @@ def create_app(
         await house.close()
 
     app = Starlette(
-        routes=[Door(house, line) for line in api.lines],
+        routes=[Door(house, line) for line in (*api.lines, *static.lines())],
         middleware=[Middleware(Outermost, watchers=(api.metrics, say, *watchers))],
         exception_handlers={InhouseError: on_error, HTTPException: on_http_error},
         lifespan=lifespan,
@@ -119,6 +128,7 @@ class Api:
         self.metrics = Metrics(house)
         self.readiness = Readiness(house)
         self.gathering: Gathering | None = None
+        self._classifying = Classifying(house)
         chat, text, response = shapes.ChatCompletion, shapes.TextCompletion, shapes.Response
         vectors, ranks = lookup_shapes.Embeddings, lookup_shapes.Ranks
         self.lines = (
@@ -132,7 +142,9 @@ class Api:
             Line("POST", "/v1/responses", "use", self.respond, ResponseBody, response),
             Line("POST", "/v1/embeddings", "use", self.embed, EmbeddingBody, vectors),
             Line("POST", "/v1/rerank", "use", self.rerank, RerankBody, ranks),
+            Line("POST", "/v1/classify", "use", self.classify, ClassifyBody, lookup_shapes.Classes),
             Line("POST", "/v1/search", "use", self.search, SearchBody, lookup_shapes.Sections),
+            Line("GET", "/v1/sections", "use", self.section, SectionQuery, lookup_shapes.Section),
             Line("POST", "/v1/feedback", "use", self.rate, FeedbackBody, lookup_shapes.Thanks),
         )
         self._document = document(self.lines, version("inhouse"))
@@ -203,6 +215,13 @@ class Api:
         body = await self._read(request, RerankBody)
         return await reranked(self._house, actor, body, _asked(request, body, {"documents"}))
 
+    async def classify(self, request: Request, actor: Actor) -> Response:
+        """Say into which of some classes texts fall, best first."""
+        body = await self._read(request, ClassifyBody)
+        work = self._classifying.answer(actor, body, _asked(request, body))
+        answered = await while_connected(request.receive, work)
+        return answered or Response(status_code=CLIENT_GONE)
+
     async def rate(self, request: Request, actor: Actor) -> Response:
         """Take what the caller thinks of an answer."""
         return await said(self._feedback, actor, await self._read(request, FeedbackBody))
@@ -211,6 +230,10 @@ class Api:
         """Find sections that the caller may read."""
         body = await self._read(request, SearchBody)
         return await searched(self._house, actor, body, _asked(request, body))
+
+    async def section(self, request: Request, actor: Actor) -> Response:
+        """Open a section that an answer cites, as it stands in the version that was cited."""
+        return await section(self._house, actor, read_query(request, SectionQuery))
 
     async def _read(self, request: Request, kind: type[AnyBody]) -> AnyBody:
         return await read_body(request, kind, limit=self._max_body)

@@ -33,11 +33,13 @@ NOTHING = Usage(0, 0)
 class Choice:
     """One of the answers, as far as it has come; `ours` is what we say about a whole one.
 
-    `by` is the endpoint with the model that took it over, where it has several. `first` and `last`
-    are when its pieces came, by `time.perf_counter`; 0 is never.
+    Its `id` is what traces and feedback call it. `by` is the endpoint with the model that took it
+    over, where it has several. `first` and `last` are when its pieces came, by
+    `time.perf_counter`; 0 is never.
     """
 
     index: int
+    id: str
     texts: list[str] = field(default_factory=list)
     tokens: list[TokenScore] = field(default_factory=list)
     calls: list[ToolCall] = field(default_factory=list)
@@ -68,6 +70,7 @@ class Choice:
         served, price = self.by or served, (self.by or served).price
         self.finish, self.usage = ending.finish, ending.usage
         self.ours = {
+            "id": self.id,
             "endpoint": served.endpoint.ref.pinned,
             "model": served.model_name,
             "digest": served.digest,
@@ -144,7 +147,7 @@ class Exchange:
         """Return the answers in one body."""
         async with self._house.endpoint(self._dialect.model, self._actor) as served:
             streams = self._streams(served)
-            choices = _choices(len(streams))
+            choices = self._choices(len(streams))
             async with aclosing(together(streams)) as parts:
                 async for index, part in parts:
                     _take(choices[index], part, served)
@@ -156,7 +159,7 @@ class Exchange:
         dialect = self._dialect
         async with self._house.endpoint(dialect.model, self._actor) as served:
             streams = self._streams(served)
-            choices = _choices(len(streams))
+            choices = self._choices(len(streams))
             if not served.chain:
                 yield headers(served)
             named, begun = not served.chain, False
@@ -213,17 +216,17 @@ class Exchange:
 
         return [answers(served, partial(ask, number)) for number in range(dialect.answers)]
 
+    def _choices(self, count: int) -> Sequence[Choice]:
+        """Return the answers before there is anything of them, for the watchers to see as well."""
+        choices = [Choice(index, self._asked.answer_id(index)) for index in range(count)]
+        current().answers = choices
+        return choices
+
     def _usage(self, choices: Sequence[Choice]) -> Usage:
         return Usage(
             sum(choice.usage.prompt_tokens for choice in choices[:: self._dialect.n]),
             sum(choice.usage.completion_tokens for choice in choices),
         )
-
-
-def _choices(count: int) -> Sequence[Choice]:
-    """Return the answers before there is anything of them, to be seen by the watchers as well."""
-    current().answers = choices = [Choice(index) for index in range(count)]
-    return choices
 
 
 def headers(served: Served) -> dict[str, str]:

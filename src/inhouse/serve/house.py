@@ -18,7 +18,7 @@ from inhouse.core.access import Action, Actor, Decision
 from inhouse.core.artifact import Ref
 from inhouse.core.errors import BadInput, NotFound
 from inhouse.core.label import Label
-from inhouse.core.nouns import Endpoint
+from inhouse.core.nouns import Endpoint, Section
 from inhouse.core.protocols import Embedder, LanguageModel, Retriever, Sink
 from inhouse.serve.chain import Chain, Link, Resting, Tried
 from inhouse.serve.endpoint import Serve, by_model, settings
@@ -49,6 +49,14 @@ class Loaders(Protocol):
 
     def embedder(self, ref: Ref) -> Embedder:
         """Open a pinned embedding model."""
+        ...
+
+    def section(self, source: Ref, id: str) -> Section | None:
+        """Return a section of a pinned source; None if that has no such one.
+
+        Raises:
+            NotFound: that version of the source is no longer kept.
+        """
         ...
 
 
@@ -130,7 +138,7 @@ class House:
         """
         self.catalog = catalog
         self.sink = sink
-        self._loaders = loaders
+        self.loaders = loaders
         self._embedders_by_name = dict(embedders or {})
         self._names = {ref.path: name for name, ref in self._embedders_by_name.items()}
         # Decisions are written down one after the other; threads that all wait for the database
@@ -170,7 +178,7 @@ class House:
             retriever = None
             if knowledge:
                 found = self._retrievers.lease(
-                    ref.pinned, _key(knowledge), lambda: self._loaders.retriever(knowledge)
+                    ref.pinned, _key(knowledge), lambda: self.loaders.retriever(knowledge)
                 )
                 retriever = await held.enter_async_context(found)
             yield Served(
@@ -202,9 +210,7 @@ class House:
             owner, decision = await asyncio.to_thread(self._open_to, name, actor)
         ref = decision.thing
         self._upkeep.forget_others(owner)
-        lease = self._retrievers.lease(
-            owner.pinned, _key(ref), lambda: self._loaders.retriever(ref)
-        )
+        lease = self._retrievers.lease(owner.pinned, _key(ref), lambda: self.loaders.retriever(ref))
         async with lease as retriever:
             yield Searched(ref, retriever, decision.label)
 
@@ -222,7 +228,7 @@ class House:
         ref = decision.thing
         self._upkeep.forget_others(ref)
         artifact = await asyncio.to_thread(self.catalog.get, ref)
-        lease = self._embedders.lease(ref.pinned, _key(ref), lambda: self._loaders.embedder(ref))
+        lease = self._embedders.lease(ref.pinned, _key(ref), lambda: self.loaders.embedder(ref))
         async with lease as engine:
             yield Encoding(ref, artifact.digest, engine, decision.label)
 
@@ -246,10 +252,10 @@ class House:
         endpoint, owner = link.endpoint, link.endpoint.ref.pinned
         model = endpoint.model
         if model:
-            return self._models.lease(owner, link.key, lambda: self._loaders.model(model))
+            return self._models.lease(owner, link.key, lambda: self.loaders.model(model))
         # Not the key of the API: what another endpoint opened may not have the same settings.
         key = f"{owner} {link.key}"
-        return self._models.lease(owner, key, lambda: self._loaders.api(endpoint))
+        return self._models.lease(owner, key, lambda: self.loaders.api(endpoint))
 
     def _offers(self, actor: Actor) -> Sequence[Offer]:
         found = []

@@ -37,14 +37,18 @@ class Asked:
     streamed: bool = False
     at: float = field(default_factory=time.time)
 
+    def answer_id(self, number: int) -> str:
+        """Return the id of one of its answers, and of its record; the first has the request's."""
+        return f"{self.id}-{number}" if number else self.id
+
     def trace(self, served: Served, number: int, reach: Sequence[Decision]) -> Trace:
-        """Return the record of one of its answers, before there is any; the first has its id.
+        """Return the record of one of its answers, before there is any.
 
         Which sources it will rest on is known at its end. Until then, and for good if it is cut
         off, it counts as resting on all within `reach`, for some of its text may.
         """
         return Trace(
-            id=f"{self.id}-{number}" if number else self.id,
+            id=self.answer_id(number),
             at=self.at,
             actor=served.actor.name,
             route=self.route,

@@ -56,8 +56,12 @@ class Tried(TypedDict):
 
 
 class Origin(TypedDict):
-    """Where an answer comes from, what it rests on, and its label."""
+    """Where an answer comes from, what it rests on, and its label.
 
+    Its `id` is what feedback calls it.
+    """
+
+    id: str
     endpoint: str
     model: str
     digest: str
