@@ -123,6 +123,20 @@ candidates = Table(  # the newest version that was made for a name that is relea
     Column("version", String(64), nullable=False),
 )
 
+trials = Table(  # one row for each version and share that a trial has had; the last is not ended
+    "trials",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("path", String, nullable=False, index=True),
+    Column("version", String(64), nullable=False),
+    Column("kind", String, nullable=False),
+    Column("percent", Float, nullable=False),
+    Column("first", String(64), nullable=False),  # the version that the trial began with
+    Column("began", Float, nullable=False),  # when it did
+    Column("actor", String, nullable=False),
+    Column("ended", Float, index=True),
+)
+
 sources = Table(  # what a file's digest was when it had this size and time
     "sources",
     metadata,
@@ -147,4 +161,8 @@ def _releases(connection: Connection) -> None:
     connection.execute(releases.insert().from_select(columns, endpoints))
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first, _releases)
+def _trials(connection: Connection) -> None:
+    metadata.create_all(connection, tables=[trials])
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first, _releases, _trials)

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from inhouse.core.nouns import TraceState
+from inhouse.core.nouns import SHADOW, TraceState
 from inhouse.observe.rows import Row, check_texts, texts
 
 
@@ -17,7 +17,8 @@ class Wanted:
 
     `since` and `until` are seconds since 1970, the second one exclusive. `endpoint` and `model`
     are references, of every version if they name none. `id` may be cut short. `contains` is
-    found in what was asked, answered or went wrong, in upper or lower case.
+    found in what was asked, answered or went wrong, in upper or lower case. `ids` are whole.
+    `shadow` is True for what was only recorded, False for what was shown, None for both.
     """
 
     since: float = 0.0
@@ -28,6 +29,8 @@ class Wanted:
     state: TraceState | None = None
     id: str = ""
     contains: str = ""
+    ids: frozenset[str] = frozenset()
+    shadow: bool | None = None
 
     def __post_init__(self) -> None:
         """Refuse what no trace can have.
@@ -51,6 +54,12 @@ class Wanted:
         if self.id:
             terms.append("id >= ? AND substr(id, 1, ?) = ?")
             values += [self.id, len(self.id), self.id]
+        if self.ids:
+            terms.append(f"id IN ({', '.join('?' * len(self.ids))})")
+            values += sorted(self.ids)
+        if self.shadow is not None:
+            terms.append(f"(substr(id, 1, ?) = ?) = {int(self.shadow)}")
+            values += [len(SHADOW), SHADOW]
         return " AND ".join(terms), values
 
     def expression(self) -> Any:  # noqa: ANN401
@@ -67,6 +76,11 @@ class Wanted:
                 found &= (field == name) | pc.starts_with(field, _prefix(name))
         if self.id:
             found &= pc.starts_with(pc.field("id"), self.id)
+        if self.ids:
+            found &= pc.field("id").isin(sorted(self.ids))
+        if self.shadow is not None:
+            shadow = pc.starts_with(pc.field("id"), SHADOW)
+            found &= shadow if self.shadow else ~shadow
         return found
 
     def in_text(self, row: Row) -> bool:

@@ -39,6 +39,7 @@ from inhouse.serve.reading import AnyBody, read_body
 from inhouse.serve.recording import Asked
 from inhouse.serve.responses import ResponseDialect
 from inhouse.serve.search import find, shown
+from inhouse.serve.shadow import Shadows
 from inhouse.serve.vectors import embedded, reranked
 
 Generating = ChatBody | CompletionBody | ResponseBody
@@ -73,6 +74,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
+        await api.shadows.close()
         await house.close()
 
     return Starlette(
@@ -90,6 +92,7 @@ class Api:
         self._house = house
         self._max_body = max_body
         self._feedback = feedback
+        self.shadows = Shadows(house)
         chat, text, response = shapes.ChatCompletion, shapes.TextCompletion, shapes.Response
         vectors, ranks = lookup_shapes.Embeddings, lookup_shapes.Ranks
         self.lines = (
@@ -190,7 +193,7 @@ class Api:
     ) -> Response:
         shown = body.model_dump(mode="json", exclude_unset=True)
         asked = Asked(request.scope[REQUEST_ID], request.url.path, shown, body.stream)
-        exchange = Exchange(self._house, actor, dialect, asked)
+        exchange = Exchange(self._house, actor, dialect, asked, self.shadows)
         if body.stream:
             return EventStream(exchange.events(), named=isinstance(dialect, ResponseDialect))
         answered = await while_connected(request.receive, exchange.whole())

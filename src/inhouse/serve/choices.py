@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from inhouse.core.access import Actor
 from inhouse.core.nouns import ToolCall
@@ -19,6 +19,9 @@ from inhouse.serve.answer import Ending
 from inhouse.serve.failures import Json
 from inhouse.serve.house import House, Served
 from inhouse.serve.recording import Asked, Part, Parts, recorded
+
+if TYPE_CHECKING:
+    from inhouse.serve.shadow import Shadows
 
 Event = Mapping[str, Any]
 
@@ -110,10 +113,13 @@ class Dialect(Protocol):
 
 
 class Exchange:
-    """A request of one actor, in one dialect."""
+    """A request of one actor, in one dialect; its shadow follows when it is answered."""
 
-    def __init__(self, house: House, actor: Actor, dialect: Dialect, asked: Asked) -> None:
+    def __init__(
+        self, house: House, actor: Actor, dialect: Dialect, asked: Asked, shadows: Shadows
+    ) -> None:
         self._house = house
+        self._shadows = shadows
         self._actor = actor
         self._dialect = dialect
         self._asked = asked
@@ -126,6 +132,7 @@ class Exchange:
             async with aclosing(together(streams)) as parts:
                 async for index, part in parts:
                     _take(choices[index], part, served)
+            self._shadows.send(served, self._dialect, self._asked)
             return Json(self._dialect.whole(choices, self._usage(choices)), headers=headers(served))
 
     async def events(self) -> AsyncGenerator[Event, None]:
@@ -150,6 +157,7 @@ class Exchange:
                     )
                     for event in make:
                         yield event
+            self._shadows.send(served, dialect, self._asked)
             for event in dialect.done(choices, self._usage(choices)):
                 yield event
 

@@ -109,7 +109,7 @@ class _SoFar:
             answer="".join(self._texts),
             first_token_seconds=first,
             seconds=time.time() - trace.at,
-            extra={"tool_calls": self._calls} if self._calls else {},
+            extra={**trace.extra, "tool_calls": self._calls} if self._calls else trace.extra,
         )
 
 
