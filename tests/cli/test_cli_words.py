@@ -36,7 +36,10 @@ WORDS: dict[str, tuple[list[str], set[str]]] = {
     "models": ([], SHARED),
     "plan": (["target"], SHARED),
     "pull": (["model"], SHARED | ACTOR | {"--name"}),
-    "release": (["endpoint", "version"], SHARED | ACTOR | {"--history"}),
+    "release": (
+        ["endpoint", "version"],
+        SHARED | ACTOR | {"--canary", "--shadow", "--compare", "--history"},
+    ),
     "rollback": (["endpoint"], SHARED | ACTOR),
     "run": (["target"], SHARED | ACTOR | {"--loosen", "--watch"}),
     "search": (["knowledge", "query"], SHARED | ACTOR | {"--top"}),
@@ -46,7 +49,16 @@ WORDS: dict[str, tuple[list[str], set[str]]] = {
         [],
         SHARED
         | ACTOR
-        | {"--since", "--endpoint", "--state", "--contains", "--last", "--follow", "-f"},
+        | {
+            "--since",
+            "--endpoint",
+            "--state",
+            "--contains",
+            "--shadow",
+            "--last",
+            "--follow",
+            "-f",
+        },
     ),
     "traces erase": (["ids"], SHARED | ACTOR),
     "traces roll": ([], SHARED),

@@ -9,6 +9,7 @@ import typer
 from inhouse.cli.making import waits_for
 from inhouse.cli.options import FILE, AsJson, ProjectFile, opened
 from inhouse.cli.terminal import console, print_json, print_next, print_table, size
+from inhouse.cli.trial import plain, said
 
 
 def ls(
@@ -28,6 +29,7 @@ def ls(
         found = [a for a in house.catalog.list() if section in (None, a.ref.section)]
         now = house.catalog.lineage.now()
         waiting = house.catalog.releases.waiting()
+        trials = {trial.ref.path: trial for trial in house.catalog.trials.running()}
         labels = {
             a.ref: "by source" if now.sources(a.ref.version or "") else str(a.label) for a in found
         }
@@ -41,6 +43,7 @@ def ls(
                 "bytes": a.size,
                 "created": a.created.isoformat(),
                 "waiting": next((w.version for w in waiting if w.path == a.ref.path), None),
+                "trial": plain(trials.get(a.ref.path)),
             }
             for a in found
         ]
@@ -57,4 +60,7 @@ def ls(
     for ref in waiting:
         if section in (None, ref.section):
             console.print(waits_for(ref))
+    for trial in trials.values():
+        if section in (None, trial.ref.section):
+            console.print(said(trial))
     print_next("inhouse show NAME" if found else "inhouse run")

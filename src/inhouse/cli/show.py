@@ -9,6 +9,8 @@ import typer
 from inhouse.cli.making import waits_for
 from inhouse.cli.options import FILE, AsJson, ProjectFile, opened
 from inhouse.cli.terminal import console, metrics, print_json, print_next, print_table, size
+from inhouse.cli.trial import plain as plain_trial
+from inhouse.cli.trial import said
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,6 +32,7 @@ def show(
         artifact = house.artifact(Ref.parse(ref))
         left_out = house.left_out(artifact)
         waiting = house.catalog.releases.waiting()
+        trial = house.catalog.trials.of(artifact.ref)
         by_source = house.catalog.lineage.now().sources(artifact.ref.version or "")
     plain = _plain(artifact) | {"left_out": left_out}
     if artifact.ref in waiting and not artifact.gone:
@@ -37,12 +40,14 @@ def show(
     if by_source:
         plain["label"] += f"; then that of each of: {', '.join(ref.path for ref in by_source)}"
     if as_json:
-        print_json(plain)
+        print_json(plain | {"trial": plain_trial(trial)})
         return
     _print(plain, left_out)
     for newer in waiting:
         if newer.path == artifact.ref.path and newer != artifact.ref:
             console.print(f"\n{waits_for(newer)}")
+    if trial:
+        console.print(said(trial))
     print_next(
         f"inhouse lineage {artifact.ref.path}", f"inhouse why {artifact.ref.path} --actor NAME"
     )

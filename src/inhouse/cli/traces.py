@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -13,7 +13,10 @@ from rich.markup import escape
 from inhouse.cli.options import FILE, AsJson, ProjectFile, opened
 from inhouse.cli.terminal import console, print_json, print_next, print_table
 from inhouse.core.errors import BadInput
-from inhouse.core.nouns import Trace, TraceState
+from inhouse.core.nouns import SHADOW, Trace, TraceState
+
+if TYPE_CHECKING:
+    from inhouse.observe.pairs import Pairs
 
 app = typer.Typer(
     name="traces",
@@ -44,6 +47,9 @@ def traces(
     contains: Annotated[
         str, typer.Option("--contains", help="With this text in question or answer.")
     ] = "",
+    shadow: Annotated[
+        bool, typer.Option("--shadow", help="Only what shadows answered, with what was shown.")
+    ] = False,
     last: Annotated[int, typer.Option("--last", min=1, max=10_000, help="At most how many.")] = 50,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on with new ones until Ctrl-C.")
@@ -63,9 +69,15 @@ def traces(
         actor=actor,
         state=state,
         contains=contains,
+        shadow=shadow,
     )
     with opened(project) as house:
         reader, them = house.catalog.access.actor(house.actor_name), recording.traces(house)
+        if shadow and not follow:
+            from inhouse.observe.pairs import pairs
+
+            _print_pairs(pairs(them, reader, wanted, last=last), as_json=as_json)
+            return
         page = them.find(reader, wanted, last=last)
         if not (as_json and follow):
             _print(list(reversed(page.traces)), page.hidden, as_json=as_json)
@@ -164,6 +176,35 @@ def _print(found: list[Trace], hidden: int, *, as_json: bool) -> None:
         console.print(f"{hidden:,} more of your own you may not read now.")
 
 
+def _print_pairs(found: Pairs, *, as_json: bool) -> None:
+    """Print each answer that was shown, and below it that of its shadow."""
+    both = list(reversed(found.pairs))
+    if as_json:
+        from inhouse.observe.rows import plain
+
+        listed = [
+            {"shown": plain(pair.shown) if pair.shown else None, "shadow": plain(pair.shadow)}
+            for pair in both
+        ]
+        print_json({"pairs": listed, "hidden": found.hidden})
+        return
+    rows = [_row_of_pair(t) for pair in both for t in (pair.shown, pair.shadow) if t]
+    print_table((*COLUMNS[:-1], "answered"), rows, spare="answered")
+    print_next("inhouse traces show ID")
+
+
+def _row_of_pair(trace: Trace) -> tuple[str, ...]:
+    at, id, who, endpoint, state, took, _ = _row(trace)
+    version = (trace.endpoint.version or "")[:SHOWN_DIGITS] if trace.endpoint else ""
+    said = _short(trace.answer or trace.error)
+    return at, id, who, f"{endpoint}@{version}", state, took, said
+
+
+def _short(text: str) -> str:
+    words = " ".join(text.split())
+    return words if len(words) <= ASKED_LETTERS else f"{words[:ASKED_LETTERS]}…"
+
+
 def _print_one(trace: Trace, *, as_json: bool) -> None:
     if as_json:
         import orjson
@@ -177,16 +218,21 @@ def _print_one(trace: Trace, *, as_json: bool) -> None:
 
 def _row(trace: Trace) -> tuple[str, ...]:
     messages = _messages(trace)
-    asked = " ".join(messages[-1][1].split()) if messages else ""
     return (
         _time(trace.at),
-        trace.id[:SHOWN_DIGITS],
+        _id(trace),
         trace.actor,
         trace.endpoint.name if trace.endpoint else trace.route,
         trace.state,
         "" if trace.seconds is None else f"{trace.seconds:.2f} s",
-        asked if len(asked) <= ASKED_LETTERS else f"{asked[:ASKED_LETTERS]}…",
+        _short(messages[-1][1]) if messages else "",
     )
+
+
+def _id(trace: Trace) -> str:
+    """Return as much of an id as tells it apart, of a shadow's with the word before it."""
+    bare = trace.id.removeprefix(SHADOW)
+    return trace.id[: len(trace.id) - len(bare) + SHOWN_DIGITS]
 
 
 def _messages(trace: Trace) -> list[tuple[str, str]]:

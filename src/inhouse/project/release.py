@@ -146,7 +146,7 @@ def release(project: Project, endpoint: str, version: str = "") -> Released:
         NotFound: there is no such endpoint or version, or its bytes are gone.
         Corrupt: the bytes of its model have changed.
     """
-    catalog, served = project.catalog, _served(project, endpoint)
+    catalog, served = project.catalog, endpoint_of(project, endpoint)
     ref = _wanted(project, served, version)
     if ref == served.ref:
         return Released(ref, ref, ())
@@ -168,7 +168,7 @@ def try_out(
         NotFound: there is no such endpoint or version, or its bytes are gone.
         Corrupt: the bytes of its model have changed.
     """
-    catalog, served = project.catalog, _served(project, endpoint)
+    catalog, served = project.catalog, endpoint_of(project, endpoint)
     ref = _wanted(project, served, version)
     changes = differences(catalog, served, catalog.get(ref))
     trial = catalog.trials.begin(
@@ -187,7 +187,7 @@ def roll_back(project: Project, endpoint: str) -> Released:
         NotFound: there is no such endpoint, or the bytes of that version are gone.
         Corrupt: the bytes of its model have changed.
     """
-    catalog, served = project.catalog, _served(project, endpoint)
+    catalog, served = project.catalog, endpoint_of(project, endpoint)
     ended = catalog.trials.end(served.ref, by=project.actor_name, why="rolled back")
     if ended:
         return Released(served.ref, served.ref, (), ended)
@@ -204,7 +204,7 @@ def history(project: Project, endpoint: str) -> Sequence[Release]:
     Raises:
         NotFound: there is no such endpoint.
     """
-    return project.catalog.releases.history(_served(project, endpoint).ref)
+    return project.catalog.releases.history(endpoint_of(project, endpoint).ref)
 
 
 def differences(catalog: Catalog, before: Artifact, after: Artifact) -> list[Change]:
@@ -227,7 +227,12 @@ def _facts(catalog: Catalog, artifact: Artifact) -> dict[str, str]:
     return facts
 
 
-def _served(project: Project, endpoint: str) -> Artifact:
+def endpoint_of(project: Project, endpoint: str) -> Artifact:
+    """Return the version that is served of ``desk`` or ``endpoints/desk``.
+
+    Raises:
+        NotFound: the project has no such endpoint, or it has not been made.
+    """
     name, known = endpoint.removeprefix("endpoints/"), project.config.endpoints
     if name not in known:
         raise NotFound("endpoint", name, known)
