@@ -137,7 +137,7 @@ def test_shadows(folder: Path):
         "eeee1111", "shadow-eeee1111", "feee1111", "shadow-feee1111",
     ]  # fmt: skip
     assert listed[0][4] == f"open@{endpoint.version[:8]}"
-    assert [words[-1] for words in listed] == ["crowns[/].", "Two."] * 2
+    assert [words[-1] for words in listed] == ["[bold]crowns[/].", "Two."] * 2
     pairs = json.loads(say("--shadow", "--json"))["pairs"]
     assert [(p["shown"]["id"], p["shadow"]["id"]) for p in pairs] == [
         (one.id, f"{SHADOW}{one.id}") for one in shown

@@ -16,7 +16,8 @@ from inhouse.core.errors import BadInput
 from inhouse.core.nouns import SHADOW, Trace, TraceState
 
 if TYPE_CHECKING:
-    from inhouse.observe.pairs import Pairs
+    from inhouse.observe.wanted import Wanted
+    from inhouse.project.project import Project
 
 app = typer.Typer(
     name="traces",
@@ -61,7 +62,6 @@ def traces(
     if context.invoked_subcommand:
         return
     from inhouse.observe.wanted import Wanted
-    from inhouse.project import recording
 
     wanted = Wanted(
         since=_since(since),
@@ -72,20 +72,12 @@ def traces(
         shadow=shadow,
     )
     with opened(project) as house:
-        reader, them = house.catalog.access.actor(house.actor_name), recording.traces(house)
-        if shadow and not follow:
-            from inhouse.observe.pairs import pairs
-
-            _print_pairs(pairs(them, reader, wanted, last=last), as_json=as_json)
-            return
-        page = them.find(reader, wanted, last=last)
-        if not (as_json and follow):
-            _print(list(reversed(page.traces)), page.hidden, as_json=as_json)
         if follow:
-            for trace in them.follow(reader, wanted):
-                _print_one(trace, as_json=as_json)
-        elif not as_json:
-            print_next("inhouse traces show ID")
+            _follow(house, wanted, last, as_json=as_json)
+        elif shadow:
+            _list_pairs(house, wanted, last, as_json=as_json)
+        else:
+            _list(house, wanted, last, as_json=as_json)
 
 
 @app.command()
@@ -165,6 +157,27 @@ def erase(
     console.print(f"{count:,} traces erased. That they were stays in the audit log.")
 
 
+def _list(house: Project, wanted: Wanted, last: int, *, as_json: bool) -> None:
+    from inhouse.project import recording
+
+    reader, them = house.catalog.access.actor(house.actor_name), recording.traces(house)
+    page = them.find(reader, wanted, last=last)
+    _print(list(reversed(page.traces)), page.hidden, as_json=as_json)
+    if not as_json:
+        print_next("inhouse traces show ID")
+
+
+def _follow(house: Project, wanted: Wanted, last: int, *, as_json: bool) -> None:
+    from inhouse.project import recording
+
+    reader, them = house.catalog.access.actor(house.actor_name), recording.traces(house)
+    page = them.find(reader, wanted, last=last)
+    if not as_json:
+        _print(list(reversed(page.traces)), page.hidden, as_json=False)
+    for trace in them.follow(reader, wanted):
+        _print_one(trace, as_json=as_json)
+
+
 def _print(found: list[Trace], hidden: int, *, as_json: bool) -> None:
     if as_json:
         from inhouse.observe.rows import plain
@@ -176,8 +189,13 @@ def _print(found: list[Trace], hidden: int, *, as_json: bool) -> None:
         console.print(f"{hidden:,} more of your own you may not read now.")
 
 
-def _print_pairs(found: Pairs, *, as_json: bool) -> None:
+def _list_pairs(house: Project, wanted: Wanted, last: int, *, as_json: bool) -> None:
     """Print each answer that was shown, and below it that of its shadow."""
+    from inhouse.observe.pairs import pairs
+    from inhouse.project import recording
+
+    reader, them = house.catalog.access.actor(house.actor_name), recording.traces(house)
+    found = pairs(them, reader, wanted, last=last)
     both = list(reversed(found.pairs))
     if as_json:
         from inhouse.observe.rows import plain
