@@ -279,6 +279,24 @@ class Well(Model):
         yield Piece("Well.", "stop", Usage(1, 1))
 
 
+def test_what_hangs_of_an_earlier_trial_keeps_nothing_out(world: World, recorder: Recorder) -> None:
+    ref, _ = candidate(world)
+    hanging = world.engines.models[world.catalog.get(ref).parents[0].parent.version] = Hanging()
+    tried(world, ref, kind="shadow")
+    with clients(world) as client:
+        ana = client("ana")
+        for _ in range(shadow.MOST):
+            ask(ana)
+        until(lambda: len(hanging.seen) == shadow.MOST)
+        other = world.endpoint("endpoints/desk", world.base, point=False)
+        tried(world, other, kind="shadow")
+        ask(ana)
+        until(lambda: find(world, Wanted(endpoint=other.pinned, state="done")))
+        aborted = Wanted(endpoint=ref.pinned, state="aborted")
+        until(lambda: len(find(world, aborted)) == shadow.MOST)
+        assert hanging.closed.wait(20)
+
+
 def test_a_shadow_that_fails_is_on_record(world: World, recorder: Recorder) -> None:
     ref, model = candidate(world)
     world.engines.models[world.analyst.version] = Well()

@@ -54,8 +54,10 @@ def tell(tried: Tried, changes: list[str], *, as_json: bool) -> None:
     console.print(f"{said(tried.trial)}; {tried.served} is served.")
     for line in changes:
         console.print(line)
+    # By its version: a run in the meantime may make another one that waits.
+    named = f"{path} {str(tried.trial.ref).rpartition('@')[2]}"
     print_next(
-        f"inhouse release {path} --compare", f"inhouse release {path}", f"inhouse rollback {path}"
+        f"inhouse release {path} --compare", f"inhouse release {named}", f"inhouse rollback {path}"
     )
 
 
@@ -99,4 +101,4 @@ def _rows(side: Side) -> list[tuple[str, str]]:
 
 
 def _seconds(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f} s"
+    return "-" if value is None else f"{value:.3f} s"

@@ -37,14 +37,14 @@ class Shadows:
     """The shadows of one house that are on their way. All methods run on the event loop.
 
     `sent` and `dropped` count requests: those that went to what is tried, and those that did not
-    because `most` were on their way.
+    because `most` of the same trial were on their way.
     """
 
     def __init__(self, house: House, *, most: int = MOST, seconds: float = SECONDS) -> None:
         self._house = house
         self._most = most
         self._seconds = seconds
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: dict[asyncio.Task[None], Trial] = {}
         self.sent = 0
         self.dropped = 0
 
@@ -63,26 +63,34 @@ class Shadows:
         except StoreError as error:
             log.warning("It is not known what is tried: %s", error)
             return
+        if self._running:
+            self._cut_off(served.endpoint.ref.path, trial)
         if trial is None or trial.kind != "shadow" or self._house.sink is None:
             return
         # Chosen by chance, as shares of requests are; nobody gains by knowing which.
         if trial.ref == served.endpoint.ref or random.random() * 100 >= trial.percent:
             return
-        if len(self._running) >= self._most:
+        if sum(of.began == trial.began for of in self._running.values()) >= self._most:
             self.dropped += 1
             if self.dropped % TOLD_EVERY == 1:
                 log.warning("%d shadows at a time: %d dropped so far", self._most, self.dropped)
             return
         task = asyncio.create_task(self._answer(trial, served.actor, dialect, asked))
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
+        self._running[task] = trial
+        task.add_done_callback(self._running.pop)
         self.sent += 1
 
     async def close(self) -> None:
         """Cut off all that are on their way; they are recorded as such."""
         for task in self._running:
-            task.cancel()
+            _cancel(task)
         await asyncio.gather(*self._running, return_exceptions=True)
+
+    def _cut_off(self, path: str, now: Trial | None) -> None:
+        """Cut off what belongs to an earlier trial of a name: it may hang, and keep others out."""
+        for task, trial in self._running.items():
+            if trial.ref.path == path and (now is None or trial.began != now.began):
+                _cancel(task)
 
     async def _answer(self, trial: Trial, actor: Actor, dialect: Dialect, asked: Asked) -> None:
         asked = replace(asked, id=f"{SHADOW}{asked.id}", at=time.time(), streamed=False)
@@ -120,6 +128,12 @@ class Shadows:
     def _recorded(self, stream: Parts, sink: Sink, trace: Trace) -> Parts:
         marked = replace(trace, extra={"shadow_of": trace.id.removeprefix(SHADOW)})
         return recorded(_timely(stream, self._seconds), sink, marked, streamed=False)
+
+
+def _cancel(task: asyncio.Task[None]) -> None:
+    """Cancel a task once: a second time would cut off its tidying up."""
+    if not task.cancelling():
+        task.cancel()
 
 
 async def _heard(stream: Parts) -> None:
