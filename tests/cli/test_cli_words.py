@@ -44,7 +44,7 @@ WORDS: dict[str, tuple[list[str], set[str]]] = {
     "run": (["target"], SHARED | ACTOR | {"--loosen", "--watch"}),
     "search": (["knowledge", "query"], SHARED | ACTOR | {"--top"}),
     "serve": ([], SHARED | {"--host", "--port"}),
-    "show": (["ref"], SHARED),
+    "show": (["ref"], SHARED | ACTOR),
     "traces": (
         [],
         SHARED

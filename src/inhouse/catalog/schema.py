@@ -6,6 +6,7 @@ rows mean is said in the modules that use them.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 from sqlalchemy import (
@@ -16,12 +17,15 @@ from sqlalchemy import (
     Float,
     ForeignKey,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
     Text,
     select,
 )
+
+SALT = "salt"
 
 metadata = MetaData()
 
@@ -146,6 +150,13 @@ sources = Table(  # what a file's digest was when it had this size and time
     Column("digest", String(64), nullable=False),
 )
 
+secrets = Table(
+    "secrets",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+)
+
 
 def _first(connection: Connection) -> None:
     metadata.create_all(connection)
@@ -161,8 +172,13 @@ def _releases(connection: Connection) -> None:
     connection.execute(releases.insert().from_select(columns, endpoints))
 
 
+def _salt(connection: Connection) -> None:
+    metadata.create_all(connection, tables=[secrets])
+    connection.execute(secrets.insert().values(name=SALT, value=os.urandom(32)))
+
+
 def _trials(connection: Connection) -> None:
     metadata.create_all(connection, tables=[trials])
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first, _releases, _trials)
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first, _releases, _salt, _trials)

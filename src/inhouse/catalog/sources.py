@@ -1,7 +1,12 @@
-"""Digests of files outside the store, remembered by size and time so that asking again is quick."""
+"""Digests of files outside the store, remembered by size and time so that asking again is quick.
+
+And the salt of what is made of them: without it, a version would tell whoever sees it whether a
+file that they may not read is the one they guess.
+"""
 
 from __future__ import annotations
 
+import hmac
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +16,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from inhouse.catalog.blobs import sha256
 from inhouse.catalog.database import Database
-from inhouse.catalog.schema import sources
+from inhouse.catalog.schema import SALT, secrets, sources
 from inhouse.core.errors import BadInput
 
 SETTLED_SECONDS = 2.0
@@ -51,6 +56,14 @@ def fingerprint(database: Database, paths: Sequence[Path]) -> list[str]:
                 change.on_conflict_do_update(index_elements=["path"], set_=update), fresh
             )
     return digests
+
+
+def salt(database: Database, path: str) -> str:
+    """Return 64 hexadecimal digits that belong to a name of this store, and tell of no other."""
+    query = select(secrets.c.value).where(secrets.c.name == SALT)
+    with database.read() as connection:
+        secret = connection.execute(query).scalar_one()
+    return hmac.digest(secret, path.encode(), "sha256").hex()
 
 
 def _look(path: Path) -> tuple[str, int, int]:

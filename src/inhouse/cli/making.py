@@ -117,8 +117,11 @@ class _Observer:
             self._display.say(f"made {_line(made)}")
         if made.artifact.ref.section != "data":
             return
-        left_out = [f"{f['path']}: {f['reason']}" for f in self._house.left_out(made.artifact)]
-        news = [line for line in left_out if line not in self._known]
+        from inhouse.project.left_out import left_out
+
+        files = left_out(self._house, made.artifact).files
+        lines = [f"{file['path']}: {file['reason']}" for file in files]
+        news = [line for line in lines if line not in self._known]
         self._known.update(news)
         for line in news[:TOLD]:
             self._display.say(f"  left out {line}")

@@ -26,11 +26,13 @@ LARGEST_EXPORT = 500 * 2**20
 class Collect:
     """The files of a source: path and sha256 of each, in order; `root` is where they lie.
 
-    A link that is left out since it leads elsewhere has an empty sha256.
+    A link that is left out since it leads elsewhere has an empty sha256. Nobody who does not know
+    the `salt` can tell from a version whether the files are those that they guess.
     """
 
     files: tuple[tuple[str, str], ...]
     root: str = field(metadata={"identity": False})
+    salt: str = ""
 
     @classmethod
     def scan(cls, patterns: Sequence[str], root: Path) -> Collect:
@@ -43,10 +45,13 @@ class Collect:
         return cls.of({path: _digest(path) for path in files}, links, root)
 
     @classmethod
-    def of(cls, digests: Mapping[Path, str], links: Sequence[Path], root: Path) -> Collect:
+    def of(
+        cls, digests: Mapping[Path, str], links: Sequence[Path], root: Path, *, salt: str = ""
+    ) -> Collect:
         """Return the spec of files with their sha256, and of links that lead elsewhere."""
         found = dict.fromkeys(links, "") | dict(digests)
-        return cls(tuple((relative(path, root), found[path]) for path in sorted(found)), str(root))
+        files = tuple((relative(path, root), found[path]) for path in sorted(found))
+        return cls(files, str(root), salt)
 
 
 def run(spec: Collect, inputs: Inputs, ctx: Context) -> Result:

@@ -19,7 +19,6 @@ from inhouse.core.nouns import Found, Message
 from inhouse.core.paths import located
 from inhouse.core.protocols import Sampling, Sink
 from inhouse.core.stage import Progress, Recipe, silent
-from inhouse.data.collect import LEDGER
 from inhouse.models import pull
 from inhouse.project.observer import Followed, Observer, Unobserved
 from inhouse.project.plan import Plan, plan
@@ -312,23 +311,6 @@ class Project:
             made = self.catalog.make(recipe, by=self.actor_name, progress=progress)
         report = self.catalog.load(made.artifact.ref).folder / search.REPORT
         return made, json.loads(report.read_text(encoding="utf-8"))
-
-    def left_out(self, artifact: Artifact) -> Sequence[Mapping[str, str]]:
-        """Return what a data set, or the data sets of a knowledge base, left out.
-
-        That is ``{path, reason}`` of each file.
-
-        Raises:
-            Corrupt: its bytes have changed.
-        """
-        if LEDGER not in artifact.files:
-            parents = [e.parent for e in artifact.parents if e.parent.section == "data"]
-            return [line for ref in parents for line in self.left_out(self.catalog.get(ref))]
-        if not artifact.summary.get("skipped"):
-            return []
-        ledger = self.catalog.load(artifact.ref).folder / LEDGER
-        with ledger.open(encoding="utf-8") as lines:
-            return [json.loads(line) for line in lines]
 
     @property
     def pending(self) -> bool:

@@ -155,7 +155,9 @@ class _Steps:
             digests = self._catalog.fingerprint(paths)
         except BadInput as error:
             raise self._source.error(("data", name, "from"), error.what, error.fix) from error
-        return collect.Collect.of(dict(zip(paths, digests, strict=True)), links, self._root)
+        salt = self._catalog.salt(f"data/{name}")
+        files = dict(zip(paths, digests, strict=True))
+        return collect.Collect.of(files, links, self._root, salt=salt)
 
     def _models(self, name: str) -> None:
         entry = self._project.models[name]
