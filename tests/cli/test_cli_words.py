@@ -37,7 +37,10 @@ WORDS: dict[str, tuple[list[str], set[str]]] = {
     "models": ([], SHARED),
     "plan": (["target"], SHARED),
     "pull": (["model"], SHARED | ACTOR | {"--name"}),
-    "release": (["endpoint", "version"], SHARED | ACTOR | {"--history"}),
+    "release": (
+        ["endpoint", "version"],
+        SHARED | ACTOR | {"--canary", "--shadow", "--compare", "--history"},
+    ),
     "rollback": (["endpoint"], SHARED | ACTOR),
     "run": (["target"], SHARED | ACTOR | {"--loosen", "--watch"}),
     "search": (["knowledge", "query"], SHARED | ACTOR | {"--top"}),
@@ -47,8 +50,8 @@ WORDS: dict[str, tuple[list[str], set[str]]] = {
         [],
         SHARED
         | ACTOR
-        | {"--since", "--endpoint", "--state", "--contains", "--feedback", "--last"}
-        | {"--follow", "-f"},
+        | {"--since", "--endpoint", "--state", "--contains", "--feedback", "--shadow"}
+        | {"--last", "--follow", "-f"},
     ),
     "traces erase": (["ids"], SHARED | ACTOR),
     "traces roll": ([], SHARED),

@@ -127,6 +127,20 @@ candidates = Table(  # the newest version that was made for a name that is relea
     Column("version", String(64), nullable=False),
 )
 
+trials = Table(  # one row for each version and share that a trial has had; the last is not ended
+    "trials",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("path", String, nullable=False, index=True),
+    Column("version", String(64), nullable=False),
+    Column("kind", String, nullable=False),
+    Column("percent", Float, nullable=False),
+    Column("first", String(64), nullable=False),  # the version that the trial began with
+    Column("began", Float, nullable=False),  # when it did
+    Column("actor", String, nullable=False),
+    Column("ended", Float, index=True),
+)
+
 sources = Table(  # what a file's digest was when it had this size and time
     "sources",
     metadata,
@@ -163,4 +177,8 @@ def _salt(connection: Connection) -> None:
     connection.execute(secrets.insert().values(name=SALT, value=os.urandom(32)))
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first, _releases, _salt)
+def _trials(connection: Connection) -> None:
+    metadata.create_all(connection, tables=[trials])
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first, _releases, _salt, _trials)

@@ -54,6 +54,7 @@ from inhouse.serve.recording import Asked
 from inhouse.serve.responses import ResponseDialect
 from inhouse.serve.sections import section
 from inhouse.serve.seen import Watcher, current
+from inhouse.serve.shadow import Shadows
 from inhouse.serve.vectors import embedded, reranked
 
 Generating = ChatBody | CompletionBody | ResponseBody
@@ -106,6 +107,7 @@ def create_app(
         yield
         if api.gathering:
             await api.gathering.close()
+        await api.shadows.close()
         await house.close()
 
     app = Starlette(
@@ -129,6 +131,7 @@ class Api:
         self.readiness = Readiness(house)
         self.gathering: Gathering | None = None
         self._classifying = Classifying(house)
+        self.shadows = Shadows(house)
         chat, text, response = shapes.ChatCompletion, shapes.TextCompletion, shapes.Response
         vectors, ranks = lookup_shapes.Embeddings, lookup_shapes.Ranks
         self.lines = (
@@ -242,7 +245,7 @@ class Api:
         self, request: Request, actor: Actor, dialect: Dialect, body: Generating
     ) -> Response:
         asked = replace(_asked(request, body), streamed=body.stream)
-        exchange = Exchange(self._house, actor, dialect, asked)
+        exchange = Exchange(self._house, actor, dialect, asked, self.shadows)
         if body.stream:
             return EventStream(exchange.events(), named=isinstance(dialect, ResponseDialect))
         answered = await while_connected(request.receive, exchange.whole())

@@ -157,15 +157,19 @@ class House:
         return await asyncio.to_thread(self._offers, actor)
 
     @asynccontextmanager
-    async def endpoint(self, name: str, actor: Actor) -> AsyncIterator[Served]:
-        """Open the current version of an endpoint, and hold it until the block ends.
+    async def endpoint(
+        self, name: str, actor: Actor, *, version: Ref | None = None
+    ) -> AsyncIterator[Served]:
+        """Open the version of an endpoint that answers an actor; hold it until the block ends.
+
+        With a `version` it is that one, whichever would answer.
 
         Raises:
             NotFound: there is no such endpoint; only those that the actor may use are named.
             Refused: its label does not admit the actor.
         """
         self._upkeep.begin()
-        decision, links = await self._decided(name, actor)
+        decision, links = await self._decided(name, actor, version)
         ref, knowledge = links[0].endpoint.ref, links[0].endpoint.knowledge
         self._upkeep.forget_others(ref)
         chain = Chain(links, self._lease, self._resting) if len(links) > 1 else None
@@ -279,6 +283,8 @@ class House:
         if ref is None or self._kind(ref) != kind:
             known = [offer.name for offer in self._offers(actor) if offer.kind == kind]
             raise NotFound(kind, name, known)
+        if kind == "endpoint":
+            ref = self._use(ref, actor).thing
         return self._required(actor, "use", ref)
 
     def _required(self, actor: Actor, action: Action, ref: Ref) -> Decision:
@@ -288,6 +294,20 @@ class House:
         if self.sink and not decision.allowed:
             decision = decide(actor, action, ref)
         decision.require()
+        return decision
+
+    def _use(self, ref: Ref, actor: Actor) -> Decision:
+        """Decide on the use of an endpoint, and on the version that answers.
+
+        Of those who may use what is served, a canary answers the ones that it chooses and that
+        may use it as well.
+        """
+        decide = self.catalog.access.decide
+        decision = decide(actor, "use", ref, record=False)
+        trial = self.catalog.lineage.latest.trial(ref)
+        if trial and trial.kind == "canary" and decision.allowed and trial.chooses(actor.name):
+            tried = decide(actor, "use", trial.ref, record=False)
+            return tried if tried.allowed else decision
         return decision
 
     def _reference(self, kind: Kind, name: str) -> Ref | None:
@@ -330,15 +350,21 @@ class House:
             and decide(actor, "search", artifact.ref, record=False).allowed
         ]
 
-    async def _decided(self, name: str, actor: Actor) -> tuple[Decision, Sequence[Link]]:
+    async def _decided(
+        self, name: str, actor: Actor, version: Ref | None
+    ) -> tuple[Decision, Sequence[Link]]:
         """Decide on the use of an endpoint; return with it the endpoint with each of its models.
 
         Where answers are recorded, a use that is allowed stands there and not in the audit log: so
         it costs no write of its own, and what is read is remembered, so it needs no thread.
         """
+        if version:
+            decision = self.catalog.access.decide(actor, "use", version, record=False)
+            decision.require()
+            return decision, self._made_of(version)
         ref = self._named("endpoints", name) if self.sink else None
         if ref:
-            decision = self.catalog.access.decide(actor, "use", ref, record=False)
+            decision = self._use(ref, actor)
             if decision.allowed:
                 return decision, self._made_of(decision.thing)
         async with self._deciding:
