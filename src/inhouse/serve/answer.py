@@ -18,9 +18,10 @@ from inhouse.core.protocols import Finish, LanguageModel, Piece, Retriever, Samp
 from inhouse.models.engine import Capabilities, check_capable
 from inhouse.serve.citation import Citation, cite, listing
 from inhouse.serve.endpoint import Serve
-from inhouse.serve.gate import ENOUGH, Gate, Trust, best, spans
+from inhouse.serve.gate import Gate, Trust
 from inhouse.serve.house import Served
 from inhouse.serve.prompt import Prompt, grounded, spent, with_instructions
+from inhouse.serve.quote import ENOUGH, spans
 from inhouse.serve.rewrite import rewritten
 from inhouse.serve.search import find, question
 
@@ -115,7 +116,7 @@ async def _grounded(
             yield last
         return
     extract = settings.mode == "extract"
-    hits = [best(found.query, found.hits)] if extract else found.hits
+    hits = found.hits[:1] if extract else found.hits
     prompt = await asyncio.to_thread(
         grounded,
         served.model,
@@ -192,7 +193,8 @@ async def _said(
             if gate.closed:
                 break
     for text in gate.finish():
-        yield text
+        if text:
+            yield text
     yield replace(last, usage=spent(model, prompt.messages, last, pieces=came))
 
 
