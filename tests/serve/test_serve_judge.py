@@ -100,6 +100,18 @@ def test_a_part_of_a_sentence_is_no_copy() -> None:
     assert not [*gate.push("das Büro in der Mühle ist."), *gate.finish()]
 
 
+def test_a_denial_is_that_of_what_the_sentence_says() -> None:
+    text = "No, reports are processed apart. Yes, all fees and expenses stand in the monthly bill."
+    for said, passes in (
+        ("All fees and expenses stand apart, and reports are processed.", False),
+        ("No, fees and expenses stand in the monthly bill of reports processed.", False),
+        ("Fees and expenses stand in the monthly bill.", True),
+        ("No reports are processed within the bill, but apart.", True),
+    ):
+        gate = Gate("How are they paid?", hits(("Pay", text)))
+        assert bool([*gate.push(f"{said} ")]) == passes, said
+
+
 def test_a_line_that_is_wrapped_is_one_sentence() -> None:
     text = "Visitors may never\npark in the yard.\n- One\n- Two\nMonday\nTuesday"
     found = [core(text[start:end]) for start, end in parts(text)]

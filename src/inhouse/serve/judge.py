@@ -52,7 +52,7 @@ class Judge:
         rest = basis(said, hit.passage)
         if contradicts(sentence, [hit.passage[slice(*span)] for span in rest]):
             return None
-        return number, stripped(hit.passage, rest[0][0], rest[-1][1])
+        return number, stripped(hit.passage, min(a for a, _ in rest), max(b for _, b in rest))
 
     def _tells(self, copy: str, hit: Hit) -> bool:
         """Say whether a sentence of a section is long enough, and not what was asked."""
@@ -64,9 +64,13 @@ class Judge:
 
 
 def contradicts(sentence: str, rest: Sequence[str]) -> bool:
-    """Say whether a sentence has a number or a day that what it rests on lacks, or denies it."""
+    """Say whether a sentence has a number or a day that what it rests on lacks, or denies it.
+
+    It may deny what the first part denies, and may leave out no denial of any.
+    """
     there = frozenset[str]().union(*map(exact, rest))
-    return not exact(sentence) <= there or denies(sentence) != any(map(denies, rest))
+    agrees = denies(rest[0]) if denies(sentence) else not any(map(denies, rest))
+    return not exact(sentence) <= there or not agrees
 
 
 def _titled(hit: Hit) -> str:

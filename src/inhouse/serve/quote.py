@@ -48,9 +48,9 @@ def quotation(question: frozenset[str], passage: str) -> Span:
 
 
 def basis(said: frozenset[str], passage: str) -> list[Span]:
-    """Return where the parts of a passage stand that hold the words of a sentence, in order.
+    """Return where the parts of a passage stand that hold the words of a sentence.
 
-    Those that hold most of them are taken until enough are held.
+    Those that hold most of them come first, until enough are held.
     """
     wanted = said & words(passage)
     missing, chosen = wanted, []
@@ -59,7 +59,7 @@ def basis(said: frozenset[str], passage: str) -> list[Span]:
         if len(missing) > (1 - ENOUGH) * len(wanted) and held & missing:
             chosen.append(span)
             missing -= held
-    return sorted(chosen) or [(0, len(passage))]
+    return chosen or [(0, len(passage))]
 
 
 def copied(sentence: str, passage: str) -> Span | None:
