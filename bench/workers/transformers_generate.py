@@ -1,0 +1,32 @@
+"""Generates with transformers in bfloat16: all prompts of a line as one batch, in process.
+
+Arguments: the folder of the model, and how many threads. For each line ``{"prompts": [[ids]],
+"tokens": n}`` it prints the seconds until each has exactly n tokens more.
+"""
+
+import json
+import sys
+import time
+
+import torch
+from transformers import AutoModelForCausalLM
+
+folder, threads = sys.argv[1:]
+torch.set_num_threads(int(threads))
+model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16, local_files_only=True)
+model.eval()
+model.generation_config.eos_token_id = None
+for line in sys.stdin:
+    wanted = json.loads(line)
+    ids = torch.tensor(wanted["prompts"])
+    started = time.perf_counter()
+    with torch.inference_mode():
+        model.generate(
+            input_ids=ids,
+            attention_mask=torch.ones_like(ids),
+            max_new_tokens=wanted["tokens"],
+            min_new_tokens=wanted["tokens"],
+            do_sample=False,
+            pad_token_id=0,
+        )
+    print(time.perf_counter() - started, flush=True)
