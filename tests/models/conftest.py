@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -12,7 +11,6 @@ from typing import Any
 
 import pytest
 from bench.harness.gguf_files import rewrite
-from bench.harness.llama_server import FOLDER
 from filelock import FileLock
 
 from inhouse.catalog import Catalog
@@ -22,12 +20,10 @@ from inhouse.core.label import Label
 from inhouse.core.stage import Context
 from inhouse.models import build, pull
 from inhouse.models.language import LocalModel
-from inhouse.models.llama_engine import PROGRAM, VARIABLE
+from inhouse.models.llama_engine import VARIABLE
 from inhouse.models.load import load_language
 from inhouse.models.weight_files import read_json
 from models.test_text_stream import byte_tokenizer
-
-BUILT = FOLDER / PROGRAM
 
 SIZES = {
     "vocab_size": 256,
@@ -138,15 +134,6 @@ def reference_model(language_weights: Path) -> Iterator[LocalModel]:
 
 
 @pytest.fixture(scope="session")
-def llama_program() -> Path:
-    """A llama-server: one that is on this machine, or the one that the benchmarks have built."""
-    named = os.environ.get(VARIABLE) or shutil.which(PROGRAM) or BUILT
-    if not Path(named).is_file():
-        pytest.skip(f"no {PROGRAM}: it is neither on PATH nor in {VARIABLE}, and no bench made it")
-    return Path(named)
-
-
-@pytest.fixture(scope="session")
 def llama_f32(shared: Path, language_weights: Path) -> Path:
     """The built-in language model as pulled, its GGUF file in float32."""
     folder = shared / "llama-f32"
@@ -168,7 +155,13 @@ def llama_model(llama_program: Path, llama_f32: Path) -> Iterator[LocalModel]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(VARIABLE, str(llama_program))
         model = load_language(
-            llama_f32, name="smol", engine="llama", exact=True, threads=2, cache_gib=1.5
+            # One thread: several wait for each other at each step, on a busy machine for long.
+            llama_f32,
+            name="smol",
+            engine="llama",
+            exact=True,
+            threads=1,
+            cache_gib=1.5,
         )
     yield model
     asyncio.run(model.close())

@@ -72,16 +72,19 @@ async def test_float32_gives_the_tokens_of_transformers(
         assert answer == logits[len(prompt) - 1 :].argmax(-1).tolist()
 
 
+@pytest.mark.parametrize(("name", "exact"), [("openvino", 1e-3), ("llama", 0.05)])
 async def test_scores_are_those_of_transformers(
-    ours: LocalModel, reference_model: LocalModel
+    request: pytest.FixtureRequest, reference_model: LocalModel, name: str, exact: float
 ) -> None:
+    """llama-server adds up the chances of all words in float32, which costs some digits."""
+    ours: LocalModel = request.getfixturevalue(ENGINES[name])
     text = " ".join([TEXT, *PROMPTS])  # longer than what is read at once
     mine, theirs = [await m.score(text, top=3) for m in (ours, reference_model)]
     assert len(mine) > 130
     assert [t.id for t in mine] == [t.id for t in theirs]
     assert mine[0].logprob is theirs[0].logprob is None
     total, wanted = (sum(t.logprob or 0 for t in found) for found in (mine, theirs))
-    assert total == pytest.approx(wanted, abs=1e-3)
+    assert total == pytest.approx(wanted, abs=exact)
     for one, other in zip(mine, theirs, strict=True):
         assert [c.id for c in one.top] == [c.id for c in other.top]
 
