@@ -1,7 +1,7 @@
-"""Generates with transformers in bfloat16: all prompts of a line as one batch, in process.
+"""Generates with transformers: all prompts of a line as one batch, in process.
 
-Arguments: the folder of the model, and how many threads. For each line ``{"prompts": [[ids]],
-"tokens": n}`` it prints the seconds until each has exactly n tokens more.
+Arguments: the folder of the model, how many threads, torch's name for the numbers. For each line
+``{"prompts": [[ids]], "tokens": n}`` it prints the seconds until each has exactly n tokens more.
 """
 
 import json
@@ -11,9 +11,11 @@ import time
 import torch
 from transformers import AutoModelForCausalLM
 
-folder, threads = sys.argv[1:]
+folder, threads, numbers = sys.argv[1:]
 torch.set_num_threads(int(threads))
-model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16, local_files_only=True)
+model = AutoModelForCausalLM.from_pretrained(
+    folder, dtype=getattr(torch, numbers), local_files_only=True
+)
 model.eval()
 model.generation_config.eos_token_id = None
 for line in sys.stdin:
