@@ -128,6 +128,24 @@ MISTAKES = {
         6,
         ["'precision' changes nothing here"],
     ),
+    "engine of an embedder": (
+        "{from: minilm-l6}",
+        "{from: minilm-l6, engine: llama}",
+        6,
+        ["'engine' changes nothing here", "language models"],
+    ),
+    "precision for an engine that keeps none": (
+        "{from: smollm2-135m-instruct}",
+        "{from: smollm2-135m-instruct, engine: llama, precision: int4}",
+        7,
+        ["llama runs weights as they are and cannot keep them as int4", "take 'engine' out"],
+    ),
+    "unknown engine": (
+        "{from: smollm2-135m-instruct}",
+        "{from: smollm2-135m-instruct, engine: lama}",
+        7,
+        ["models.base.engine", "llama"],
+    ),
     **{
         f"{key} without knowledge": (
             "knowledge: knowledge/desk}",

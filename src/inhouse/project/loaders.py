@@ -36,7 +36,9 @@ class Loaders:
 
     def model(self, ref: Ref) -> LanguageModel:
         """Open a pinned model of the store, after checking its bytes."""
-        return load_language(self._catalog.load(ref).folder, name=ref.path)
+        opened = self._catalog.load(ref)
+        engine = opened.artifact.params.get("engine", "openvino")
+        return load_language(opened.folder, name=ref.path, engine=engine)
 
     def api(self, endpoint: Endpoint) -> LanguageModel:
         """Open somebody's API; one that others come after is not waited for as long.

@@ -165,8 +165,15 @@ class Model(Entry):
         default=None, description="The digest the download must have; built-in names bring theirs."
     )
     licence: Text | None = Field(default=None, description="SPDX name, kept with the model.")
-    precision: Literal["int8", "int4", "f32"] = Field(
-        default="int8", description="How finely a language model's weights are kept to run."
+    engine: Literal["openvino", "llama", "vllm", "transformers"] = Field(
+        default="openvino",
+        description="What runs a language model: openvino here; llama-server, for GGUF files; "
+        "vllm, for GPUs; transformers, the slow reference.",
+    )
+    precision: Literal["int8", "int4", "f32"] | None = Field(
+        default=None,
+        description="How finely openvino keeps a language model's weights; int8 if nothing is "
+        "said. Other engines run the weights as they are.",
     )
     label: LabelText = LABEL
 
