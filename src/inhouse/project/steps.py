@@ -25,6 +25,7 @@ from inhouse.knowledge.lance import require_lance
 from inhouse.models import build, pull, ready
 from inhouse.models.builtin import BUILTINS
 from inhouse.models.sources import local_files
+from inhouse.project.loaders import EMBEDDER
 from inhouse.project.read import Place, references
 from inhouse.project.schema import Adapted, Api, Data, Endpoint, Model, ProjectFile
 from inhouse.project.source import Source
@@ -32,7 +33,6 @@ from inhouse.serve import endpoint as serving
 from inhouse.train import embed
 
 LANGUAGE = "openvino"
-EMBEDDER = "openvino-f16"
 ADAPT = embed.stage(index.sections_of)
 
 
