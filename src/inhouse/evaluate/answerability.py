@@ -42,7 +42,7 @@ def stage(retriever: Retriever) -> Stage:
         (ctx.work / REPORT).write_text(text, encoding="utf-8")
         return Result({"questions": len(asked), "metrics": report["metrics"]})
 
-    return Stage("evaluate.answerability", 1, run)
+    return Stage("evaluate.answerability", 2, run)
 
 
 def report_of(asked: Sequence[Asked], supports: Sequence[float]) -> dict[str, object]:

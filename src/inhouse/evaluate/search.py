@@ -74,7 +74,7 @@ def stage(retriever: Retriever, places: Places) -> Stage:
         (ctx.work / REPORT).write_text(text, encoding="utf-8")
         return Result({"questions": len(questions), "metrics": report["metrics"]})
 
-    return Stage("evaluate.search", 3, run)
+    return Stage("evaluate.search", 4, run)
 
 
 def unknown_ids(
