@@ -13,10 +13,10 @@ from statistics import fmean
 from inhouse.core.nouns import SUPPORTED
 from inhouse.core.protocols import Retriever
 from inhouse.core.stage import Context, Inputs, Result, Stage
+from inhouse.evaluate.bootstrap import Interval, interval, resampled
 from inhouse.evaluate.conversations import Asked, read_asked
-from inhouse.evaluate.refusal import auroc, curve, resampled
-from inhouse.evaluate.retrieval import Interval, interval
-from inhouse.evaluate.search import REPORT, WORST, Measuring
+from inhouse.evaluate.refusal import auroc, curve
+from inhouse.evaluate.retrieval import REPORT, WORST, Measuring
 
 ALLOWED = (0.01, 0.02, 0.05, 0.1, 0.2)
 
