@@ -75,6 +75,7 @@ class _Page:
     _styles: dict[str, tuple[str, int | None]] = field(default_factory=dict)
 
     def blocks(self, word: Word) -> Iterator[str]:
+        """Yield the blocks of a document in their order; what has no words gives an empty one."""
         from docx.table import Table
 
         for item in word.iter_inner_content():
