@@ -31,7 +31,7 @@ from inhouse.core.access import Actor
 from inhouse.core.artifact import Input, Ref
 from inhouse.core.documents import write_documents
 from inhouse.core.stage import Context
-from inhouse.evaluate.retrieval import interval
+from inhouse.evaluate.bootstrap import interval
 from inhouse.knowledge.index import sections_of
 from inhouse.knowledge.search import KnowledgeBase
 from inhouse.models import build

@@ -35,8 +35,8 @@ from bench.harness.sections import read_set
 from bench.harness.support import FALSE, Case, Floats, conversations, fit, handbook, out_of_fold
 from bench.knowledge import Remembering, artifact
 from inhouse.core.artifact import Input
-from inhouse.evaluate.refusal import Measure, auroc, refused, resampled, threshold_for
-from inhouse.evaluate.retrieval import Interval, interval
+from inhouse.evaluate.bootstrap import Interval, Measure, interval, resampled
+from inhouse.evaluate.refusal import auroc, refused, threshold_for
 
 PEER = "threshold on the best score"
 MTRAG = "mtrag-clapnq"

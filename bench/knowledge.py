@@ -39,7 +39,8 @@ from inhouse.core.documents import write_documents
 from inhouse.core.label import Label
 from inhouse.core.nouns import Hit
 from inhouse.core.stage import Context
-from inhouse.evaluate.retrieval import hit, interval, ndcg, recall, reciprocal_rank
+from inhouse.evaluate.bootstrap import interval
+from inhouse.evaluate.ranking import hit, ndcg, recall, reciprocal_rank
 from inhouse.knowledge.index import Index, build
 from inhouse.knowledge.schema import VECTOR, open_index
 from inhouse.knowledge.search import KnowledgeBase

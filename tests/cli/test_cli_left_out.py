@@ -16,7 +16,7 @@ PROTECTED = b"/Encrypt<</Filter/Standard/V 1/R 2/O(%s)/U(%s)/P -4>>/ID[(a)(a)]>>
     b"u" * 32,
 )
 BAD = {
-    "broken.docx": "broken zip file",
+    "broken.docx": "not a Word file that can be read: it is cut off or damaged",
     "broken.pdf": "not a PDF",
     "cut.zip": "broken zip file",
     "empty.md": "It has no text.",

@@ -8,7 +8,7 @@ from docx.oxml import parse_xml
 from making_files import archive, pdf
 
 from inhouse.core.errors import BadInput
-from inhouse.data.word import read_docx
+from inhouse.data.word import CONTAINER, read_docx
 
 W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
 
@@ -71,10 +71,11 @@ def test_styles_lists_and_tables() -> None:
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (b"PK", "broken zip"),
-        (pdf([[]]), "broken zip"),
-        (made()[:-100], "broken zip"),
-        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "encrypted"),
+        (b"PK", "not a Word file that can be read: it is cut off or damaged"),
+        (pdf([[]]), "not a Word file that can be read: it is cut off or damaged"),
+        (made()[:-100], "save it again as '.docx'"),
+        (CONTAINER + bytes(512) + "WordDocument".encode("utf-16-le"), "format of old, '.doc'"),
+        (CONTAINER + bytes(512) + "EncryptedPackage".encode("utf-16-le"), "locked by a password"),
         (archive({"a.txt": "x"}), "not a Word file"),
         (archive({"[Content_Types].xml": "<oops"}), "not a Word file"),
         (archive({"word/document.xml": b"\0" * 2**22}), "200 times its size"),

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inhouse.evaluate.refusal import auroc, curve, refused, resampled, threshold_for
+from inhouse.evaluate.refusal import auroc, curve, refused, threshold_for
 
 SCORES = st.lists(st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.75, 1.0]), min_size=1, max_size=30)
 
@@ -38,14 +38,6 @@ def test_the_curve_gives_what_is_refused_at_each_price() -> None:
     assert (loose.threshold, loose.false) == (0.2, 0.2)
     assert loose.refused.mean == pytest.approx(2 / 3)
     assert loose.refused.low <= 2 / 3 <= loose.refused.high
-
-
-def test_an_interval_of_a_measure_holds_it_and_is_the_same_every_time() -> None:
-    answerable, others = [0.1 * i for i in range(20)], [0.1 * i for i in range(12)]
-    found = resampled(auroc, answerable, others)
-    assert found.low < found.mean < found.high
-    assert found == resampled(auroc, answerable, others)
-    assert resampled(auroc, [1.0], [0.0]).low == 1
 
 
 @pytest.mark.parametrize(("some", "others"), [([], [0.5]), ([0.5], [])])

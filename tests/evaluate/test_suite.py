@@ -9,8 +9,8 @@ from small_project import edit, opened, quickly, write
 
 from inhouse.core.artifact import Ref
 from inhouse.core.errors import BadInput, NotFound, ProjectError, Refused
+from inhouse.evaluate.retrieval import report_of, unknown_ids
 from inhouse.evaluate.rows import FILE
-from inhouse.evaluate.search import report_of, unknown_ids
 from inhouse.evaluate.suite import Question, read_questions
 
 QUESTIONS = """\

@@ -19,7 +19,7 @@ from inhouse.core.documents import write_documents
 from inhouse.core.label import Label
 from inhouse.core.nouns import Message
 from inhouse.core.stage import Context
-from inhouse.evaluate.retrieval import recall
+from inhouse.evaluate.ranking import recall
 from inhouse.knowledge.conversation import CARRIED, standalone
 from inhouse.knowledge.index import Index, build
 from inhouse.knowledge.search import GuardedSearch, KnowledgeBase

@@ -194,18 +194,18 @@ def _text(rng: random.Random, words: list[str]) -> str:
 def test_unchanged_documents_are_not_cut_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from inhouse.knowledge import sections
+    from inhouse.knowledge import index as indexing
 
     given = [source(tmp_path / "in", "data/handbook", TEXTS)]
     index(tmp_path / "one", given, CountingEmbedder())
     cut: list[str] = []
-    split = sections.split
+    split = indexing.split
 
     def noting(document, ref):
         cut.append(document.path)
         return split(document, ref)
 
-    monkeypatch.setattr(sections, "split", noting)
+    monkeypatch.setattr(indexing, "split", noting)
     edited = [source(tmp_path / "in", "data/handbook", TEXTS | {"leave.md": "# Other\n\nText.\n"})]
     index(tmp_path / "two", edited, CountingEmbedder(), previous=tmp_path / "one")
     assert cut == ["leave.md"]

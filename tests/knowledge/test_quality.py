@@ -15,7 +15,7 @@ from workshop import ANA, NEEDS_LANCE, opened
 from inhouse.core.artifact import Input
 from inhouse.core.documents import write_documents
 from inhouse.core.stage import Context
-from inhouse.evaluate.retrieval import hit, reciprocal_rank
+from inhouse.evaluate.ranking import hit, reciprocal_rank
 from inhouse.knowledge.index import STAGE, Index
 from inhouse.knowledge.search import KnowledgeBase
 

@@ -16,7 +16,7 @@ from inhouse.core.artifact import Ref
 from inhouse.core.errors import BadInput, Refused
 from inhouse.core.label import Label
 from inhouse.core.nouns import Hit
-from inhouse.knowledge.search import GuardedSearch, KnowledgeBase
+from inhouse.knowledge.search import QUERY_LETTERS, GuardedSearch, KnowledgeBase
 
 HANDBOOK = {
     "travel.md": "# Travel\n\nBook early.\n\n## Flights\n\nFly economy below six hours.\n",
@@ -152,6 +152,12 @@ def test_a_guarded_search_shows_what_may_be_read(desk: KnowledgeBase) -> None:
     }
     cy = Actor("cy", frozenset({"sell-side"}))
     assert guarded.search("zebra", cy, top=1).hits[0].section.document == "deal.md"
+
+
+def test_of_a_long_question_only_the_beginning_is_looked_for(desk: KnowledgeBase) -> None:
+    guarded = GuardedSearch(desk, decide)
+    short = ("leave travel " * 200)[:QUERY_LETTERS]
+    assert guarded.search(f" {short}zebra", ANA, top=9) == guarded.search(short, ANA, top=9)
 
 
 def test_a_guarded_search_refuses_who_may_read_nothing(tmp_path: Path) -> None:

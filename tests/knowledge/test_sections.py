@@ -95,6 +95,23 @@ def test_ids_of_a_page_become_anchors() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "heading",
+    [
+        "Travel\npolicy\n======",
+        "Travel  \npolicy\n===",
+        "#  The `pip`  *tool*, [here](x.md) ##",
+        "# A <b>bold</b> &amp; ![picture](x.png) plan {#plan}",
+        "#\n\n# After one without words",
+        "# a\\*b\\* \u00a0 c",
+    ],
+)
+@pytest.mark.parametrize("path", ["odd.md", "odd.mdx"])
+def test_a_title_reads_like_the_heading_it_is(heading: str, path: str) -> None:
+    document = parse(path, f"{heading}\n\nText.\n".encode(), "")
+    assert split(document, HANDBOOK)[-1].headings == (document.title,)
+
+
 def test_paths_with_odd_characters_give_ids_of_their_own() -> None:
     ids = [sections("# b\nx", path=path)[0].id for path in ("a#b", "a", "a%23b")]
     ids.append(sections("x", path="a#b")[0].id)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import signal
 import sys
 import time
@@ -70,6 +72,47 @@ def test_mistakes_are_told_and_it_goes_on(made: Path):
         (folder / "docs/away").rename(folder / "docs/memos")
         watch.until("changed")
         watch.process.send_signal(signal.SIGINT)
+        watch.until("Stopped following.")
+        assert watch.process.wait(30) == 0
+
+
+@pytest.mark.parametrize("polling", ["", "true"], ids=["events", "polling"])
+def test_it_outlives_what_becomes_of_a_folder(made: Path, polling: str):
+    folder, memos = made.parent, made.parent / "docs/memos"
+
+    def there() -> set[str]:
+        with opened(made) as project:
+            hits = project.search("desk", "price", top=9).hits
+        return {hit.section.document.removeprefix("docs/memos/") for hit in hits}
+
+    with started("run", "--watch", cwd=folder, WATCHFILES_FORCE_POLLING=polling) as watch:
+
+        def followed(name: str) -> set[str]:
+            """Write a document, and return what is there once it is followed."""
+            write(folder, {f"docs/memos/{name}": f"# {name}\n\nThe price is nine.\n"})
+            while name not in there():
+                watch.until("changed")
+            return there()
+
+        watch.until("following")
+        (memos / "circle.md").symlink_to("circle.md")
+        Path(os.fsdecode(os.fsencode(memos) + b"/\xff.md")).write_text("text", encoding="utf-8")
+        (memos / "closed").mkdir()
+        (memos / "closed").chmod(0)
+        (memos / "one.md").chmod(0)
+        readable = {"one.md"} if os.access(memos / "one.md", os.R_OK) else set()
+        assert followed("three.md") == {"two.md", "three.md"} | readable
+        (memos / "closed").rmdir()
+        for memo in memos.iterdir():
+            memo.unlink()
+        while there():
+            watch.until("changed")
+        assert followed("four.md") == {"four.md"}
+        shutil.rmtree(memos)
+        watch.until("error: ")
+        assert there() == {"four.md"}
+        assert followed("five.md") == {"five.md"}
+        watch.process.send_signal(signal.SIGTERM)
         watch.until("Stopped following.")
         assert watch.process.wait(30) == 0
 

@@ -106,11 +106,13 @@ class _Observer:
         self.retired: list[str] = []
 
     def begin(self, planned: Planned) -> Progress:
+        """Return the progress of a step, which shows itself if the step is really made."""
         if planned.status != "will be made":
             return lambda done, total, unit: None
         return self._display.task(f"{planned.step.path}: {planned.reason}")
 
     def end(self, planned: Planned, made: Made) -> None:
+        """Say what was made, and what it left out unless that was said before."""
         if not made.fresh:
             return
         if not self._brief:
@@ -130,10 +132,12 @@ class _Observer:
             self._display.say(more)
 
     def retire(self, ref: Ref) -> None:
+        """Say what is served no more, and keep its name."""
         self.retired.append(ref.path)
         self._display.say(f"out of service: {ref.path}")
 
     def wait(self, path: str) -> None:
+        """Say what another run is making."""
         self._display.say(f"waits: another run is making {path}")
 
 

@@ -47,18 +47,24 @@ def shown(*, quiet: bool, brief: bool = False) -> Iterator[Shown]:
 
 
 class _Quiet:
+    """Shows nothing."""
+
     def task(self, text: str) -> Progress:
+        """Return a progress that goes nowhere."""
         return lambda done, total, unit: None
 
     def say(self, text: str) -> None:
-        pass
+        """Say nothing."""
 
 
 class _Lines:
+    """Says a line for each task and now and then how far it is; a `brief` one only the latter."""
+
     def __init__(self, brief: bool) -> None:
         self._brief = brief
 
     def task(self, text: str) -> Progress:
+        """Say what begins; what is returned says how far it is."""
         if not self._brief:
             stderr.print(escape(text))
         last = time.monotonic()
@@ -72,10 +78,13 @@ class _Lines:
         return progress
 
     def say(self, text: str) -> None:
+        """Say a line."""
         stderr.print(escape(text))
 
 
 class _Bars:
+    """Draws a bar for each task, on a terminal."""
+
     def __init__(self) -> None:
         from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
@@ -89,6 +98,7 @@ class _Bars:
         )
 
     def task(self, text: str) -> Progress:
+        """Begin a bar; what is returned moves it."""
         task = self.display.add_task(escape(text), total=None, count="")
 
         def progress(done: int, total: int, unit: str) -> None:
@@ -98,6 +108,7 @@ class _Bars:
         return progress
 
     def say(self, text: str) -> None:
+        """Take the bars away and say a line in their place."""
         for task in self.display.task_ids:
             self.display.remove_task(task)
         stderr.print(escape(text))

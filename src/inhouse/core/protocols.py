@@ -199,7 +199,8 @@ class Retriever(Protocol):
     ) -> Found:
         """Return the best `top` sections of those the actor may read.
 
-        `before` are the earlier turns of the conversation, which the question may lean on.
+        Of a long query only the beginning is looked for. `before` are the earlier turns of the
+        conversation, which the question may lean on.
         What the actor may not read has no influence on the result, the scores included.
 
         Raises:

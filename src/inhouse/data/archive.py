@@ -22,6 +22,10 @@ SMALL = 2**20
 BROKEN = (BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError)
 
 
+class Broken(BadInput):
+    """Bytes that are no zip file, or one that is damaged."""
+
+
 class Archive:
     """The files in a zip; every way in is bounded, since their sizes are only claims."""
 
@@ -90,7 +94,7 @@ class Archive:
 
 def _check(info: ZipInfo, largest: int) -> None:
     if info.flag_bits & 1:
-        raise BadInput("It is encrypted.", "Export it without a password.")
+        raise BadInput("It is encrypted.", "Save it without a password.")
     if info.file_size > largest:
         raise BadInput(
             f"Unpacked it has {mebibytes(info.file_size)}, more than the {mebibytes(largest)} that "
@@ -103,8 +107,8 @@ def _check(info: ZipInfo, largest: int) -> None:
         )
 
 
-def _broken(error: BaseException) -> BadInput:
-    return BadInput(
+def _broken(error: BaseException) -> Broken:
+    return Broken(
         f"It is a broken zip file: {error or 'it ends too early'}.",
         "Export it again from its source.",
     )

@@ -80,7 +80,7 @@ def run(spec: Collect, inputs: Inputs, ctx: Context) -> Result:
     return Result({"documents": documents, "skipped": len(left_out), "characters": characters})
 
 
-STAGE = Stage("data.collect", 5, run)
+STAGE = Stage("data.collect", 6, run)
 
 
 def _read(root: Path, path: str, digest: str, before: Earlier) -> Iterator[Document | LeftOut]:

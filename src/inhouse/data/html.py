@@ -59,6 +59,11 @@ class _Page:
         return "".join(self._blocks).strip("\n") + "\n"
 
     def walk(self, node: LexborNode, indent: str, depth: int) -> None:
+        """Gather what is in `node`, each line of a block but its first behind `indent`.
+
+        Raises:
+            BadInput: it is nested too deep.
+        """
         if depth > DEEPEST:
             raise BadInput(f"It is nested deeper than {DEEPEST} elements.", "Simplify the page.")
         for child in node.iter(include_text=True):

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import re
-from functools import cache
-from itertools import pairwise
-
-from markdown_it import MarkdownIt
 
 from inhouse.data.text import decode
+from inhouse.models.headings import headings
 
 FRONT = re.compile(r"\A---[ \t]*\n(\s*[\w-]+[ \t]*:.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
 TITLE = re.compile(r"^title[ \t]*:[ \t]*(\S.*)$", re.MULTILINE | re.IGNORECASE)
-ANCHOR = re.compile(r"\{#[^}\s]+\}\s*\Z")
 
 
 def read_markdown(data: bytes) -> tuple[str, str]:
@@ -23,13 +19,20 @@ def read_markdown(data: bytes) -> tuple[str, str]:
     Raises:
         BadInput: it is not UTF-8 text.
     """
-    text = decode(data)
+    front, text = parted(decode(data))
+    return title_of(front, text), text
+
+
+def parted(text: str) -> tuple[str, str]:
+    """Return the front matter, empty if there is none, and the text behind it."""
     front = FRONT.match(text)
-    if not front:
-        return _first_heading(text), text
-    text = text[front.end() :]
-    title = TITLE.search(front[1])
-    return (_unquote(title[1].rstrip()) if title else "") or _first_heading(text), text
+    return (front[1], text[front.end() :]) if front else ("", text)
+
+
+def title_of(front: str, text: str) -> str:
+    """Return the title of a text with that front matter; empty if it has none."""
+    title = TITLE.search(front)
+    return (_unquote(title[1].rstrip()) if title else "") or _first_heading(text)
 
 
 def _unquote(value: str) -> str:
@@ -39,20 +42,4 @@ def _unquote(value: str) -> str:
 
 
 def _first_heading(text: str) -> str:
-    tokens = _blocks().parse(text)
-    for opening, inline in pairwise(tokens):
-        if opening.type == "heading_open" and opening.tag == "h1" and opening.level == 0:
-            content = ANCHOR.sub("", inline.content)
-            words = _inline().parseInline(content)[0].children or []
-            return "".join(w.content for w in words if w.type in ("text", "code_inline")).strip()
-    return ""
-
-
-@cache
-def _blocks() -> MarkdownIt:
-    return MarkdownIt("commonmark").disable("inline")
-
-
-@cache
-def _inline() -> MarkdownIt:
-    return MarkdownIt("commonmark")
+    return next((heading.text for heading in headings(text) if heading.level == 1), "")

@@ -14,6 +14,7 @@ from inhouse.core.nouns import Document
 from inhouse.data.export import read_export
 from inhouse.data.html import read_html
 from inhouse.data.markdown import read_markdown
+from inhouse.data.mdx import read_mdx
 from inhouse.data.parts import LeftOut, Part
 from inhouse.data.pdf import read_pdf
 from inhouse.data.records import read_csv, read_jsonl
@@ -35,7 +36,7 @@ def _read_plain(data: bytes) -> tuple[str, str]:
 PARSERS: Mapping[str, Parser] = {
     ".md": read_markdown,
     ".markdown": read_markdown,
-    ".mdx": read_markdown,
+    ".mdx": read_mdx,
     ".rst": read_rst,
     ".txt": _read_plain,
     ".html": read_html,

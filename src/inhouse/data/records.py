@@ -15,12 +15,12 @@ from itertools import takewhile
 from urllib.parse import quote
 
 import orjson
-from markdown_it import MarkdownIt
 
 from inhouse.core.errors import BadInput
 from inhouse.data.blocks import DEEPEST, heading
 from inhouse.data.parts import LeftOut, Part
 from inhouse.data.text import decode, plain
+from inhouse.models.headings import headings
 
 SEPARATOR = " > "
 DELIMITERS = ",;\t"
@@ -195,7 +195,6 @@ def _contained(text: str) -> str:
     """Return Markdown as it is if it ends with itself; else as plain text that does."""
     if not RISKY.search(text):
         return text
-    tokens = MarkdownIt("commonmark").disable("inline").parse(f"{text}\n\n# End")
-    if sum(token.type == "heading_open" for token in tokens) == 1:
+    if [heading.text for heading in headings(f"{text}\n\n# End")] == ["End"]:
         return text
     return OPENING.sub(r"\1\\", plain(text))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from inhouse.core.errors import BadInput
 from inhouse.data.archive import BROKEN as BROKEN_ZIP
-from inhouse.data.archive import Archive
+from inhouse.data.archive import Archive, Broken
 from inhouse.data.blocks import heading, paragraph, table
 
 if TYPE_CHECKING:
@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from docx.text.paragraph import Paragraph
 
 HEADING = re.compile(r"(?:Heading|heading) ([1-9])\Z")
-OLD = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # of the container that Office wraps a locked file in
+# How the container begins that Office of old wrote, and in which it wraps a locked file; the names
+# of what is in it stand there in UTF-16. From Microsoft's [MS-CFB] and [MS-OFFCRYPTO].
+CONTAINER = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+LOCKED = "EncryptedPackage".encode("utf-16-le")
 WRAPPED = ("w:sdt/w:sdtContent", "w:ins", "w:moveTo", "w:smartTag", "w:customXml")
 
 # What python-docx and lxml, whose syntax error is Python's, raise on parts that do not fit.
@@ -41,20 +44,21 @@ def read_docx(data: bytes) -> tuple[str, str]:
     from docx.exceptions import PythonDocxError
     from docx.opc.exceptions import OpcError
 
-    if data.startswith(OLD):
-        raise BadInput(
-            "It is encrypted or an old '.doc'.", "Save it as '.docx' without a password."
-        )
-    with Archive(data) as archive:
-        archive.check_all()
+    if data.startswith(CONTAINER):
+        if LOCKED in data:
+            raise BadInput("It is locked by a password.", "Save it without one.")
+        raise BadInput("It is in the format of old, '.doc'.", "Open it in Word, save as '.docx'.")
     try:
+        with Archive(data) as archive:
+            archive.check_all()
         word = Document(io.BytesIO(data))
         _unwrap(word)
         page = _Page(_formats(word))
         blocks = [block for block in page.blocks(word) if block]
-    except (*BROKEN, OpcError, PythonDocxError) as error:
+    except (*BROKEN, Broken, OpcError, PythonDocxError) as error:
+        why = "it is cut off or damaged" if isinstance(error, Broken) else type(error).__name__
         raise BadInput(
-            f"It is not a Word file that can be read: {type(error).__name__}.",
+            f"It is not a Word file that can be read: {why}.",
             "Open it in Word and save it again as '.docx'.",
         ) from error
     return page.title, "\n\n".join(blocks) + "\n"
@@ -71,6 +75,7 @@ class _Page:
     _styles: dict[str, tuple[str, int | None]] = field(default_factory=dict)
 
     def blocks(self, word: Word) -> Iterator[str]:
+        """Yield the blocks of a document in their order; what has no words gives an empty one."""
         from docx.table import Table
 
         for item in word.iter_inner_content():

@@ -13,10 +13,10 @@ from statistics import fmean
 from inhouse.core.nouns import SUPPORTED
 from inhouse.core.protocols import Retriever
 from inhouse.core.stage import Context, Inputs, Result, Stage
+from inhouse.evaluate.bootstrap import Interval, interval, resampled
 from inhouse.evaluate.conversations import Asked, read_asked
-from inhouse.evaluate.refusal import auroc, curve, resampled
-from inhouse.evaluate.retrieval import Interval, interval
-from inhouse.evaluate.search import REPORT, WORST, Measuring
+from inhouse.evaluate.refusal import auroc, curve
+from inhouse.evaluate.retrieval import REPORT, WORST, Measuring
 
 ALLOWED = (0.01, 0.02, 0.05, 0.1, 0.2)
 
@@ -42,7 +42,7 @@ def stage(retriever: Retriever) -> Stage:
         (ctx.work / REPORT).write_text(text, encoding="utf-8")
         return Result({"questions": len(asked), "metrics": report["metrics"]})
 
-    return Stage("evaluate.answerability", 1, run)
+    return Stage("evaluate.answerability", 2, run)
 
 
 def report_of(asked: Sequence[Asked], supports: Sequence[float]) -> dict[str, object]:

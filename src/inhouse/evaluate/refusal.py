@@ -6,16 +6,13 @@ threshold; refusing one that has an answer is a false refusal.
 
 from __future__ import annotations
 
-import random
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from inhouse.evaluate.retrieval import RESAMPLES, SEED, Interval
+from inhouse.evaluate.bootstrap import Interval, resampled
 
 Scores = Sequence[float]
-Measure = Callable[[Scores, Scores], float]
-"""A measure of the numbers of questions with an answer and of those without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,27 +72,6 @@ def curve(answerable: Scores, unanswerable: Scores, allowed: Sequence[float]) ->
         found = resampled(caught, answerable, unanswerable)
         points.append(Point(share, threshold, refused(answerable, threshold), found))
     return points
-
-
-def resampled(
-    measure: Measure,
-    answerable: Scores,
-    unanswerable: Scores,
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = SEED,
-) -> Interval:
-    """Return a measure with its percentile bootstrap interval, both kinds of questions redrawn."""
-    draw = random.Random(seed).choices
-    values = sorted(
-        measure(
-            draw(answerable, k=len(answerable)),
-            draw(unanswerable, k=len(unanswerable)),
-        )
-        for _ in range(resamples)
-    )
-    low, high = (values[round(share * (resamples - 1))] for share in (0.025, 0.975))
-    return Interval(measure(answerable, unanswerable), low, high)
 
 
 def _some(scores: Scores) -> Scores:

@@ -1,83 +1,152 @@
-"""Measures of a search: from ranked ids and the relevant ones to figures with intervals.
+"""Measures a search with a suite of questions: figures with intervals, by kind, and the worst.
 
-Where the ranking comes from is not its business.
+How a ranking is scored stands in `inhouse.evaluate.ranking`.
 """
 
 from __future__ import annotations
 
-import math
-import random
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from urllib.parse import unquote
 
-RESAMPLES = 1000
-SEED = 0
+from inhouse.core.errors import BadInput
+from inhouse.core.protocols import Retriever
+from inhouse.core.stage import Context, Inputs, Result, Stage
+from inhouse.evaluate.bootstrap import interval
+from inhouse.evaluate.ranking import hit, ndcg, recall, reciprocal_rank
+from inhouse.evaluate.suite import Question, read_questions
+
+TOP = 10
+WORST = 10
+REPORT = "report.json"
+MEASURES = {
+    "hit@5": (hit, 5),
+    "recall@5": (recall, 5),
+    "mrr@10": (reciprocal_rank, 10),
+    "ndcg@10": (ndcg, 10),
+}
+
+Figures = dict[str, dict[str, float]]
+"""Measure -> ``{value, low, high}``, the last two bounding 95 % of bootstrap means."""
+
+Places = Callable[[Path], Sequence[tuple[str, str, str]]]
+"""``places(folder)``: id, document and anchor of every section of a knowledge base."""
 
 
 @dataclass(frozen=True, slots=True)
-class Interval:
-    """A mean over questions, and where 95 % of the means of resampled questions lie."""
+class Measuring:
+    """How deep to look: `top` is the number of sections asked for."""
 
-    mean: float
-    low: float
-    high: float
+    top: int = TOP
 
 
-def hit(ranked: Sequence[str], relevant: Collection[str], k: int) -> float:
-    """Return 1 if a relevant id is among the first `k`, else 0."""
-    return float(any(name in relevant for name in ranked[:k]))
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """A question whose first right section came late or not at all, and what came first."""
+
+    query: str
+    relevant: tuple[str, ...]
+    place: int | None
+    first: str
 
 
-def recall(ranked: Sequence[str], relevant: Collection[str], k: int) -> float:
-    """Return the share of the relevant ids that is among the first `k`.
+def stage(retriever: Retriever, places: Places) -> Stage:
+    """Return the stage that measures a search; its input ``suite`` holds the questions.
+
+    `places` tells the sections of its input ``knowledge``, in which `retriever` searches. It
+    writes ``report.json``; the summary holds the figures over all questions. It raises `BadInput`
+    if the suite speaks of other sections altogether.
+    """
+
+    def run(spec: Measuring, inputs: Inputs, ctx: Context) -> Result:
+        questions = read_questions(inputs["suite"].folder)
+        base = inputs["knowledge"]
+        unknown = unknown_ids(questions, places(base.folder), name=base.artifact.ref.path)
+        ranked = []
+        for done, question in enumerate(questions, 1):
+            found = retriever.search(question.query, ctx.actor, top=spec.top)
+            sections = [hit.section for hit in found.hits]
+            ranked.append([_name(s.id, s.document, s.anchor, question.relevant) for s in sections])
+            ctx.progress(done, len(questions), "questions")
+        report = report_of(questions, ranked) | {"unknown": unknown}
+        text = json.dumps(report, ensure_ascii=False, indent=1)
+        (ctx.work / REPORT).write_text(text, encoding="utf-8")
+        return Result({"questions": len(questions), "metrics": report["metrics"]})
+
+    return Stage("evaluate.search", 4, run)
+
+
+def unknown_ids(
+    questions: Sequence[Question], places: Sequence[tuple[str, str, str]], *, name: str
+) -> list[str]:
+    """Return the relevant ids that name no section, in order.
+
+    Args:
+        questions: what will be asked.
+        places: id, document and anchor of every section there is.
+        name: what to call the knowledge base in an error.
 
     Raises:
-        ValueError: nothing is relevant.
+        BadInput: none of them names one.
     """
-    wanted = _some(relevant)
-    return len(wanted.intersection(ranked[:k])) / len(wanted)
+    wanted = {each for question in questions for each in question.relevant}
+    unknown = sorted(wanted.difference(*(_names(*place) for place in places)))
+    if len(unknown) == len(wanted):
+        there = f"ids there look like {places[0][0]}" if places else "it has no sections"
+        raise BadInput(
+            f"{len(unknown)} of {len(wanted)} relevant ids are no section of {name}, such as "
+            f"{unknown[0]!r}; {there}.",
+            "Write ids as `inhouse search --json` shows them, or measure what the suite is about.",
+        )
+    return unknown
 
 
-def reciprocal_rank(ranked: Sequence[str], relevant: Collection[str], k: int) -> float:
-    """Return one over the place of the first relevant id, 0 if it is not among the first `k`."""
-    places = (place for place, name in enumerate(ranked[:k], 1) if name in relevant)
-    return 1 / next(places, math.inf)
+def report_of(questions: Sequence[Question], ranked: Sequence[Sequence[str]]) -> dict[str, object]:
+    """Return the figures over all questions and by kind, and the questions that went worst.
 
-
-def ndcg(ranked: Sequence[str], relevant: Collection[str], k: int) -> float:
-    """Return the discounted gain of the first `k` over that of the best order, each gain 0 or 1.
-
-    From Järvelin and Kekäläinen, doi:10.1145/582415.582418.
-
-    Raises:
-        ValueError: nothing is relevant.
+    Args:
+        questions: what was asked.
+        ranked: what was found for each, best first, by the names that questions use.
     """
-    wanted = _some(relevant)
-    gain = sum(_discount(place) for place, name in enumerate(ranked[:k]) if name in wanted)
-    return gain / sum(map(_discount, range(min(len(wanted), k))))
+    pairs = list(zip(questions, ranked, strict=True))
+    kinds = sorted({question.kind for question in questions})
+    worst = sorted(
+        (_missed(question, found) for question, found in pairs),
+        key=lambda missed: (-(missed.place or len(pairs) + TOP), missed.query),
+    )
+    return {
+        "kind": "retrieval",
+        "metrics": _figures(pairs),
+        "kinds": {
+            kind: _figures([pair for pair in pairs if pair[0].kind == kind])
+            for kind in kinds
+            if len(kinds) > 1
+        },
+        "worst": [asdict(missed) for missed in worst[:WORST] if missed.place != 1],
+    }
 
 
-def interval(values: Sequence[float], *, resamples: int = RESAMPLES, seed: int = SEED) -> Interval:
-    """Return the mean of one value a question, with its percentile bootstrap interval.
-
-    Raises:
-        ValueError: there are no values.
-    """
-    if not values:
-        raise ValueError("there is nothing to average")
-    draw = random.Random(seed).choices
-    size = len(values)
-    means = sorted(math.fsum(draw(values, k=size)) / size for _ in range(resamples))
-    low, high = (means[round(share * (resamples - 1))] for share in (0.025, 0.975))
-    return Interval(math.fsum(values) / size, low, high)
+def _figures(pairs: Sequence[tuple[Question, Sequence[str]]]) -> Figures:
+    figures = {}
+    for name, (measure, k) in MEASURES.items():
+        found = interval([measure(ranked, question.relevant, k) for question, ranked in pairs])
+        figures[name] = {"value": found.mean, "low": found.low, "high": found.high}
+    return figures
 
 
-def _some(relevant: Collection[str]) -> frozenset[str]:
-    if not relevant:
-        raise ValueError("nothing is relevant")
-    return frozenset(relevant)
+def _missed(question: Question, found: Sequence[str]) -> Missed:
+    places: Mapping[str, int] = {name: place for place, name in enumerate(found, 1)}
+    place = min((places[name] for name in question.relevant if name in places), default=None)
+    return Missed(question.query, tuple(sorted(question.relevant)), place, next(iter(found), ""))
 
 
-def _discount(place: int) -> float:
-    """Return what a find is worth at a place, counted from 0."""
-    return 1 / math.log2(place + 2)
+def _names(id: str, document: str, anchor: str) -> tuple[str, ...]:
+    """Return the names of a section that a suite may use: its id, its place, or its anchor."""
+    return id, f"{document}#{anchor}", anchor, unquote(anchor)
+
+
+def _name(id: str, document: str, anchor: str, relevant: frozenset[str]) -> str:
+    """Return the name that a question uses for a section, else its id."""
+    return next((name for name in _names(id, document, anchor) if name in relevant), id)

@@ -17,6 +17,8 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
+
 from inhouse.core.artifact import Input, Ref
 from inhouse.core.documents import read_documents
 from inhouse.core.errors import InhouseError
@@ -27,9 +29,11 @@ from inhouse.knowledge.earlier import Earlier, SectionRow, earlier
 from inhouse.knowledge.lance import FOLDER, require_lance, write_tables
 from inhouse.knowledge.passages import Passage, cut
 from inhouse.knowledge.schema import FILE, FORMAT, NUMBER, SCHEMA, VECTOR
+from inhouse.knowledge.sections import pieces, split
 from inhouse.knowledge.terms import Posting, write_terms
 from inhouse.knowledge.tokens import condense
 from inhouse.knowledge.words import postings
+from inhouse.models.load import load_embedder
 
 UNFINISHED = "vectors.sqlite"
 BATCH = 32
@@ -50,8 +54,6 @@ class Index:
 
 def run(spec: Index, inputs: Inputs, ctx: Context) -> Result:
     """Index the documents of all inputs but ``embedder``, which is what embeds them."""
-    from inhouse.models.load import load_embedder
-
     model = inputs["embedder"]
     sources = [source for role, source in inputs.items() if role != "embedder"]
     return build(spec, sources, ctx, load_embedder(model.folder), identity=model.artifact.digest)
@@ -114,11 +116,9 @@ def build(
 
 def sections_of(document: Document) -> Iterator[tuple[tuple[str, ...], list[str]]]:
     """Yield the headings of each section of a document, and the passages an index cuts it into."""
-    from inhouse.knowledge.sections import split
-
-    for section in split(document, Ref("data", "any")):
-        spans = cut(section.text, PASSAGE_WORDS)
-        yield section.headings, [section.text[start:stop] for start, stop in spans]
+    for piece in pieces(document):
+        spans = cut(piece.text, PASSAGE_WORDS)
+        yield piece.headings, [piece.text[start:stop] for start, stop in spans]
 
 
 class _Sections:
@@ -169,8 +169,6 @@ class _Sections:
         return hashlib.sha256(json.dumps((how, what)).encode()).digest()
 
     def _split(self, document: Document, ref: Ref) -> list[SectionRow]:
-        from inhouse.knowledge.sections import split
-
         rows: list[SectionRow] = []
         for n, s in enumerate(split(document, ref), self._sections):
             rows.append((n, s.id, s.position, json.dumps(s.headings), s.anchor, s.text))
@@ -219,8 +217,6 @@ def _embed(
     embedder: Embedder,
 ) -> None:
     """Bring the vectors of passages into `vectors`, batch by batch."""
-    import numpy as np
-
     # Passages of about the same length waste the least when they are embedded together.
     ordered = sorted(missing, key=lambda p: p.stop - p.start)
     for first in range(0, len(ordered), BATCH):
@@ -272,8 +268,6 @@ def _write_passages(
 
 def _new_terms(index: sqlite3.Connection, taken: Sequence[tuple[int, int]]) -> Iterator[Posting]:
     """Yield the terms of the sections that were not taken over."""
-    import numpy as np
-
     known = {number for _, number in taken}
     rows = index.execute("SELECT number, headings, text FROM sections ORDER BY number")
     texts = ((n, " ".join(json.loads(h)), text) for n, h, text in rows if n not in known)

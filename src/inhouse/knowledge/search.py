@@ -30,6 +30,8 @@ from inhouse.knowledge.words import terms
 Decide = Callable[[Actor, str], Decision]
 """``decide(actor, path of a source)``: may they read it?"""
 
+# Enough for any question; searching for whole documents would keep everybody waiting.
+QUERY_LETTERS = 2000
 NEAREST = 200
 CANDIDATES = 30
 
@@ -199,6 +201,7 @@ class GuardedSearch:
         readable = frozenset(path for path, decision in decisions.items() if decision.allowed)
         if decisions and not readable:
             next(iter(decisions.values())).require()
+        query = query.strip()[:QUERY_LETTERS]
         query = standalone(query, before, partial(self._base.rarity, readable=readable))
         hits, signs = self._base.look(query, readable=readable, top=top)
         return Found(query, tuple(hits), support(signs) if signs else 0.0)

@@ -97,22 +97,26 @@ class _Cursor:
         self.place = len(MAGIC)
 
     def unpack(self, code: str, count: int = 1) -> tuple[Any, ...]:
+        """Read `count` numbers of the format that `struct` calls `code`."""
         form = struct.Struct(f"<{count}{code}")
         values = form.unpack_from(self._data, self.place)
         self.place += form.size
         return values
 
     def number(self, code: str) -> int:
+        """Read a whole number."""
         value: int = self.unpack(code)[0]
         return value
 
     def bounded(self, code: str, limit: int) -> int:
+        """Read a whole number that may not be above `limit`."""
         value = self.number(code)
         if value > limit:
             raise _Malformed(f"a count of {value} is too large")
         return value
 
     def string(self) -> str:
+        """Read a text, which stands behind its length."""
         length = self.bounded("Q", MAX_ITEMS)
         end = self.place + length
         if end > len(self._data):
@@ -122,6 +126,7 @@ class _Cursor:
         return text
 
     def value(self, kind: int) -> Any:  # noqa: ANN401
+        """Read a value of a kind as GGUF numbers them: a number, a text, or a list of these."""
         if kind == STRING:
             return self.string()
         if kind == ARRAY:

@@ -286,7 +286,7 @@ class Project:
             Refused: whoever acts may not read the whole of both.
             BadInput: the suite asks for other sections altogether.
         """
-        from inhouse.evaluate import answerability, search
+        from inhouse.evaluate import answerability, retrieval
         from inhouse.knowledge.schema import places
         from inhouse.project.loaders import Loaders
 
@@ -300,17 +300,17 @@ class Project:
             access.decide(access.actor(self.actor_name), "read", ref).require()
         retriever = Loaders(self.catalog).retriever(parents["knowledge"])
         stage = (
-            search.stage(retriever, places)
+            retrieval.stage(retriever, places)
             if questions.summary["kind"] == "retrieval"
             else answerability.stage(retriever)
         )
         name = f"{parents['knowledge'].name}.{parents['suite'].name}"
         edges = tuple(Edge(role, ref) for role, ref in parents.items())
-        recipe = Recipe(Ref("reports", name), stage, search.Measuring(), edges)
+        recipe = Recipe(Ref("reports", name), stage, retrieval.Measuring(), edges)
         access.set_label(recipe.ref, Label.OPEN, by=self.actor_name)
         with closing(retriever):
             made = self.catalog.make(recipe, by=self.actor_name, progress=progress)
-        report = self.catalog.load(made.artifact.ref).folder / search.REPORT
+        report = self.catalog.load(made.artifact.ref).folder / retrieval.REPORT
         return made, json.loads(report.read_text(encoding="utf-8"))
 
     @property

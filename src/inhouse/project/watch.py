@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 QUIET_MS = 200
 LONGEST_MS = 2000
 TICK_SECONDS = 1.0
+# What `watchfiles` says of a single file, such as a name not in UTF-8 or a link to itself.
+OF_ONE_FILE = ("Unable to decode path", "error in underlying watcher")
 
 Snapshot = Mapping[Path, tuple[int, int, int]]
 """Files with what changes when they do: size, time of their bytes and time of their entry."""
@@ -79,7 +81,8 @@ class Following:
     def _ticks(self, folders: Sequence[Path]) -> Generator[bool, None, None]:
         """Yield at least once a second, and say whether something happened in `folders`.
 
-        It ends if one of them is gone before it is followed.
+        It ends if one of them is gone before it is followed, and after a second if there is a file
+        of which nothing can be told: then something may have happened.
         """
         if not folders:
             while True:
@@ -102,6 +105,10 @@ class Following:
         except FileNotFoundError:
             return
         except (OSError, RuntimeError) as error:
+            if any(words in str(error) for words in OF_ONE_FILE):
+                time.sleep(TICK_SECONDS)
+                yield True
+                return
             raise StoreError(
                 f"The folders of the data cannot be followed: {error}.",
                 "Set WATCHFILES_FORCE_POLLING=true to look at them again and again instead.",

@@ -17,9 +17,6 @@ from inhouse.core.nouns import Found, Hit, Message
 from inhouse.core.protocols import Retriever
 from inhouse.serve.citation import link
 
-# Enough for any question; searching for whole documents would keep everybody waiting.
-QUERY_LETTERS = 2000
-
 
 def find(
     retriever: Retriever,
@@ -64,7 +61,7 @@ def question(messages: Sequence[Message]) -> str:
             "The last message is not the user's, so there is no question to look up.",
             "End the messages with one of the role 'user'.",
         )
-    asked = messages[-1].content.strip()[:QUERY_LETTERS]
+    asked = messages[-1].content.strip()
     if not asked:
         raise BadInput("The question is empty.", "Ask something.")
     return asked

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inhouse.evaluate.retrieval import Interval, hit, interval, ndcg, recall, reciprocal_rank
+from inhouse.evaluate.ranking import hit, ndcg, recall, reciprocal_rank
 
 IDS = st.lists(st.sampled_from("abcdefgh"), unique=True)
 RELEVANT = st.sets(st.sampled_from("abcdefgh"), min_size=1)
@@ -44,18 +44,3 @@ def test_the_best_order_is_worth_one(relevant: set[str], k: int) -> None:
 def test_nothing_relevant_has_no_measure(measure) -> None:
     with pytest.raises(ValueError, match="nothing is relevant"):
         measure(["a"], set(), 5)
-
-
-def test_an_interval_holds_the_mean_and_narrows_with_more_questions() -> None:
-    few, many = interval([0, 1] * 20), interval([0, 1] * 2000)
-    assert few.mean == many.mean == 0.5
-    assert few.low < many.low < 0.5 < many.high < few.high
-    # 1.96 standard errors of a fair coin thrown 4000 times.
-    assert many.high - many.low == pytest.approx(2 * 1.96 * 0.5 / math.sqrt(4000), rel=0.15)
-    assert interval([0, 1] * 20) == few
-    assert interval([0.25]) == Interval(0.25, 0.25, 0.25)
-
-
-def test_no_values_have_no_interval() -> None:
-    with pytest.raises(ValueError, match="nothing to average"):
-        interval([])
