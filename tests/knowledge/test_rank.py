@@ -3,7 +3,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from inhouse.knowledge.rank import BESIDE, OPENED, OPENING, combined, met, read
+from inhouse.knowledge.rank import (
+    BESIDE,
+    OPENED,
+    OPENING,
+    PUNCTUATION,
+    combined,
+    met,
+    read,
+    token_weights,
+)
 from inhouse.knowledge.tokens import SHARING, Vectors, condense
 
 WIDTH = 64
@@ -17,7 +26,7 @@ def passage(*axes: int) -> bytes:
 
 def meeting(question: Vectors, opening: bytes, nearest: bytes, *beside: bytes) -> float:
     first, near, *others = (read(question, each) for each in (opening, nearest, *beside))
-    return met(first, near, others)
+    return met(np.ones(len(question)), first, near, others)
 
 
 def test_a_question_is_met_by_itself_alone() -> None:
@@ -45,6 +54,16 @@ def test_a_section_beside_it_helps_where_it_says_nothing_itself() -> None:
     assert meeting(AXES[:4], own, own, other) == pytest.approx(alone + (1 - OPENED) * BESIDE / 2)
     assert meeting(AXES[:4], own, own, own) == pytest.approx(alone)
     assert meeting(AXES[:2], own, own) > meeting(AXES[:2], other, other, own, own)
+
+
+def test_punctuation_counts_less_than_words() -> None:
+    counting = token_weights(["rock", "\u2019", "n", "roll", "?!"])
+    np.testing.assert_array_equal(counting, [1, PUNCTUATION, 1, 1, PUNCTUATION])
+    word, mark = (read(AXES[:2], passage(axis)) for axis in range(2))
+    by_word, by_mark = (met(token_weights(["key", "?"]), one, one, []) for one in (word, mark))
+    assert by_word + by_mark == pytest.approx(1)
+    assert by_mark == pytest.approx(PUNCTUATION * by_word)
+    assert met(token_weights(["?", "!"]), word, word, []) == pytest.approx(0.5)
 
 
 def test_without_tokens_nothing_is_met() -> None:

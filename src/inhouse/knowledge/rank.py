@@ -5,7 +5,7 @@ Where candidates come from is the business of `search`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,7 @@ MET, AROUND = 0.75, 0.1
 OPENED = 0.3
 OPENING = 16
 BESIDE = 0.85
+PUNCTUATION = 0.5
 
 
 class FirstScore:
@@ -86,16 +87,27 @@ def read(question: Vectors, condensed: bytes) -> Reading:
     return Reading(found.max(axis=1), found[:, :OPENING].max(axis=1))
 
 
-def met(first: Reading, nearest: Reading, beside: Iterable[Reading]) -> float:
-    """Return how well a section meets a question token by token, at most 1.
-
-    It is 0.7 times the mean over the tokens of how near the section comes to each, plus 0.3 times
-    that of its opening: texts say early what they are about, and in a long passage some token is
-    near to anything. How near it comes is the mean of its first passage and of the nearest in
-    meaning, after FirstP and MaxP of Dai and Callan, arXiv 1905.09217; or 0.85 times what a section
-    beside it in the document does, if that is more: what was just said is not said again.
+def token_weights(pieces: Sequence[str]) -> Scores:
+    """Return how much each token of a question counts: a half if it is punctuation, otherwise 1.
 
     Args:
+        pieces: what of the question each token stands for.
+    """
+    words = [any(map(str.isalnum, piece)) for piece in pieces]
+    return np.where(words, 1.0, PUNCTUATION)
+
+
+def met(weights: Scores, first: Reading, nearest: Reading, beside: Iterable[Reading]) -> float:
+    """Return how well a section meets a question token by token, at most 1.
+
+    It is 0.7 times the weighted mean over the tokens of how near the section comes to each, plus
+    0.3 times that of its opening: texts say early what they are about, and in a long passage some
+    token is near to anything. How near it comes is the mean of its first passage and of the nearest
+    in meaning, after FirstP and MaxP of Dai and Callan, arXiv 1905.09217; or 0.85 times what a
+    section beside it in the document does, if that is more: what was just said is not said again.
+
+    Args:
+        weights: of the tokens of the question.
         first: of its first passage.
         nearest: of the passage nearest in meaning, often the same.
         beside: of the first passages of the sections before and behind it.
@@ -104,7 +116,7 @@ def met(first: Reading, nearest: Reading, beside: Iterable[Reading]) -> float:
         return 0.0
     own = (first.whole + nearest.whole) / 2
     whole = np.max([own, *(BESIDE * other.whole for other in beside)], axis=0)
-    return float((1 - OPENED) * whole.mean() + OPENED * first.opening.mean())
+    return float(np.average((1 - OPENED) * whole + OPENED * first.opening, weights=weights))
 
 
 def combined(first: Scores, around: Scores, meetings: Scores) -> Scores:

@@ -18,8 +18,8 @@ from inhouse.knowledge.words import postings
 
 COMPARED = 10
 
-BIAS = -4.55
-NEAREST, WORDS, AHEAD = 7.43, 1.57, 5.76
+BIAS = -4.51
+NEAREST, WORDS, AHEAD = 7.32, 1.57, 5.98
 
 
 @dataclass(frozen=True, slots=True)
