@@ -23,9 +23,12 @@ class Access:
         self._database = database
         self._lineage = lineage
 
-    def actor(self, name: str) -> Actor:
-        """Return an actor with the groups held at this moment; a stranger holds none."""
-        return Actor(name, self._lineage.now().groups(name))
+    def actor(self, name: str, only: tuple[str, ...] = ()) -> Actor:
+        """Return an actor with the groups held at this moment; a stranger holds none.
+
+        `only` is what their key is for, if it is not for everything.
+        """
+        return Actor(name, self._lineage.now().groups(name), only)
 
     def groups(self) -> dict[str, frozenset[str]]:
         """Return every actor that holds a group, with the groups."""
@@ -85,6 +88,10 @@ class Access:
                 advance(connection)
 
     def _judge(self, actor: Actor, action: Action, thing: Ref, now: Moment) -> Decision:
+        if action != "read" and not actor.within(thing):
+            note = f"this key is only for {', '.join(actor.only)}"
+            fix = "Use another key, or ask for one: inhouse keys create."
+            return Decision(False, actor.name, action, thing, Label.CLOSED, note=note, fix=fix)
         state = now.state(thing)
         if state is None:
             note = "there is no such version" if thing.version else "it has not been made"

@@ -93,6 +93,17 @@ keys = Table(
     Column("revoked", Float),
 )
 
+limits = Table(  # what a key is for and how much it may ask; most keys have no row
+    "limits",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),  # its place among the counts
+    Column("key", String, ForeignKey("keys.id"), nullable=False, unique=True),
+    Column("only", Text, nullable=False),  # names with spaces between; "" is everything
+    Column("requests_per_minute", Integer),
+    Column("tokens_per_day", BigInteger),
+    Column("concurrent", Integer),
+)
+
 audit = Table(
     "audit",
     metadata,
@@ -147,4 +158,8 @@ def _releases(connection: Connection) -> None:
     connection.execute(releases.insert().from_select(columns, endpoints))
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first, _releases)
+def _limits(connection: Connection) -> None:
+    metadata.create_all(connection, tables=[limits])
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first, _releases, _limits)

@@ -9,30 +9,33 @@ does.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from inhouse.catalog.spending import Spending
 from inhouse.core.access import Actor
 from inhouse.core.errors import InhouseError
 from inhouse.core.protocols import FeedbackSink
 from inhouse.serve import lookup_shapes, shapes
-from inhouse.serve.auth import identify
+from inhouse.serve.auth import key_of
 from inhouse.serve.bodies import ChatBody, CompletionBody, ResponseBody
 from inhouse.serve.chat import ChatDialect
 from inhouse.serve.choices import Dialect, Exchange
 from inhouse.serve.completions import TextDialect
-from inhouse.serve.connection import CLIENT_GONE, EventStream, while_connected
+from inhouse.serve.connection import EventStream, on_gone, while_connected
 from inhouse.serve.failures import REQUEST_ID, Json, Outermost, on_error, on_http_error
 from inhouse.serve.feedback import said
 from inhouse.serve.house import House
+from inhouse.serve.limits import KeyLimits, spend_of
 from inhouse.serve.lookup_bodies import EmbeddingBody, FeedbackBody, RerankBody, SearchBody
 from inhouse.serve.openapi import Line, document
 from inhouse.serve.reading import AnyBody, read_body
@@ -50,35 +53,49 @@ NOBODY = Actor("")
 class Door(Route):
     """A route with its guard; its handler is reached only past it."""
 
-    def __init__(self, house: House, line: Line) -> None:
+    def __init__(self, house: House, line: Line, limits: KeyLimits) -> None:
         self.guard = line.guard
 
         async def endpoint(request: Request) -> Response:
             if line.guard == "public":
                 return await line.handler(request, NOBODY)
-            return await line.handler(request, identify(house.catalog, request.headers))
+            key = key_of(house.catalog, request.headers)
+            actor = house.catalog.access.actor(key.actor, key.only)
+            if key.limited and line.guard == "use":
+                return await limits.through(key, request, lambda: line.handler(request, actor))
+            return await line.handler(request, actor)
 
         super().__init__(line.path, endpoint, methods=[line.method], name=line.path)
 
 
 def create_app(
-    house: House, *, max_body: int = MAX_BODY, feedback: FeedbackSink | None = None
+    house: House,
+    *,
+    max_body: int = MAX_BODY,
+    seconds: float | None = None,
+    feedback: FeedbackSink | None = None,
 ) -> Starlette:
-    """Return the app over a house; bodies may have `max_body` bytes.
+    """Return the app over a house; bodies may have `max_body` bytes, requests take `seconds`.
 
     `feedback` is who takes what people think of answers; it also decides who may.
     """
-    api = Api(house, max_body, feedback)
+    api = Api(house, max_body, seconds, feedback)
+    limits = KeyLimits(Spending(house.catalog.root))
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
         await house.close()
+        limits.close()
 
     return Starlette(
-        routes=[Door(house, line) for line in api.lines],
+        routes=[Door(house, line, limits) for line in api.lines],
         middleware=[Middleware(Outermost)],
-        exception_handlers={InhouseError: on_error, HTTPException: on_http_error},
+        exception_handlers={
+            InhouseError: on_error,
+            HTTPException: on_http_error,
+            ClientDisconnect: on_gone,
+        },
         lifespan=lifespan,
     )
 
@@ -86,9 +103,12 @@ def create_app(
 class Api:
     """The handlers behind the doors."""
 
-    def __init__(self, house: House, max_body: int, feedback: FeedbackSink | None) -> None:
+    def __init__(
+        self, house: House, max_body: int, seconds: float | None, feedback: FeedbackSink | None
+    ) -> None:
         self._house = house
         self._max_body = max_body
+        self._seconds = seconds
         self._feedback = feedback
         chat, text, response = shapes.ChatCompletion, shapes.TextCompletion, shapes.Response
         vectors, ranks = lookup_shapes.Embeddings, lookup_shapes.Ranks
@@ -155,11 +175,15 @@ class Api:
 
     async def embed(self, request: Request, actor: Actor) -> Response:
         """Turn texts into vectors."""
-        return await embedded(self._house, actor, await self._read(request, EmbeddingBody))
+        body = await self._read(request, EmbeddingBody)
+        work = embedded(self._house, actor, body, spend_of(request.scope))
+        return await self._while_connected(request, work)
 
     async def rerank(self, request: Request, actor: Actor) -> Response:
         """Say how well texts answer a query, best first."""
-        return await reranked(self._house, actor, await self._read(request, RerankBody))
+        body = await self._read(request, RerankBody)
+        work = reranked(self._house, actor, body, spend_of(request.scope))
+        return await self._while_connected(request, work)
 
     async def rate(self, request: Request, actor: Actor) -> Response:
         """Take what the caller thinks of an answer."""
@@ -168,6 +192,9 @@ class Api:
     async def search(self, request: Request, actor: Actor) -> Response:
         """Find sections that the caller may read."""
         body = await self._read(request, SearchBody)
+        return await self._while_connected(request, self._searched(body, actor))
+
+    async def _searched(self, body: SearchBody, actor: Actor) -> Response:
         asked, access = body.conversation(), self._house.catalog.access
         async with self._house.knowledge(body.knowledge, actor) as opened:
             found, label = await asyncio.to_thread(
@@ -190,8 +217,14 @@ class Api:
     ) -> Response:
         shown = body.model_dump(mode="json", exclude_unset=True)
         asked = Asked(request.scope[REQUEST_ID], request.url.path, shown, body.stream)
-        exchange = Exchange(self._house, actor, dialect, asked)
+        exchange = Exchange(self._house, actor, dialect, asked, spend_of(request.scope))
         if body.stream:
-            return EventStream(exchange.events(), named=isinstance(dialect, ResponseDialect))
-        answered = await while_connected(request.receive, exchange.whole())
-        return answered or Response(status_code=CLIENT_GONE)
+            named = isinstance(dialect, ResponseDialect)
+            return EventStream(exchange.events(), named=named, seconds=self._seconds)
+        return await self._while_connected(request, exchange.whole())
+
+    async def _while_connected(
+        self, request: Request, work: Coroutine[Any, Any, Response]
+    ) -> Response:
+        answered = await while_connected(request.receive, work, seconds=self._seconds)
+        return answered or on_gone(request)

@@ -18,6 +18,7 @@ from inhouse.core.protocols import CallPart, Piece, TokenScore, Usage
 from inhouse.serve.answer import Ending
 from inhouse.serve.failures import Json
 from inhouse.serve.house import House, Served
+from inhouse.serve.limits import Spend, counted
 from inhouse.serve.recording import Asked, Part, Parts, recorded
 
 Event = Mapping[str, Any]
@@ -112,11 +113,20 @@ class Dialect(Protocol):
 class Exchange:
     """A request of one actor, in one dialect."""
 
-    def __init__(self, house: House, actor: Actor, dialect: Dialect, asked: Asked) -> None:
+    def __init__(
+        self,
+        house: House,
+        actor: Actor,
+        dialect: Dialect,
+        asked: Asked,
+        spend: Spend | None = None,
+    ) -> None:
+        """Take a request; its tokens are told to `spend`, if there is one."""
         self._house = house
         self._actor = actor
         self._dialect = dialect
         self._asked = asked
+        self._spend = spend
 
     async def whole(self) -> Json:
         """Return the answers in one body."""
@@ -154,7 +164,17 @@ class Exchange:
                 yield event
 
     def _streams(self, served: Served) -> Sequence[Parts]:
-        """Return the streams of the answers, recorded where records are kept."""
+        """Return the streams of the answers, recorded where records are kept, and counted."""
+        streams = self._recorded(served)
+        if self._spend is None:
+            return streams
+        n, body = self._dialect.n, self._asked.body
+        return [
+            counted(stream, self._spend, None if number % n else body)
+            for number, stream in enumerate(streams)
+        ]
+
+    def _recorded(self, served: Served) -> Sequence[Parts]:
         streams, sink = self._dialect.parts(served), self._house.sink
         if sink is None:
             return streams

@@ -22,6 +22,7 @@ from inhouse.core.nouns import Endpoint
 from inhouse.core.protocols import Embedder, LanguageModel, Retriever, Sink
 from inhouse.serve.endpoint import Serve, read_endpoint, settings
 from inhouse.serve.engines import Engines
+from inhouse.serve.turnstile import Turnstile
 from inhouse.serve.upkeep import Upkeep
 
 Kind = Literal["endpoint", "embedder"]
@@ -119,6 +120,7 @@ class House:
         self._loaders = loaders
         self._embedders_by_name = dict(embedders or {})
         self._names = {ref.path: name for name, ref in self._embedders_by_name.items()}
+        self.turnstile = Turnstile()  # whoever serves says how many may be answered at once
         # Decisions are written down one after the other; threads that all wait for the database
         # would only get in each other's way.
         self._deciding = asyncio.Lock()
@@ -142,9 +144,12 @@ class House:
         """
         self._upkeep.begin()
         decision, endpoint, digest = await self._decided(name, actor)
-        owner = endpoint.ref.pinned
-        self._upkeep.forget_others(endpoint.ref)
         async with AsyncExitStack() as held:
+            if await held.enter_async_context(self.turnstile.turn(endpoint.ref.path)):
+                # Meanwhile a label or the version that is served may have changed.
+                decision, endpoint, digest = await self._decided(name, actor)
+            owner = endpoint.ref.pinned
+            self._upkeep.forget_others(endpoint.ref)
             model, knowledge = endpoint.model, endpoint.knowledge
             if model:
                 lease = self._models.lease(owner, _key(model), lambda: self._loaders.model(model))
@@ -174,15 +179,17 @@ class House:
             BadInput: the endpoint has no knowledge.
         """
         self._upkeep.begin()
-        async with self._deciding:
-            owner, decision = await asyncio.to_thread(self._open_to, name, actor)
-        ref = decision.thing
-        self._upkeep.forget_others(owner)
-        lease = self._retrievers.lease(
-            owner.pinned, _key(ref), lambda: self._loaders.retriever(ref)
-        )
-        async with lease as retriever:
-            yield Searched(ref, retriever, decision.label)
+        owner, decision = await self._searching(name, actor)
+        async with self.turnstile.turn(owner.path) as waited:
+            if waited:
+                owner, decision = await self._searching(name, actor)
+            ref = decision.thing
+            self._upkeep.forget_others(owner)
+            lease = self._retrievers.lease(
+                owner.pinned, _key(ref), lambda: self._loaders.retriever(ref)
+            )
+            async with lease as retriever:
+                yield Searched(ref, retriever, decision.label)
 
     @asynccontextmanager
     async def embedder(self, name: str, actor: Actor) -> AsyncIterator[Encoding]:
@@ -193,14 +200,17 @@ class House:
             Refused: its label does not admit the actor.
         """
         self._upkeep.begin()
-        async with self._deciding:
-            decision = await asyncio.to_thread(self._admit, "embedder", name, actor)
-        ref = decision.thing
-        self._upkeep.forget_others(ref)
-        artifact = await asyncio.to_thread(self.catalog.get, ref)
-        lease = self._embedders.lease(ref.pinned, _key(ref), lambda: self._loaders.embedder(ref))
-        async with lease as engine:
-            yield Encoding(ref, artifact.digest, engine, decision.label)
+        decision = await self._embedding(name, actor)
+        async with self.turnstile.turn(decision.thing.path) as waited:
+            if waited:
+                decision = await self._embedding(name, actor)
+            ref = decision.thing
+            self._upkeep.forget_others(ref)
+            artifact = await asyncio.to_thread(self.catalog.get, ref)
+            key = _key(ref)
+            lease = self._embedders.lease(ref.pinned, key, lambda: self._loaders.embedder(ref))
+            async with lease as engine:
+                yield Encoding(ref, artifact.digest, engine, decision.label)
 
     def reach(self, served: Served) -> Sequence[Decision]:
         """Return the yeses to the sources that an answer of an opened endpoint may rest on."""
@@ -255,6 +265,14 @@ class House:
 
     def _is_made(self, ref: Ref) -> bool:
         return self.catalog.lineage.now().state(ref) is not None
+
+    async def _searching(self, name: str, actor: Actor) -> tuple[Ref, Decision]:
+        async with self._deciding:
+            return await asyncio.to_thread(self._open_to, name, actor)
+
+    async def _embedding(self, name: str, actor: Actor) -> Decision:
+        async with self._deciding:
+            return await asyncio.to_thread(self._admit, "embedder", name, actor)
 
     def _open_to(self, name: str, actor: Actor) -> tuple[Ref, Decision]:
         """Decide on a search; return whose engine it needs, and the decision."""

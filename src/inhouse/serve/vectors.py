@@ -14,6 +14,7 @@ from inhouse.core.access import Actor
 from inhouse.core.protocols import Embedder
 from inhouse.serve.failures import Json
 from inhouse.serve.house import Encoding, House
+from inhouse.serve.limits import Spend
 from inhouse.serve.lookup_bodies import EmbeddingBody, RerankBody
 
 if TYPE_CHECKING:
@@ -23,11 +24,15 @@ if TYPE_CHECKING:
     Vectors = npt.NDArray[np.float32]
 
 
-async def embedded(house: House, actor: Actor, body: EmbeddingBody) -> Json:
-    """Turn texts into vectors."""
+async def embedded(
+    house: House, actor: Actor, body: EmbeddingBody, spend: Spend | None = None
+) -> Json:
+    """Turn texts into vectors; the tokens are told to `spend`."""
     async with house.embedder(body.model, actor) as opened:
         vectors = await asyncio.to_thread(opened.embedder.embed, body.input)
         read = await asyncio.to_thread(opened.embedder.tokens, body.input)
+    if spend:
+        spend(read)
     show = _base64 if body.encoding_format == "base64" else _numbers
     data = [
         {"object": "embedding", "index": i, "embedding": show(vector)}
@@ -36,12 +41,16 @@ async def embedded(house: House, actor: Actor, body: EmbeddingBody) -> Json:
     return _answer(opened, body.model, read, {"data": data})
 
 
-async def reranked(house: House, actor: Actor, body: RerankBody) -> Json:
-    """Say how well texts answer a query, best first."""
+async def reranked(
+    house: House, actor: Actor, body: RerankBody, spend: Spend | None = None
+) -> Json:
+    """Say how well texts answer a query, best first; the tokens are told to `spend`."""
     async with house.embedder(body.model, actor) as opened:
         scores = await asyncio.to_thread(relevance, opened.embedder, body.query, body.documents)
         texts = [body.query, *body.documents]
         read = await asyncio.to_thread(opened.embedder.tokens, texts)
+    if spend:
+        spend(read)
     best = sorted(range(len(scores)), key=lambda i: (-scores[i], i))[: body.top_n]
     results = [
         {"index": i, "relevance_score": scores[i]}
