@@ -64,6 +64,15 @@ class Keys:
             audit.write(connection, by, "create key", f"key {id}", note=note)
             return _read(connection, id), secret
 
+    def get(self, id: str) -> Key:
+        """Return what is known of the key with an id.
+
+        Raises:
+            NotFound: there is none.
+        """
+        with self._database.read() as connection:
+            return _read(connection, id)
+
     def change(
         self,
         id: str,

@@ -1,0 +1,25 @@
+"""A project's server: the app over its endpoints, with the limits that the project file sets.
+
+Sockets and processes are the business of `inhouse.serve`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from inhouse.core.protocols import Sink
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
+    from inhouse.project.project import Project
+
+
+def app(project: Project, sink: Sink, *, workers: int = 1) -> Starlette:
+    """Return the app that one of so many workers serves; answers are recorded in `sink`."""
+    from inhouse.serve.app import create_app
+    from inhouse.serve.turnstile import Turnstile
+
+    wanted, house = project.config.serve, project.house(sink)
+    house.turnstile = Turnstile(-(-wanted.concurrent // workers), -(-wanted.queue // workers))
+    return create_app(house, max_body=wanted.body_bytes, seconds=wanted.seconds)
