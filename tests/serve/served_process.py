@@ -1,16 +1,13 @@
-"""`inhouse serve` as a process of its own, in front of an API on this machine that plays its part."""
+"""`inhouse serve` as a process of its own, in front of an API on this machine."""
 
 from __future__ import annotations
 
 import http.client
 import http.server
 import json
-import os
 import re
 import signal
-import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence

@@ -68,7 +68,7 @@ class Spending:
         each = MINUTE_SECONDS / rate if rate else 0.0
         with self._counts(key, now) as counts:
             # A clock that was set back may not close a key for longer than a minute.
-            due = max(min(counts.due, now + MINUTE_SECONDS), now)
+            due = counts.due = max(min(counts.due, now + MINUTE_SECONDS), now)
             budget = key.limits.tokens_per_day
             if budget is not None and counts.tokens >= budget:
                 wait = DAY_SECONDS - now % DAY_SECONDS
