@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -33,6 +34,7 @@ class Endless(Model):
         try:
             while self.said < 20_000:
                 self.said += 1
+                await asyncio.sleep(0)
                 yield Piece(WORDS)
             yield Piece("", "stop", Usage(1, 1))
         except BaseException:
