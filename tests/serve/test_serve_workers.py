@@ -12,6 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,8 +30,14 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield project_file(tmp_path_factory.mktemp("served"), port)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def served(file: Path) -> Iterator[Served]:
+    with serving(file, "--workers", "2") as found:
+        yield found
+
+
+@pytest.fixture
+def own(file: Path) -> Iterator[Served]:
     with serving(file, "--workers", "2") as found:
         yield found
 
@@ -90,7 +97,8 @@ def test_a_killed_worker_is_replaced_and_no_answer_is_lost(served: Served):
 def test_limits_hold_over_all_workers(served: Served):
     with opened(served.file, "ana") as project:
         keys = project.catalog.keys
-        _, served.key = keys.create("ana", by="ana", allowed=Limits(5, None, 2))
+        _, key = keys.create("ana", by="ana", allowed=Limits(5, None, 2))
+        served = replace(served, key=key)
         answers: list[int] = []
         lock = threading.Lock()
 
@@ -111,31 +119,31 @@ def test_limits_hold_over_all_workers(served: Served):
         assert Counter(served.ask()[0] for _ in range(8)) == {200: 8}
 
 
-def test_open_streams_end_well_at_sigterm(served: Served):
+def test_open_streams_end_well_at_sigterm(own: Served):
     answers: list[tuple[int, bytes]] = []
     asking = [
-        threading.Thread(target=lambda: answers.append(served.ask("slowly", stream=True)))
+        threading.Thread(target=lambda: answers.append(own.ask("slowly", stream=True)))
         for _ in range(4)
     ]
     for each in asking:
         each.start()
     ends = time.monotonic() + 20
-    while list(served.states().values()).count("open") < 4:
+    while list(own.states().values()).count("open") < 4:
         assert time.monotonic() < ends
         time.sleep(0.02)
-    served.process.send_signal(signal.SIGTERM)
+    own.process.send_signal(signal.SIGTERM)
     for each in asking:
         each.join(30)
     assert [(status, body.endswith(b"data: [DONE]\n\n")) for status, body in answers] == [
         (200, True)
     ] * 4
-    assert served.process.wait(30) == 0
-    assert "open" not in served.states().values()
+    assert own.process.wait(30) == 0
+    assert "open" not in own.states().values()
 
 
-def test_workers_end_with_who_looks_after_them(served: Served):
-    workers = served.workers().values()
-    served.process.kill()
+def test_workers_end_with_who_looks_after_them(own: Served):
+    workers = own.workers().values()
+    own.process.kill()
     ends = time.monotonic() + 20
     for pid in workers:
         while Path(f"/proc/{pid}").exists() if sys.platform == "linux" else _alive(pid):

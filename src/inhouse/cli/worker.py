@@ -11,6 +11,8 @@ from contextlib import closing
 from pathlib import Path
 
 from inhouse.cli.options import opened
+from inhouse.cli.terminal import print_error
+from inhouse.core.errors import InhouseError
 
 
 def main(file: str, workers: str, number: str) -> None:
@@ -31,4 +33,8 @@ def main(file: str, workers: str, number: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    try:
+        main(*sys.argv[1:])
+    except InhouseError as error:
+        print_error(error, as_json=False)
+        sys.exit(error.exit_code)
