@@ -23,12 +23,9 @@ class Access:
         self._database = database
         self._lineage = lineage
 
-    def actor(self, name: str, only: tuple[str, ...] = ()) -> Actor:
-        """Return an actor with the groups held at this moment; a stranger holds none.
-
-        `only` is what their key is for, if it is not for everything.
-        """
-        return Actor(name, self._lineage.now().groups(name), only)
+    def actor(self, name: str) -> Actor:
+        """Return an actor with the groups held at this moment; a stranger holds none."""
+        return Actor(name, self._lineage.now().groups(name))
 
     def groups(self) -> dict[str, frozenset[str]]:
         """Return every actor that holds a group, with the groups."""

@@ -14,6 +14,7 @@ from inhouse.catalog.database import Database, advance
 from inhouse.catalog.key import FIELDS, UNLIMITED, Key, Limits, check_only
 from inhouse.catalog.lineage import Lineage
 from inhouse.catalog.schema import keys, limits
+from inhouse.core.access import Actor
 from inhouse.core.errors import BadInput, BadKey, NotFound
 
 PREFIX = "ih-"
@@ -117,17 +118,18 @@ class Keys:
             advance(connection)
             audit.write(connection, by, "revoke key", f"key {id}", note="")
 
-    def of(self, secret: str) -> Key:
-        """Return what is known of a key, which is good at this moment.
+    def of(self, secret: str) -> tuple[Key, Actor]:
+        """Return what is known of a key, and who comes with it, with the groups held now.
 
         Raises:
             BadKey: it is unknown, expired or revoked.
         """
-        key = self._lineage.now().key(_hash(secret))
+        now = self._lineage.now()
+        key = now.key(_hash(secret))
         if key is None:
             raise BadKey("This API key is not known here.", "Ask for one: inhouse keys create.")
         key.require()
-        return key
+        return key, Actor(key.actor, now.groups(key.actor), key.only)
 
     def actor_of(self, secret: str) -> str:
         """Return whose key this is.
@@ -135,7 +137,7 @@ class Keys:
         Raises:
             BadKey: it is unknown, expired or revoked.
         """
-        return self.of(secret).actor
+        return self.of(secret)[0].actor
 
 
 def _read(connection: Connection, id: str) -> Key:

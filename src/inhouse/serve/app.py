@@ -26,7 +26,7 @@ from inhouse.core.access import Actor
 from inhouse.core.errors import InhouseError
 from inhouse.core.protocols import FeedbackSink
 from inhouse.serve import lookup_shapes, shapes
-from inhouse.serve.auth import key_of
+from inhouse.serve.auth import identify
 from inhouse.serve.bodies import ChatBody, CompletionBody, ResponseBody
 from inhouse.serve.chat import ChatDialect
 from inhouse.serve.choices import Dialect, Exchange
@@ -59,8 +59,7 @@ class Door(Route):
         async def endpoint(request: Request) -> Response:
             if line.guard == "public":
                 return await line.handler(request, NOBODY)
-            key = key_of(house.catalog, request.headers)
-            actor = house.catalog.access.actor(key.actor, key.only)
+            key, actor = identify(house.catalog, request.headers)
             if key.limited and line.guard == "use":
                 return await limits.through(key, request, lambda: line.handler(request, actor))
             return await line.handler(request, actor)

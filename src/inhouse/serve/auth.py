@@ -10,11 +10,12 @@ from starlette.datastructures import Headers
 
 from inhouse.catalog import Catalog
 from inhouse.catalog.key import Key
+from inhouse.core.access import Actor
 from inhouse.core.errors import BadKey
 
 
-def key_of(catalog: Catalog, headers: Headers) -> Key:
-    """Return what is known of the request's key, which is good at this moment.
+def identify(catalog: Catalog, headers: Headers) -> tuple[Key, Actor]:
+    """Return the request's key, and the actor who comes with it, with the groups held now.
 
     Raises:
         BadKey: there is no key, or it is unknown, expired or revoked.
