@@ -335,7 +335,7 @@ class ProjectFile(Entry):
         default_factory=Traces, description="How questions and answers are recorded."
     )
     serve: Server = Field(
-        default_factory=Server, description="What a server bears, and how long it waits."
+        default_factory=Server, description="How much the server takes on, and for how long."
     )
 
 
