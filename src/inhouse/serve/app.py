@@ -8,7 +8,6 @@ does.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -31,7 +30,7 @@ from inhouse.serve.bodies import ChatBody, CompletionBody, ResponseBody
 from inhouse.serve.chat import ChatDialect
 from inhouse.serve.choices import Dialect, Exchange
 from inhouse.serve.completions import TextDialect
-from inhouse.serve.connection import EventStream, on_gone, while_connected
+from inhouse.serve.connection import EventStream, on_gone, to_its_end, while_connected
 from inhouse.serve.failures import REQUEST_ID, Json, Outermost, on_error, on_http_error
 from inhouse.serve.feedback import said
 from inhouse.serve.house import House
@@ -196,8 +195,8 @@ class Api:
     async def _searched(self, body: SearchBody, actor: Actor) -> Response:
         asked, access = body.conversation(), self._house.catalog.access
         async with self._house.knowledge(body.knowledge, actor) as opened:
-            found, label = await asyncio.to_thread(
-                find, opened.retriever, asked, actor, top=body.top, access=access
+            found, label = await to_its_end(
+                lambda: find(opened.retriever, asked, actor, top=body.top, access=access)
             )
         content = {
             "object": "list",

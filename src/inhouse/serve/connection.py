@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import aclosing
 from typing import Any, TypeVar
 
@@ -42,6 +42,19 @@ async def while_connected(
         task.cancel()
         gone.cancel()
         await asyncio.gather(task, gone, return_exceptions=True)
+
+
+async def to_its_end(work: Callable[[], T]) -> T:
+    """Do some work on a thread; whoever is cancelled meanwhile still waits for its end.
+
+    So what the work needs is held for as long as it runs: nothing can stop a thread.
+    """
+    running = asyncio.ensure_future(asyncio.to_thread(work))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        raise
 
 
 async def _disconnect(receive: Receive) -> None:

@@ -5,13 +5,13 @@ Who may use an embedder is the house's business.
 
 from __future__ import annotations
 
-import asyncio
 import base64
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from inhouse.core.access import Actor
 from inhouse.core.protocols import Embedder
+from inhouse.serve.connection import to_its_end
 from inhouse.serve.failures import Json
 from inhouse.serve.house import Encoding, House
 from inhouse.serve.limits import Spend
@@ -29,8 +29,8 @@ async def embedded(
 ) -> Json:
     """Turn texts into vectors; the tokens are told to `spend`."""
     async with house.embedder(body.model, actor) as opened:
-        vectors = await asyncio.to_thread(opened.embedder.embed, body.input)
-        read = await asyncio.to_thread(opened.embedder.tokens, body.input)
+        vectors = await to_its_end(lambda: opened.embedder.embed(body.input))
+        read = await to_its_end(lambda: opened.embedder.tokens(body.input))
     if spend:
         spend(read)
     show = _base64 if body.encoding_format == "base64" else _numbers
@@ -46,9 +46,10 @@ async def reranked(
 ) -> Json:
     """Say how well texts answer a query, best first; the tokens are told to `spend`."""
     async with house.embedder(body.model, actor) as opened:
-        scores = await asyncio.to_thread(relevance, opened.embedder, body.query, body.documents)
+        query, documents = body.query, body.documents
+        scores = await to_its_end(lambda: relevance(opened.embedder, query, documents))
         texts = [body.query, *body.documents]
-        read = await asyncio.to_thread(opened.embedder.tokens, texts)
+        read = await to_its_end(lambda: opened.embedder.tokens(texts))
     if spend:
         spend(read)
     best = sorted(range(len(scores)), key=lambda i: (-scores[i], i))[: body.top_n]
