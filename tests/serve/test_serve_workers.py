@@ -80,13 +80,16 @@ def test_a_killed_worker_is_replaced_and_no_answer_is_lost(served: Served):
             assert time.monotonic() < ends
             time.sleep(0.02)
     asked = sum(len(each.acknowledged) for each in load)
-    time.sleep(0.5)
+    ends = time.monotonic() + 20
+    while sum(len(each.acknowledged) for each in load) < asked + 20:
+        assert time.monotonic() < ends
+        time.sleep(0.02)
     for each in load:
         each.enough.set()
     for each in load:
         each.join(30)
     acknowledged = {id for each in load for id in each.acknowledged}
-    assert len(acknowledged) > asked > 0
+    assert len(acknowledged) >= 20
     # Two kills break off what two workers had begun, and nothing else.
     assert sum(each.broken for each in load) <= 2 * len(load)
     states = served.states()
@@ -146,7 +149,7 @@ def test_workers_end_with_who_looks_after_them(own: Served):
     own.process.kill()
     ends = time.monotonic() + 20
     for pid in workers:
-        while Path(f"/proc/{pid}").exists() if sys.platform == "linux" else _alive(pid):
+        while _alive(pid):
             assert time.monotonic() < ends
             time.sleep(0.05)
 
@@ -154,9 +157,11 @@ def test_workers_end_with_who_looks_after_them(own: Served):
 def _alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+        stat = Path(f"/proc/{pid}/stat")
+        # Where nobody takes note of the end of an orphan, it stays listed as a zombie.
+        return not stat.exists() or stat.read_text().rpartition(") ")[2][0] not in "ZX"
+    except (ProcessLookupError, FileNotFoundError):
         return False
-    return True
 
 
 def test_workers_that_cannot_start_end_the_server(file: Path):
