@@ -189,7 +189,8 @@ def _type(field: Mapping[str, Any]) -> str:
         return f"mapping of name to {_type(field['additionalProperties'])}"
     if field["type"] in ("integer", "number") and "maximum" in field:
         return f"{field['minimum']:g} to {field['maximum']:g}"
-    kind = {"string": "text", "integer": "number", "boolean": "true or false"}[field["type"]]
+    plain = {"string": "text", "integer": "number", "number": "number", "boolean": "true or false"}
+    kind = plain[field["type"]]
     return " or ".join(f"`{choice}`" for choice in field.get("enum", ())) or kind
 
 

@@ -58,5 +58,8 @@ def test_every_kind_of_bad_file_stands_in_the_ledger(with_bad_files: Path):
         assert reasons.keys() == BAD.keys()
         for name, words in BAD.items():
             assert words.lower() in reasons[name].lower(), (name, reasons[name])
+        closed = json.loads(quickly("show", ref, "-a", "cy", "--json", cwd=folder).stdout)
+        assert (closed["left_out"], closed["closed"]) == ([], ["data/memos"])
+        assert "broken.docx" not in quickly("show", ref, "-a", "cy", cwd=folder).stdout
         shown = quickly("show", ref, cwd=folder).stdout.partition("\nleft out\n")[2]
         assert all(f"docs/memos/{name}" in shown for name in BAD)

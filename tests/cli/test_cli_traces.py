@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import subprocess
 import threading
@@ -13,8 +14,9 @@ from pathlib import Path
 import pytest
 from small_project import PROGRAM, edit, environment, opened, quickly
 
+from inhouse.cli.traces import _row
 from inhouse.core.label import Label
-from inhouse.core.nouns import Trace
+from inhouse.core.nouns import SHADOW, Feedback, Trace
 from inhouse.project import recording
 
 DAY = 86_400
@@ -33,6 +35,8 @@ def trace(id: str, actor: str, question: str, *, at: float, endpoint) -> Trace:
         request={"messages": [{"role": "user", "content": question}], "temperature": 0},
         answer="Seven [bold]crowns[/].",
         seconds=1.25,
+        cost=0.00021 if id.startswith("aaaa") else None,
+        price="EUR" if id.startswith("aaaa") else "",
     )
 
 
@@ -73,6 +77,8 @@ def test_the_verbs(folder: Path):
         ["aaaa1111", "ana"],
     ]
     assert "What is the price?" in listed
+    assert listed.splitlines()[0].split()[-2:] == ["cost", "asked"]
+    assert "0.000210 EUR" in listed
     assert "bbbb2222" not in listed
     assert "bbbb2222" in say("--since", "1h", actor="cy")
     assert "cccc3333" not in say("--since", "1h", actor="cy")
@@ -102,6 +108,50 @@ def test_the_verbs(folder: Path):
     assert json.loads(say("erase", "bbbb2222bbbb", "--json", actor="cy")) == {"erased": 1}
 
 
+def test_shadows(folder: Path):
+    with opened(folder / "inhouse.yaml") as project:
+        endpoint = project.catalog.heads("endpoints")[1]
+        now = time.time()
+        shown = [
+            trace(f"{letter}eee1111eeee", "ana", "Two?", at=now - 2, endpoint=endpoint)
+            for letter in "ef"
+        ]
+        shadows = [
+            dataclasses.replace(
+                one, id=f"{SHADOW}{one.id}", at=now, answer="Two.", extra={"shadow_of": one.id}
+            )
+            for one in shown
+        ]
+
+        async def record() -> None:
+            recorder = recording.recorder(project)
+            for one in (*shown, *shadows):
+                await recorder.record(one)
+            recorder.close()
+
+        asyncio.run(record())
+
+    def say(*words: str) -> str:
+        done = quickly("traces", *words, cwd=folder)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert "shadow-" not in say()
+    listed = [line.split() for line in say("--shadow").splitlines()[1:5]]
+    assert [words[2] for words in listed] == [
+        "eeee1111", "shadow-eeee1111", "feee1111", "shadow-feee1111",
+    ]  # fmt: skip
+    assert listed[0][4] == f"open@{endpoint.version[:8]}"
+    assert [words[-1] for words in listed] == ["[bold]crowns[/].", "Two."] * 2
+    pairs = json.loads(say("--shadow", "--json"))["pairs"]
+    assert [(p["shown"]["id"], p["shadow"]["id"]) for p in pairs] == [
+        (one.id, f"{SHADOW}{one.id}") for one in shown
+    ]
+    assert json.loads(say("show", "shadow-eee", "--json"))["answer"] == "Two."
+    assert json.loads(say("erase", shown[0].id, "--json")) == {"erased": 2}
+    assert len(json.loads(say("--shadow", "--json"))["pairs"]) == 1
+
+
 def test_following(folder: Path):
     command = [*PROGRAM, "traces", "--follow", "--json"]
     heard = threading.Event()
@@ -127,3 +177,50 @@ def test_following(folder: Path):
         thread.join()
         process.kill()
     assert line["id"].startswith("new-")
+
+
+def test_what_a_search_looked_for_is_shown():
+    request = {"knowledge": "desk", "query": "Who approves leave?"}
+    trace = Trace("r1", 0.0, "ana", "/v1/search", "done", Label.OPEN, request=request)
+    assert _row(trace, {})[3] == "/v1/search"
+    assert _row(trace, {})[-1] == "Who approves leave?"
+
+
+def test_feedback(folder: Path):
+    def said(*words: str, actor: str = "ana", code: int = 0) -> str:
+        done = quickly(*words, cwd=folder, INHOUSE_ACTOR=actor)
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout if code == 0 else done.stderr
+
+    assert "Nobody has said anything yet." in said("feedback")
+    assert "feedback" not in said("traces").splitlines()[0]
+    with opened(folder / "inhouse.yaml") as project:
+        them = recording.traces(project)
+        for id, actor, score, correction in (
+            ("aaaa1111aaaa", "ana", -1, "Eight [b]crowns."),
+            ("cccc3333cccc", "ana", 1, ""),
+            ("bbbb2222bbbb", "bo", 1, ""),
+        ):
+            who = project.catalog.access.actor(actor)
+            asyncio.run(them.take(Feedback(id, actor, score, correction), who))
+    listed = said("feedback")
+    for words in ("What is\n            the price?", "Seven [bold]crowns[/].", "Eight [b]crowns."):
+        assert words in listed
+    assert "And the size?" not in listed
+    (bad,) = json.loads(said("feedback", "--score", "bad", "--since", "1h", "--json"))["feedback"]
+    assert (bad["trace"], bad["actor"], bad["question"]) == (
+        "aaaa1111aaaa",
+        "ana",
+        "What is\nthe price?",
+    )
+    assert len(json.loads(said("feedback", "--json", actor="cy"))["feedback"]) == 3
+    listed = said("traces", "--feedback", "bad")
+    assert "aaaa1111" in listed
+    assert "cccc3333" not in listed
+    assert " bad " in listed
+    found = json.loads(said("traces", "--json"))["traces"]
+    assert [[f["score"] for f in trace["feedback"]] for trace in found] == [[], [1], [-1]]
+    assert "ana: bad Eight [b]crowns." in said("traces", "show", "aaaa")
+    assert "no feedback yet" in said("traces", "--follow", "--feedback", "bad", code=2)
+    assert said("traces", "erase", "aaaa1111aaaa").startswith("1 traces erased")
+    assert json.loads(said("feedback", "--score", "bad", "--json"))["feedback"] == []

@@ -27,6 +27,7 @@ WORDS: dict[str, tuple[list[str], set[str]]] = {
     "ask": (["endpoint", "question"], SHARED | ACTOR | {"--max-tokens", "--temperature"}),
     "doctor": ([], {"--offline", "--json"}),
     "evaluate": (["knowledge", "suite"], SHARED | ACTOR),
+    "feedback": ([], SHARED | ACTOR | {"--since", "--endpoint", "--score", "--last"}),
     "gc": ([], SHARED | {"--dry-run"}),
     "init": (["folder"], {"--json"}),
     "keys change": (["id"], SHARED | LIMITS),
@@ -38,17 +39,21 @@ WORDS: dict[str, tuple[list[str], set[str]]] = {
     "models": ([], SHARED),
     "plan": (["target"], SHARED),
     "pull": (["model"], SHARED | ACTOR | {"--name"}),
-    "release": (["endpoint", "version"], SHARED | ACTOR | {"--history"}),
+    "release": (
+        ["endpoint", "version"],
+        SHARED | ACTOR | {"--canary", "--shadow", "--compare", "--history"},
+    ),
     "rollback": (["endpoint"], SHARED | ACTOR),
     "run": (["target"], SHARED | ACTOR | {"--loosen", "--watch"}),
     "search": (["knowledge", "query"], SHARED | ACTOR | {"--top"}),
-    "serve": ([], SHARED | {"--host", "--port", "--workers"}),
-    "show": (["ref"], SHARED),
+    "serve": ([], SHARED | {"--host", "--port", "--workers", "--log", "--drain"}),
+    "show": (["ref"], SHARED | ACTOR),
     "traces": (
         [],
         SHARED
         | ACTOR
-        | {"--since", "--endpoint", "--state", "--contains", "--last", "--follow", "-f"},
+        | {"--since", "--endpoint", "--state", "--contains", "--feedback", "--shadow"}
+        | {"--last", "--follow", "-f"},
     ),
     "traces erase": (["ids"], SHARED | ACTOR),
     "traces roll": ([], SHARED),

@@ -43,6 +43,7 @@ def test_what_is_no_reference(text: str):
 class Spec:
     text: str
     folder: Path = field(default=Path(), metadata={"identity": False})
+    more: tuple[str, ...] = field(default=(), metadata={"identity": "unless default"})
     rate: float = 0.5
 
 
@@ -85,6 +86,7 @@ def test_everything_that_decides_the_result_decides_the_version():
 def test_where_a_folder_lies_does_not():
     assert recipe(spec=Spec("Grüße", folder=Path("/elsewhere"))).version == recipe().version
     assert identity(Spec("a")) == {"text": "a", "rate": 0.5}
+    assert identity(Spec("a", more=("b",))) == {"text": "a", "rate": 0.5, "more": ("b",)}
 
 
 def test_the_order_of_parents_does_not():

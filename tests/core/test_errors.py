@@ -14,6 +14,7 @@ TREE = [
     (errors.UserError("What.", "Fix."), 2, 400),
     (errors.BadInput("What.", "Fix."), 2, 400),
     (errors.BadField("model", "What.", "Fix."), 2, 400),
+    (errors.Incapable("tools", "What.", "Fix."), 2, 400),
     (ProjectError("What.", "Fix.", file=Path("a.yaml"), line=3, key="k"), 2, 400),
     (NotFound("model", "bose", ["base", "other"]), 2, 404),
     (Refused("What.", "Fix."), 2, 403),
@@ -29,6 +30,7 @@ TREE = [
     (errors.OutOfTime(600), 1, 504),
     (errors.EngineStopped(), 1, 503),
     (errors.ProviderError("What.", "Fix."), 1, 502),
+    (errors.RequestRefused("What.", "Fix."), 1, 502),
 ]
 
 
@@ -51,7 +53,7 @@ def test_the_table_above_is_whole():
 
 def test_codes_tell_errors_apart():
     # A bad field is bad input that also names the field.
-    codes = [type(error).code for error, *_ in TREE if type(error) is not errors.BadField]
+    codes = [type(error).code for error, *_ in TREE if not isinstance(error, errors.BadField)]
     assert len(set(codes)) == len(codes)
 
 

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from inhouse.core.errors import BadInput
-from inhouse.data.files import find, relative
+from inhouse.data.files import find, relative, survey
 
 FILES = (
     "docs/a.md",
@@ -26,6 +27,10 @@ def root(tmp_path: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(name)
     return tmp_path / "project"
+
+
+def left_out(root: Path, *patterns: str) -> dict[str, str]:
+    return {relative(path, root): why for path, why in survey(patterns, root).left_out.items()}
 
 
 def names(root: Path, *patterns: str) -> list[str]:
@@ -73,9 +78,37 @@ def test_a_folder_outside_the_project_can_be_named(root: Path, tmp_path: Path) -
     assert root / relative(outside, root) == outside
 
 
-def test_a_name_that_is_no_text_is_refused(root: Path) -> None:
-    with pytest.raises(BadInput, match="not in UTF-8"):
-        relative(root / "\udcff.md", root)
+def test_a_name_that_is_no_text_is_left_out(root: Path) -> None:
+    try:
+        Path(os.fsdecode(os.fsencode(root / "docs") + b"/\xff.md")).write_text("text")
+    except OSError:
+        pytest.skip("this file system has names in UTF-8 only")
+    found = survey(["docs/*.md"], root)
+    assert [relative(path, root) for path in found.files] == ["docs/a.md"]
+    assert left_out(root, "docs/*.md") == {"docs/\\xff.md": "Its name is not in UTF-8. Rename it."}
+
+
+def test_a_folder_may_become_empty_and_not_begin_so(root: Path) -> None:
+    for path in (root / "team-x").iterdir():
+        path.unlink()
+    with pytest.raises(BadInput, match="Nothing matches"):
+        survey(["team-x"], root)
+    assert survey(["team-x/*.md"], root, known=True).files == []
+    (root / "team-x").rmdir()
+    with pytest.raises(BadInput, match="Nothing matches"):
+        survey(["team-x"], root, known=True)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root reads all")
+def test_a_folder_that_cannot_be_listed_is_left_out(root: Path) -> None:
+    (root / "docs/deep").chmod(0)
+    try:
+        assert names(root, "docs") == ["docs/a.md", "docs/b.txt"]
+        assert left_out(root, "docs") == {
+            "docs/deep": "The folder cannot be listed: Permission denied."
+        }
+    finally:
+        (root / "docs/deep").chmod(0o755)
 
 
 def test_links_lead_neither_out_nor_in_circles(root: Path, tmp_path: Path) -> None:
@@ -88,9 +121,17 @@ def test_links_lead_neither_out_nor_in_circles(root: Path, tmp_path: Path) -> No
     (root / "docs/loop").symlink_to(root / "docs", target_is_directory=True)
     (root / "docs/in.md").symlink_to(root / "team-x/f.md")
     (root / "docs/broken.md").symlink_to(root / "nothing.md")
+    (root / "docs/circle.md").symlink_to(root / "docs/circle.md")
     assert names(root, "docs/**/*.md") == [
         "docs/a.md",
         "docs/deep/c.md",
         "docs/deep/er/d.md",
         "docs/in.md",
     ]
+    found = left_out(root, "docs/**")
+    assert {path: reason.partition(".")[0] for path, reason in found.items()} == {
+        "docs/out.md": "It is a link that leads elsewhere",
+        "docs/loop": "It is a link to a folder, which is not entered",
+        "docs/broken.md": "It is a link that leads nowhere",
+        "docs/circle.md": "It is a link that leads nowhere",
+    }

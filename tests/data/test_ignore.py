@@ -76,3 +76,15 @@ def test_a_rule_that_makes_no_sense_names_its_file(root: Path) -> None:
     (root / "docs/.gitignore").write_text("!\n")
     with pytest.raises(BadInput, match=r"docs/\.gitignore: "):
         names(root, ".")
+
+
+def test_rules_above_the_folder_that_is_named_hold_too(root: Path) -> None:
+    seen = [name.removeprefix("docs/") for name in SEEN if name.startswith("docs/")]
+    assert [relative(path, root / "docs") for path in find(["."], root / "docs")] == seen
+    assert [relative(path, root) for path in find(["./docs/**/*"], root)] == [
+        f"docs/{name}" for name in seen
+    ]
+
+
+def test_a_folder_that_is_left_out_can_be_named(root: Path) -> None:
+    assert [relative(path, root) for path in find(["build"], root)] == ["build/b.md"]

@@ -35,7 +35,7 @@ Go.
 
 Ask.
 
-### Far {#a-3}
+### Far {#a%203}
 
 Again.
 
@@ -116,13 +116,37 @@ def test_bad_rows_are_named_and_the_rest_goes_on() -> None:
     assert left_out.reason.startswith("It has 1 column, and the head has 2. Put")
 
 
+def test_a_bad_byte_costs_its_record() -> None:
+    lines = b'{"text": "One"}\n{"text": "\xff"}\n{"text": "Two"}\noops\n'
+    ([document], left_out) = read(lines, "a.jsonl")
+    assert ("One" in document.text, "Two" in document.text) == (True, True)
+    assert [item.place for item in left_out] == [":2", ":4"]
+    assert left_out[0].reason == "It is not utf-8 text. Save it as UTF-8."
+    ([document], [bad]) = read(b"text\nOne\n\xff\nTwo\n", "a.csv")
+    assert ("One" in document.text, "Two" in document.text, bad.place) == (True, True, ":3")
+
+
+def test_a_quotation_without_an_end_costs_what_stands_behind_it() -> None:
+    ([document], [open_end]) = read('text\nOne\n"never\nends', "a.csv")
+    assert "One" in document.text
+    assert open_end.place == ":3"
+    assert open_end.reason.startswith("The row that begins in line 3 is none of a table")
+
+
+def test_ids_that_differ_stay_different() -> None:
+    lines = "\n".join(json.dumps({"id": id, "text": "Go."}) for id in ("a b", "a-b", "a{b}", "ü"))
+    ([document], left_out) = read(lines, "a.jsonl")
+    assert left_out == []
+    anchors = [line.partition("{#")[2][:-1] for line in document.text.splitlines() if "{#" in line]
+    assert anchors == ["a%20b", "a-b", "a%7Bb%7D", "ü"]
+
+
 @pytest.mark.parametrize(
     ("text", "path", "reason"),
     [
         ("a,b\n1,2\n", "a.csv", "no column 'text'"),
-        ('text\n"never\nends', "a.csv", "not a row of a table"),
-        (b"text\n\xff", "a.csv", "not utf-8"),
-        (b"\xff", "a.jsonl", "not utf-8"),
+        (b"text\n\xff\0", "a.csv", "null characters"),
+        (b"\xff\xfe{", "a.jsonl", "not utf-16"),
     ],
 )
 def test_what_cannot_be_read_says_why(text: str | bytes, path: str, reason: str) -> None:

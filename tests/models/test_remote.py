@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from inhouse.core.errors import BadInput, ProviderError
+from inhouse.core.errors import BadInput, ProviderError, RequestRefused
 from inhouse.core.nouns import Message, ToolCall
 from inhouse.core.protocols import (
     JSON_OBJECT,
@@ -22,7 +22,7 @@ from inhouse.core.protocols import (
     Sampling,
     Usage,
 )
-from inhouse.models.remote import Patience, Provider, RemoteModel
+from inhouse.models.remote import BRIEF, Patience, Provider, RemoteModel
 
 KEY = "sk-very-secret-123"
 QUICK = Patience(connect=0.5, idle=0.3, retries=2, pause=0.01, longest_pause=0.05)
@@ -328,3 +328,107 @@ async def test_tools_are_passed_on_and_calls_come_back(server: Server) -> None:
 async def test_calls_without_sense_say_nothing(server: Server, call: dict[str, Any]) -> None:
     server.answers = [stream(calling(call), event(finish="tool_calls"))]
     assert (await ask(server.model()))[0].calls == (CallPart(0),)
+
+
+async def test_a_setting_that_changes_nothing_is_not_sent(server: Server) -> None:
+    server.answers = [stream(*GOOD)]
+    await ask(server.model(), temperature=0.5)
+    assert "top_p" not in server.bodies[0]  # Claude takes one of the two
+    await ask(server.model(), top_p=0.9)
+    assert server.bodies[1]["top_p"] == 0.9
+
+
+def unsupported(field: str) -> Handler:
+    """Refuse a field as OpenAI's and Azure's reasoning models do."""
+    said = {"message": f"Unsupported parameter: '{field}'.", "param": field}
+    return refusal(400, {"error": {**said, "code": "unsupported_parameter"}})
+
+
+async def test_what_a_reasoning_model_does_not_take_is_said_otherwise(server: Server) -> None:
+    server.answers = [unsupported("max_tokens"), unsupported("temperature"), stream(*GOOD)]
+    model = server.model()
+    for _ in range(2):
+        pieces = [p async for p in model.chat(HI, Sampling(max_tokens=7))]
+        assert pieces[-1].finish == "stop"
+    assert len(server.bodies) == 4, "remembered for the second request"
+    for body in server.bodies[2:]:
+        assert body["max_completion_tokens"] == 7
+        assert not {"max_tokens", "temperature"} & set(body)
+    server.answers = [unsupported("temperature")]
+    with pytest.raises(RequestRefused, match="Unsupported parameter: 'temperature'"):
+        await ask(model, temperature=0.7)
+
+
+async def test_a_provider_that_knows_no_options_of_streams(server: Server) -> None:
+    extra = {"detail": [{"loc": ["body", "stream_options"], "type": "extra_forbidden"}]}
+    server.answers = [refusal(422, extra), stream(*GOOD)]
+    assert (await ask(server.model()))[0] == Piece("Hel")
+    assert server.bodies[1]["stream"] is True
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+async def test_a_request_that_is_refused_is_told_from_a_failure(
+    server: Server, status: int
+) -> None:
+    server.answers = [refusal(status, {"error": {"message": "too long"}})]
+    with pytest.raises(RequestRefused, match="too long"):
+        await ask(server.model())
+    server.answers = [refusal(404)]
+    assert not isinstance(await fails(server, "answered 404"), RequestRefused)
+    server.answers = [stream(event(finish="content_filter"))]
+    assert isinstance(await fails(server, "content_filter"), RequestRefused)
+
+
+def whole(message: dict[str, Any], finish: str = "stop") -> Handler:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        choice = {"index": 0, "message": message, "finish_reason": finish}
+        usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+        return web.json_response({"choices": [choice], "usage": usage})
+
+    return answer
+
+
+async def test_an_answer_that_comes_whole_is_taken(server: Server) -> None:
+    server.answers = [whole({"role": "assistant", "content": "Hello"})]
+    assert await ask(server.model()) == [Piece("Hello"), Piece("", "stop", Usage(3, 2))]
+    call = {"id": "c", "type": "function", "function": {"name": "now", "arguments": {"a": 1}}}
+    server.answers = [whole({"content": None, "tool_calls": [call]}, "tool_calls")]
+    assert (await ask(server.model()))[0].calls == (CallPart(0, "c", "now", '{"a":1}'),)
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ({"error": {"message": "overloaded"}}, "broke off: overloaded"),
+        ([1], "not a JSON object"),
+        ({}, "broke off before the end"),
+        ({"choices": [{"message": {"content": "x" * 2**21}}] * 9}, "too long"),
+    ],
+)
+async def test_a_whole_answer_that_makes_no_sense(
+    server: Server, body: object, reason: str
+) -> None:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        return web.json_response(body)
+
+    server.answers = [answer]
+    await fails(server, reason)
+
+
+async def test_what_azure_puts_around_an_answer(server: Server) -> None:
+    verdict = {"hate": {"filtered": False, "severity": "safe"}}
+    about_prompt = {"choices": [], "prompt_filter_results": [{"content_filter_results": verdict}]}
+    about_answer = {"choices": [{"finish_reason": None, "content_filter_results": verdict}]}
+    lines = [f"data: {json.dumps(d | {'usage': None})}\n\n" for d in (about_prompt, about_answer)]
+    server.answers = [stream(lines[0], *GOOD[:-2], lines[1], *GOOD[-2:])]
+    found = await ask(server.model())
+    assert found == [Piece("Hel"), Piece("lo"), Piece("", "stop", Usage(3, 2))]
+
+
+async def test_a_brief_patience_is_short(server: Server) -> None:
+    server.answers = [refusal(429, Retry_After="20"), refusal(500)]
+    model = RemoteModel("gpt", Provider(server.url, "gpt-x"), BRIEF)
+    async with asyncio.timeout(10):
+        with pytest.raises(ProviderError, match="2 times over"):
+            await ask(model)
+    assert len(server.bodies) == 2

@@ -76,7 +76,7 @@ def test_citations_resolve_and_quote_word_for_word(tmp_path: Path, tiny_weights:
 
 
 async def answered(project: Project, questions: list[str]) -> list[Answered]:
-    house = House(project.catalog, Echoing(project.catalog, {}))
+    house = House(project.catalog, Echoing(project.catalog))
     try:
         return [
             await ask(house, endpoint, question, project.actor, sampling=Sampling(), hear=str)

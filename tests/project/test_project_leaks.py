@@ -58,3 +58,17 @@ def test_the_project_file_is_no_document(file: Path):
     edit(file, "sell-side: [cy]", "sell-side: [cy, di]")
     with opened(file) as project:
         assert {p.status for p in project.plan("data/handbook").steps} == {"up to date"}
+
+
+def test_a_version_confirms_no_guess_about_what_it_was_made_of(
+    tmp_path: Path, tiny_weights: Path
+) -> None:
+    versions = []
+    for name in ("theirs", "mine"):
+        with opened(small_project(tmp_path / name, tiny_weights)) as project:
+            versions.append({step.path: step.recipe.version for step in project.steps()})
+            assert versions[-1] == {step.path: step.recipe.version for step in project.steps()}
+    theirs, mine = versions
+    for path in ("data/memos", "knowledge/desk", "endpoints/desk"):
+        assert theirs[path] != mine[path]
+    assert theirs["models/minilm"] == mine["models/minilm"]

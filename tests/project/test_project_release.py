@@ -212,7 +212,10 @@ def test_a_store_from_before_has_its_first_release(made: Path):
         for change in (
             "DROP TABLE releases",
             "DROP TABLE candidates",
-            "DELETE FROM migrations WHERE number = 2",
+            "DROP TABLE secrets",
+            "DROP TABLE trials",
+            "DROP TABLE limits",
+            "DELETE FROM migrations WHERE number >= 2",
         ):
             old.execute(change)
     set_top(made, 7)

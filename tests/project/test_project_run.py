@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import weakref
 from pathlib import Path
 
@@ -262,3 +263,27 @@ def test_a_model_pulled_by_hand_needs_a_name_of_its_own(made: Path, tiny_weights
         for name in ("minilm", "minilm/openvino-f16"):
             with pytest.raises(BadInput, match="minilm"):
                 project.pull(f"file:{tiny_weights}", name=name)
+
+
+def test_the_last_document_can_be_deleted(made: Path):
+    with opened(made) as project:
+        assert project.search("desk", "What is the price?").hits
+        for memo in (made.parent / "docs/memos").iterdir():
+            memo.unlink()
+        project.run()
+        assert project.search("desk", "What is the price?").hits == ()
+        assert project.search("all", "How long?").hits
+
+
+def test_what_cannot_be_looked_at_stops_nothing(made: Path):
+    from inhouse.project.left_out import left_out
+
+    memos = made.parent / "docs/memos"
+    (memos / "circle.md").symlink_to(memos / "circle.md")
+    odd = os.fsdecode(os.fsencode(memos) + b"/\xff.md")
+    Path(odd).write_text("text", encoding="utf-8")
+    os.utime(odd, (1, 1))
+    with opened(made) as project:
+        project.run()
+        told = left_out(project, project.artifact(Ref.parse("knowledge/all"))).files
+    assert {line["path"] for line in told} == {"docs/memos/\\xff.md", "docs/memos/circle.md"}

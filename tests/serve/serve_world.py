@@ -184,6 +184,11 @@ class Engines:
         self.opened.append(str(ref))
         return self.retriever_double
 
+    def section(self, source: Ref, id: str) -> Section | None:
+        self.opened.append(str(source))
+        of = (s for s in self.retriever_double.sections if s.source == source)
+        return next((s for s in of if s.id == id), None)
+
     def embedder(self, ref: Ref) -> Embedder:
         self.opened.append(str(ref))
         return Embedder()

@@ -15,16 +15,24 @@ from serve_world import World
 
 from inhouse.core.label import Label
 from inhouse.serve.app import Door, create_app
+from inhouse.serve.static import FOLDER
 
 Clients = Callable[[str], openai.OpenAI]
 
 
 def send(
-    url: str, method: str, path: str, body: bytes = b"", key: str = "", **headers: str
+    url: str,
+    method: str,
+    path: str,
+    body: bytes = b"",
+    key: str = "",
+    *,
+    timeout: float = 20,
+    **headers: str,
 ) -> tuple[int, dict[str, object], dict[str, str]]:
     if key:
         headers["Authorization"] = f"Bearer {key}"
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=20)
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=timeout)
     try:
         connection.request(method, path, body, headers)
         response = connection.getresponse()
@@ -51,10 +59,9 @@ def test_every_route_has_a_guard(world: World, url: str) -> None:
             assert status == 401
             assert body["error"]["code"] == "invalid_api_key"
             assert headers["www-authenticate"].startswith("Bearer")
-    assert [path for path, guard in guards.items() if guard == "public"] == [
-        "/healthz",
-        "/openapi.json",
-    ]
+    files = {f"/page/{path.name}" for path in FOLDER.iterdir()} - {"/page/index.html"}
+    public = {path for path, guard in guards.items() if guard == "public"}
+    assert public == {"/", "/healthz", "/readyz", "/openapi.json"} | files
 
 
 def test_every_use_route_decides(world: World, url: str) -> None:
@@ -67,12 +74,15 @@ def test_every_use_route_decides(world: World, url: str) -> None:
         "/v1/responses": b'{"model": "desk", "input": "x"}',
         "/v1/embeddings": b'{"model": "models/minilm", "input": "x"}',
         "/v1/rerank": b'{"model": "models/minilm", "query": "x", "documents": ["x"]}',
+        "/v1/classify": b'{"model": "desk", "input": "x", "labels": ["a", "b"]}',
         "/v1/search": b'{"knowledge": "desk", "query": "x"}',
     }
     for route in create_app(world.house).routes:
         # Who may give feedback is decided by whoever takes it.
         if isinstance(route, Door) and route.guard == "use" and route.path != "/v1/feedback":
-            status, body, _ = send(url, "POST", route.path, bodies[route.path], key)
+            path = f"/v1/sections?source={world.handbook.pinned}&id=s0"
+            asked = ("GET", path) if "GET" in route.methods else ("POST", route.path)
+            status, body, _ = send(url, *asked, bodies.get(route.path, b""), key)
             assert (status, body["error"]["type"]) == (403, "permission_error")
             assert not world.catalog.audit(last=1)[0].allowed
     assert world.engines.opened == []

@@ -7,15 +7,17 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import openai
 import pytest
+import requests
 from serve_world import World, running
 from test_serve_door import chat, send
 
 from inhouse.catalog.key import Limits
 from inhouse.catalog.spending import Spending
+from inhouse.core.artifact import Ref
 from inhouse.core.label import Label
 from inhouse.serve.app import Door, create_app
 from inhouse.serve.turnstile import Turnstile
@@ -27,6 +29,7 @@ BODIES = {
     "/v1/responses": b'{"model": "desk", "input": "x"}',
     "/v1/embeddings": b'{"model": "minilm", "input": "x"}',
     "/v1/rerank": b'{"model": "minilm", "query": "x", "documents": ["x"]}',
+    "/v1/classify": b'{"model": "desk", "input": ["x"], "labels": ["a", "b"]}',
     "/v1/search": b'{"knowledge": "desk", "query": "x"}',
     "/v1/feedback": b'{"id": "%s", "score": 1}' % (b"0" * 32),
 }
@@ -40,9 +43,20 @@ def used(world: World, number: int = -1) -> tuple[int, int]:
     return Spending(world.catalog.root).today(world.catalog.keys.list()[number], time.time())
 
 
-def use_routes(world: World) -> list[str]:
-    routes = create_app(world.house).routes
-    return [route.path for route in routes if isinstance(route, Door) and route.guard == "use"]
+def asked_all(world: World, url: str, key: str) -> Iterator[tuple[str, int, dict, dict]]:
+    """Ask every route that something is used by; yield each path with what came back."""
+    for route in create_app(world.house).routes:
+        if isinstance(route, Door) and route.guard == "use":
+            if route.path in BODIES:
+                answer = send(url, "POST", route.path, BODIES[route.path], key)
+            else:
+                assert route.path == "/v1/sections"
+                answer = send(url, "GET", cited(world.handbook), key=key)
+            yield route.path, *answer
+
+
+def cited(source: Ref, id: str = "s0") -> str:
+    return f"/v1/sections?{urlencode({'source': source.pinned, 'id': id})}"
 
 
 def until(true: Callable[[], bool]) -> None:
@@ -54,8 +68,7 @@ def until(true: Callable[[], bool]) -> None:
 
 def test_every_use_route_keeps_to_what_a_key_is_for(world: World, url: str) -> None:
     key = limited(world, "knowledge/other", "models/other")
-    for path in use_routes(world):
-        status, body, _ = send(url, "POST", path, BODIES[path], key)
+    for path, status, body, _ in asked_all(world, url, key):
         assert (path, status, body["error"]["type"]) == (path, 403, "permission_error")
         assert "his key is only for knowledge/other, models/other" in body["error"]["message"]
         assert path == "/v1/feedback" or not world.catalog.audit(last=1)[0].allowed
@@ -65,8 +78,7 @@ def test_every_use_route_keeps_to_what_a_key_is_for(world: World, url: str) -> N
 def test_every_use_route_keeps_to_the_limits_of_a_key(world: World, url: str) -> None:
     key = limited(world, requests_per_minute=1)
     assert send(url, "POST", CHAT, chat(), key)[0] == 200
-    for path in use_routes(world):
-        status, body, headers = send(url, "POST", path, BODIES[path], key)
+    for path, status, body, headers in asked_all(world, url, key):
         assert (path, status, body["error"]["code"]) == (path, 429, "rate_limit_exceeded")
         assert 1 <= int(headers["retry-after"]) <= 60
     assert send(url, "GET", "/v1/models", key=key)[0] == 200
@@ -86,6 +98,41 @@ def test_a_key_is_for_some_things_only(world: World, url: str) -> None:
     told = send(url, "POST", CHAT, chat(model="hepl"), key)[1]["error"]["message"]
     assert "'help'" in told
     assert "desk" not in told
+
+
+def test_a_key_opens_the_sections_that_it_can_show(world: World, url: str) -> None:
+    memos = cited(world.memos, "s1")
+    assert send(url, "GET", memos, key=limited(world))[0] == 200
+    for only in ("endpoints/help", "knowledge/desk", "knowledge"):
+        key = limited(world, only)
+        assert send(url, "GET", cited(world.handbook), key=key)[0] == 200
+        status, body, _ = send(url, "GET", memos, key=key)
+        assert (status, f"only for {only}" in body["error"]["message"]) == (403, True)
+        gone = memos.replace(world.memos.version or "", "0" * 64)
+        assert send(url, "GET", gone, key=key)[1]["error"]["message"].endswith(fix(body))
+        assert not world.catalog.audit(last=1)[0].allowed
+    # An older version of what is shown is opened as well; labels hold as ever.
+    key = limited(world, "endpoints/help")
+    world.put("data/handbook", "newer")
+    assert send(url, "GET", cited(world.handbook), key=key)[0] == 200
+    world.catalog.access.set_label(world.handbook, Label.parse("it"), by="admin")
+    assert send(url, "GET", cited(world.handbook), key=key)[0] == 403
+
+
+def fix(body: dict) -> str:
+    return body["error"]["message"].partition(": ")[2]
+
+
+def test_an_operator_with_a_key_for_some_things_reads_no_metrics(world: World, url: str) -> None:
+    world.catalog.access.set_groups({"ana": frozenset({"operator"})}, by="admin")
+    assert send(url, "GET", "/metrics", key=limited(world, "endpoints"))[0] == 403
+    assert not world.catalog.audit(last=1)[0].allowed
+    answer = requests.get(
+        f"{url}/metrics",
+        headers={"authorization": f"Bearer {limited(world, requests_per_minute=1)}"},
+        timeout=20,
+    )
+    assert answer.status_code == 200
 
 
 def test_requests_of_a_minute(world: World, url: str) -> None:

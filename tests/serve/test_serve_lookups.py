@@ -15,6 +15,7 @@ from inhouse.core.errors import NotFound
 from inhouse.core.nouns import Feedback
 from inhouse.models.fake import HashEmbedder
 from inhouse.serve.app import create_app
+from inhouse.serve.lookup_bodies import FeedbackBody
 from inhouse.serve.vectors import relevance
 
 ID = "0" * 31 + "a"
@@ -96,9 +97,17 @@ def test_feedback_is_handed_over(
     assert kept.said[0][1].name == "cy"
 
 
+@pytest.mark.parametrize("id", [ID, f"chatcmpl-{ID}", f"cmpl-{ID}", f"resp_{ID}"])
+@pytest.mark.parametrize("number", ["", "-1", "-127"])
+def test_feedback_takes_the_ids_that_clients_have(id: str, number: str) -> None:
+    body = FeedbackBody(id=id + number, thumbs="down")
+    assert body.feedback("cy") == Feedback(ID + number, "cy", -1)
+
+
 @pytest.mark.parametrize(
     ("sent", "status"),
     [
+        ({"id": f"{ID}-0", "score": 1}, 400),
         ({"id": f"resp_{ID}"}, 400),
         ({"id": f"resp_{ID}", "score": 1, "thumbs": "up"}, 400),
         ({"id": f"resp_{ID}", "score": 2}, 400),

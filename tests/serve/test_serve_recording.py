@@ -66,6 +66,8 @@ def test_several_answers_are_several_records(world: World, ana: openai.OpenAI, t
     said = ana.chat.completions.create(model="desk", messages=HI, n=2)
     request = said.id.removeprefix("chatcmpl-")
     assert {t.id for t in traces(world, tmp_path)} == {request, f"{request}-1"}
+    told = [choice.model_extra["inhouse"]["id"] for choice in said.choices]
+    assert told == [request, f"{request}-1"]
 
 
 def test_a_stream_is_on_record_before_it_begins(world: World, ana: openai.OpenAI, tmp_path: Path):

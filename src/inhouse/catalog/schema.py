@@ -6,6 +6,7 @@ rows mean is said in the modules that use them.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 from sqlalchemy import (
@@ -16,12 +17,15 @@ from sqlalchemy import (
     Float,
     ForeignKey,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
     Text,
     select,
 )
+
+SALT = "salt"
 
 metadata = MetaData()
 
@@ -134,6 +138,20 @@ candidates = Table(  # the newest version that was made for a name that is relea
     Column("version", String(64), nullable=False),
 )
 
+trials = Table(  # one row for each version and share that a trial has had; the last is not ended
+    "trials",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("path", String, nullable=False, index=True),
+    Column("version", String(64), nullable=False),
+    Column("kind", String, nullable=False),
+    Column("percent", Float, nullable=False),
+    Column("first", String(64), nullable=False),  # the version that the trial began with
+    Column("began", Float, nullable=False),  # when it did
+    Column("actor", String, nullable=False),
+    Column("ended", Float, index=True),
+)
+
 sources = Table(  # what a file's digest was when it had this size and time
     "sources",
     metadata,
@@ -141,6 +159,13 @@ sources = Table(  # what a file's digest was when it had this size and time
     Column("size", BigInteger, nullable=False),
     Column("modified", BigInteger, nullable=False),  # nanoseconds
     Column("digest", String(64), nullable=False),
+)
+
+secrets = Table(
+    "secrets",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("value", LargeBinary, nullable=False),
 )
 
 
@@ -158,8 +183,23 @@ def _releases(connection: Connection) -> None:
     connection.execute(releases.insert().from_select(columns, endpoints))
 
 
+def _salt(connection: Connection) -> None:
+    metadata.create_all(connection, tables=[secrets])
+    connection.execute(secrets.insert().values(name=SALT, value=os.urandom(32)))
+
+
+def _trials(connection: Connection) -> None:
+    metadata.create_all(connection, tables=[trials])
+
+
 def _limits(connection: Connection) -> None:
     metadata.create_all(connection, tables=[limits])
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first, _releases, _limits)
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
+    _first,
+    _releases,
+    _salt,
+    _trials,
+    _limits,
+)

@@ -1,9 +1,15 @@
-"""Digests of files outside the store, remembered by size and time so that asking again is quick."""
+"""Digests of files outside the store, remembered by size and time so that asking again is quick.
+
+And the salt of what is made of them: without it, a version would tell whoever sees it whether a
+file that they may not read is the one they guess.
+"""
 
 from __future__ import annotations
 
+import hmac
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import select
@@ -11,25 +17,44 @@ from sqlalchemy.dialects.sqlite import insert
 
 from inhouse.catalog.blobs import sha256
 from inhouse.catalog.database import Database
-from inhouse.catalog.schema import sources
+from inhouse.catalog.schema import SALT, secrets, sources
 from inhouse.core.errors import BadInput
 
 SETTLED_SECONDS = 2.0
 
 
-def fingerprint(database: Database, paths: Sequence[Path]) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Digests:
+    """The sha256 of files, in the order asked for, and why others cannot be read."""
+
+    found: Mapping[Path, str]
+    unread: Mapping[Path, str]
+
+    def all(self) -> Sequence[str]:
+        """Return the digests of all files.
+
+        Raises:
+            BadInput: one is gone by now, or cannot be read.
+        """
+        for path, reason in self.unread.items():
+            raise BadInput(
+                f"{path} cannot be read: {reason}.", "Make it readable, or leave it out."
+            )
+        return list(self.found.values())
+
+
+def fingerprint(database: Database, paths: Sequence[Path]) -> Digests:
     """Return the sha256 of each file, reading only those whose size or time has changed.
 
     A file changed within the last two seconds is read every time, since a second change could
     leave both size and time as they were. Its time is that of its bytes or of its entry, whichever
     is later: copying with times preserved sets the first back, never the second.
-
-    Raises:
-        BadInput: a file is gone by now, or cannot be read.
     """
     with database.read() as connection:
         known = {row.path: row for row in connection.execute(select(sources))}
-    digests, fresh = [], []
+    digests: dict[Path, str] = {}
+    unread: dict[Path, str] = {}
+    fresh = []
     for path in paths:
         try:
             name, size, changed = _look(path)
@@ -37,10 +62,9 @@ def fingerprint(database: Database, paths: Sequence[Path]) -> list[str]:
             same = row is not None and (row.size, row.modified) == (size, changed)
             digest = row.digest if row and same else sha256(path)
         except OSError as error:
-            raise BadInput(
-                f"{path} cannot be read: {error.strerror}.", "Make it readable, or leave it out."
-            ) from error
-        digests.append(digest)
+            unread[path] = error.strerror or type(error).__name__
+            continue
+        digests[path] = digest
         if not same and time.time() - changed / 1e9 > SETTLED_SECONDS:
             fresh.append({"path": name, "size": size, "modified": changed, "digest": digest})
     if fresh:
@@ -50,7 +74,15 @@ def fingerprint(database: Database, paths: Sequence[Path]) -> list[str]:
             connection.execute(
                 change.on_conflict_do_update(index_elements=["path"], set_=update), fresh
             )
-    return digests
+    return Digests(digests, unread)
+
+
+def salt(database: Database, path: str) -> str:
+    """Return 64 hexadecimal digits that belong to a name of this store, and tell of no other."""
+    query = select(secrets.c.value).where(secrets.c.name == SALT)
+    with database.read() as connection:
+        secret = connection.execute(query).scalar_one()
+    return hmac.digest(secret, path.encode(), "sha256").hex()
 
 
 def _look(path: Path) -> tuple[str, int, int]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from filelock import Timeout
 from sqlalchemy import Connection, delete, select, update
 
-from inhouse.catalog import audit, records
+from inhouse.catalog import audit, records, trials
 from inhouse.catalog.access import Access
 from inhouse.catalog.blobs import Blobs, disk_errors
 from inhouse.catalog.collect import Collected, collect
@@ -25,7 +25,8 @@ from inhouse.catalog.lineage import Lineage, matching
 from inhouse.catalog.records import Outcome
 from inhouse.catalog.releases import Releases
 from inhouse.catalog.schema import artifacts, candidates, edges, names
-from inhouse.catalog.sources import fingerprint
+from inhouse.catalog.sources import Digests, fingerprint, salt
+from inhouse.catalog.trials import Trials
 from inhouse.core.artifact import Artifact, Input, Ref
 from inhouse.core.errors import BadInput, Corrupt, NotFound, StoreError
 from inhouse.core.label import Label
@@ -60,6 +61,7 @@ class Catalog:
         self.access = Access(self.database, self.lineage)
         self.keys = Keys(self.database, self.lineage)
         self.releases = Releases(self.database)
+        self.trials = Trials(self.database)
 
     def close(self) -> None:
         """Close the database."""
@@ -164,23 +166,21 @@ class Catalog:
         return Made(self.get(pinned), fresh)
 
     @contextlib.contextmanager
-    def alone(self, names: Iterable[str], waiting: Callable[[str], None]) -> Iterator[bool]:
+    def alone(self, names: Iterable[str], waiting: Callable[[str], None]) -> Iterator[None]:
         """Keep other processes that ask for one of these names waiting until the block ends.
 
-        Yields whether it had to wait itself; `waiting` hears for which name.
+        `waiting` hears of each name that has to be waited for.
         """
-        waited = False
         with contextlib.ExitStack() as held:
             for name in sorted(names):  # all in the same order, so that nobody waits in a circle
                 lock = self.blobs.lock(f"name.{name.replace('/', '.')}")
                 try:
                     lock.acquire(timeout=0)
                 except Timeout:
-                    waited = True
                     waiting(name)
                     lock.acquire()
                 held.callback(lock.release)
-            yield waited
+            yield
 
     def delete(self, ref: Ref, *, by: str) -> Artifact:
         """Delete a version, leaving a tombstone that keeps its label and place in lineage.
@@ -213,6 +213,7 @@ class Catalog:
         with self.database.write() as connection:
             connection.execute(update(names).where(names.c.path == ref.path).values(head=None))
             connection.execute(delete(candidates).where(candidates.c.path == ref.path))
+            trials.end(connection, ref.path, by=by, why="taken out of service")
             advance(connection)
             audit.write(connection, by, "retire", ref.path, note=f"was {before}")
 
@@ -222,9 +223,13 @@ class Catalog:
         """Remove the bytes that nothing current needs; see `inhouse.catalog.collect`."""
         return collect(self.database, self.blobs, by=by, dry=dry, wanted=wanted)
 
-    def fingerprint(self, paths: Sequence[Path]) -> Sequence[str]:
+    def fingerprint(self, paths: Sequence[Path]) -> Digests:
         """Return the sha256 of files outside the store; see `inhouse.catalog.sources`."""
         return fingerprint(self.database, paths)
+
+    def salt(self, path: str) -> str:
+        """Return what keys the versions of a name; see `inhouse.catalog.sources`."""
+        return salt(self.database, path)
 
     def audit(self, *, last: int = 100) -> Sequence[audit.Entry]:
         """Return the last rows of the audit log, oldest first."""

@@ -20,6 +20,7 @@ from inhouse.cli import (
     ask,
     doctor,
     evaluate,
+    feedback,
     gc,
     init,
     keys,
@@ -63,7 +64,7 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
         gc.gc,
     ),
     "Use": (ask.ask, search.search, serve.serve, release.release, rollback.rollback),
-    "Govern": (why.why,),
+    "Govern": (why.why, feedback.feedback),
 }
 for panel, verbs in PANELS.items():
     for verb in verbs:

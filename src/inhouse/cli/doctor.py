@@ -145,7 +145,10 @@ def _accelerator() -> Iterator[Finding]:
 
 
 def _extras() -> Iterator[Finding]:
-    for extra, module, use in (("train", "torch", "training, and the reference engine"),):
+    for extra, module, use in (
+        ("train", "torch", "training, and the reference engine"),
+        ("otlp", "opentelemetry", "spans of requests for a collector"),
+    ):
         if importlib.util.find_spec(module):
             yield Finding(f"[{extra}]", f"installed: {use}")
         else:

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import sys
-from collections.abc import Mapping
-from contextlib import closing
-from typing import Annotated
+import tempfile
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from inhouse.cli.options import FILE, AsJson, ProjectFile, opened
 from inhouse.cli.terminal import console, stderr
+from inhouse.core.errors import MissingExtra
+
+if TYPE_CHECKING:
+    import socket
+
+    from inhouse.project.project import Project
+    from inhouse.serve.seen import Watcher
+
+Form = Literal["text", "json"]
+COLLECTOR = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
 
 def serve(
@@ -27,20 +38,35 @@ def serve(
         int,
         typer.Option("--workers", min=1, help="How many processes answer; each has its models."),
     ] = 1,
+    log: Annotated[
+        Form, typer.Option("--log", help="How the log is written; never with what was asked.")
+    ] = "text",
+    drain: Annotated[
+        int,
+        typer.Option(
+            "--drain",
+            min=0,
+            help="Seconds to go on answering after SIGTERM, while /readyz says 503 already.",
+        ),
+    ] = 0,
     project: ProjectFile = FILE,
     as_json: AsJson = False,
 ) -> None:
     """Serve the endpoints in OpenAI's dialect until Ctrl-C."""
-    from inhouse.project.recording import recorder
-    from inhouse.project.serving import app
-    from inhouse.serve.server import listen, serve_on, url_of
+    from inhouse.project.bought import keys
+    from inhouse.serve.logs import configure
+    from inhouse.serve.server import listen, url_of
     from inhouse.serve.workers import supervise
 
-    log_to_stderr()
+    configure(log)
     with opened(project) as house, listen(host, port) as listener:
         url = url_of(listener)
         names = list(house.config.endpoints)
-        missing = {name: key for name, key in house.keys.items() if not os.environ.get(key)}
+        wanted = {
+            n: [k for k in ks if not os.environ.get(k)] for n, ks in keys(house.config).items()
+        }
+        missing = {name: ", ".join(variables) for name, variables in wanted.items() if variables}
+        several = {name for name, entry in house.config.endpoints.items() if len(entry.models) > 1}
 
         def ready() -> None:
             if as_json:
@@ -48,33 +74,73 @@ def serve(
                 about = {"url": url, "port": listener.getsockname()[1], "endpoints": names}
                 print(json.dumps({**about, "missing_keys": missing}), flush=True)
             else:
-                _warn(missing)
+                _warn(missing, several)
                 _greet(url, names)
 
-        if workers > 1:
-            command = [sys.executable, "-m", "inhouse.cli.worker", str(project), str(workers)]
-            supervise(listener, command, workers=workers, ready=ready)
+        if workers == 1:
+            answer(house, listener, ready=ready, drain=drain)
             return
-        with closing(recorder(house)) as sink:
-            slow = house.config.serve.slow
-            serve_on(listener, app(house, sink), ready=lambda _: ready(), slow_seconds=slow)
+        # Each worker has a socket in there: its path may have a hundred letters.
+        with tempfile.TemporaryDirectory(prefix="inhouse-") as folder:
+            words = (str(project), str(workers), folder, log, str(drain))
+            command = [sys.executable, "-m", "inhouse.cli.worker", *words]
+            supervise(listener, command, workers=workers, ready=ready, drain_seconds=drain)
 
 
-def log_to_stderr() -> None:
-    """Show the log to whoever runs the server."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+def answer(
+    project: Project,
+    listener: socket.socket,
+    *,
+    ready: Callable[[], None],
+    drain: float,
+    workers: int = 1,
+    folder: Path | None = None,
+) -> None:
+    """Answer on a socket that listens, as one of so many workers, until SIGTERM.
+
+    Each of several finds the metrics of the others in a `folder`.
+    """
+    from inhouse.project.recording import recorder
+    from inhouse.project.serving import app
+    from inhouse.serve.server import Leaving, serve_on
+
+    with closing(recorder(project)) as sink, _spans() as watchers:
+        served = app(project, sink, watchers=watchers, workers=workers, folder=folder)
+        leaving = Leaving(served.state.readiness.leave, drain)
+        slow = project.config.serve.slow
+        serve_on(listener, served, ready=lambda _: ready(), slow_seconds=slow, leaving=leaving)
 
 
-def _warn(missing: Mapping[str, str]) -> None:
+@contextmanager
+def _spans() -> Iterator[Sequence[Watcher]]:
+    """Give what tells a collector of requests, if there is one: nothing is sent unasked.
+
+    Raises:
+        MissingExtra: the extra is not installed.
+    """
+    if not any(map(os.environ.get, COLLECTOR)):
+        yield ()
+        return
+    try:
+        from inhouse.serve.spans import Spans
+    except ModuleNotFoundError as error:
+        raise MissingExtra(f"{COLLECTOR[0]}, which is set,", "otlp") from error
+    with closing(Spans()) as spans:
+        yield (spans,)
+
+
+def _warn(missing: Mapping[str, str], several: Collection[str]) -> None:
     for name, variable in missing.items():
+        what = "cannot ask all its models" if name in several else "cannot answer"
         stderr.print(
-            f"[yellow]warning:[/] endpoints/{name} cannot answer: the environment variable "
+            f"[yellow]warning:[/] endpoints/{name} {what}: the environment variable "
             f"{variable} is not set"
         )
 
 
 def _greet(url: str, names: list[str]) -> None:
     console.print(f"serving {', '.join(names) or 'no endpoints yet'} at {url}/v1  (Ctrl-C stops)")
+    console.print(f"[dim]a page:[/] {url}")
     console.print("[dim]a key:[/]  inhouse keys create --actor NAME")
     if names:
         body = f'{{"model": "{names[0]}", "messages": [{{"role": "user", "content": "…"}}]}}'

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from inhouse.cli.making import waits_for
-from inhouse.cli.options import FILE, AsJson, ProjectFile, opened
+from inhouse.cli.options import FILE, As, AsJson, ProjectFile, opened
 from inhouse.cli.terminal import console, metrics, print_json, print_next, print_table, size
+from inhouse.cli.trial import plain as plain_trial
+from inhouse.cli.trial import said
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,29 +22,42 @@ FLOWS = {"carry": "carried", "inherit": "carried", "filter": "asked item by item
 
 def show(
     ref: Annotated[str, typer.Argument(help="section/name or section/name@version.")],
+    actor: As = None,
     project: ProjectFile = FILE,
     as_json: AsJson = False,
 ) -> None:
-    """Show all that is known of one thing."""
+    """Show what is known of one thing; of its files, only to whoever may read it."""
     from inhouse.core.artifact import Ref
+    from inhouse.project.left_out import left_out as what_was_left_out
+    from inhouse.project.left_out import may_read
 
-    with opened(project) as house:
+    with opened(project, actor) as house:
         artifact = house.artifact(Ref.parse(ref))
-        left_out = house.left_out(artifact)
+        left_out, closed = what_was_left_out(house, artifact), not may_read(house, artifact)
         waiting = house.catalog.releases.waiting()
+        trial = house.catalog.trials.of(artifact.ref)
         by_source = house.catalog.lineage.now().sources(artifact.ref.version or "")
-    plain = _plain(artifact) | {"left_out": left_out}
+    plain = _plain(artifact) | {"left_out": left_out.files}
+    unseen = [ref.path for ref in left_out.closed]
+    if closed:
+        plain |= {"digest": "", "params": {}, "files": []}
+        unseen = unseen or [artifact.ref.path]
+    plain["closed"] = unseen
     if artifact.ref in waiting and not artifact.gone:
         plain["state"] = f"in the store; waits for: inhouse release {artifact.ref.path}"
     if by_source:
         plain["label"] += f"; then that of each of: {', '.join(ref.path for ref in by_source)}"
     if as_json:
-        print_json(plain)
+        print_json(plain | {"trial": plain_trial(trial)})
         return
-    _print(plain, left_out)
+    _print(plain, left_out.files)
+    if unseen:
+        console.print(f"\nFiles of {', '.join(unseen)} are shown only to whoever may read them.")
     for newer in waiting:
         if newer.path == artifact.ref.path and newer != artifact.ref:
             console.print(f"\n{waits_for(newer)}")
+    if trial:
+        console.print(said(trial))
     print_next(
         f"inhouse lineage {artifact.ref.path}", f"inhouse why {artifact.ref.path} --actor NAME"
     )
@@ -52,10 +67,13 @@ def _print(plain: dict[str, Any], left_out: Sequence[Mapping[str, str]]) -> None
     """Print what is known of a thing for people."""
     files = plain.pop("files")
     parents, params = plain.pop("parents"), plain.pop("params")
-    for name in ("metrics", "left_out"):
+    for name in ("metrics", "left_out", "closed"):
         plain.pop(name)
     # What was measured has the last word: `steps` taken, not the most that were allowed.
-    facts = {**{k: v for k, v in params.items() if k != "files"}, **plain.pop("summary")}
+    facts = {
+        **{k: v for k, v in params.items() if k not in ("files", "salt")},
+        **plain.pop("summary"),
+    }
     figures = facts.pop("metrics", {})
     plain |= {"seconds": f"{plain['seconds']:.1f}", "bytes": size(plain["bytes"])}
     told = [(name, _told(value)) for name, value in {**plain, **facts}.items()]
@@ -93,7 +111,7 @@ def _told(value: object) -> str:
         return "yes" if value else "no"
     if isinstance(value, dict):
         return ", ".join(f"{name} {_told(inner)}" for name, inner in value.items())
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return ", ".join(map(_told, value)) if isinstance(value, list) else str(value)
 
 
 def _plain(artifact: Artifact) -> dict[str, Any]:

@@ -1,40 +1,42 @@
-"""One of several workers of `inhouse serve`: ``python -m inhouse.cli.worker FILE WORKERS SOCKET``.
+"""One of several workers of `inhouse serve`: ``python -m inhouse.cli.worker FILE … SOCKET``.
 
-Started by `inhouse.serve.workers` and nobody else.
+Started by `inhouse.serve.workers` with the words of `inhouse.cli.serve`, and by nobody else.
 """
 
 from __future__ import annotations
 
 import socket
 import sys
-from contextlib import closing
 from pathlib import Path
 
 from inhouse.cli.options import opened
+from inhouse.cli.serve import Form, answer
 from inhouse.cli.terminal import print_error
 from inhouse.core.errors import InhouseError
 
 
-def main(file: str, workers: str, number: str) -> None:
+def main(file: str, workers: str, folder: str, log: Form, drain: str, number: str) -> None:
     """Serve a project file on a socket that listens already, until SIGTERM."""
-    from inhouse.cli.serve import log_to_stderr
-    from inhouse.project.recording import recorder
-    from inhouse.project.serving import app
-    from inhouse.serve.server import serve_on
+    from inhouse.serve.logs import configure
     from inhouse.serve.workers import end_with_parent, say_ready
 
-    log_to_stderr()
-    with opened(Path(file)) as project, closing(recorder(project)) as sink:
-        served = app(project, sink, workers=int(workers))
+    configure(log)
+    with opened(Path(file)) as project:
         listener = socket.socket(fileno=int(number))
         end_with_parent()
-        slow = project.config.serve.slow
-        serve_on(listener, served, ready=lambda _: say_ready(), slow_seconds=slow)
+        answer(
+            project,
+            listener,
+            ready=say_ready,
+            drain=float(drain),
+            workers=int(workers),
+            folder=Path(folder),
+        )
 
 
 if __name__ == "__main__":
     try:
-        main(*sys.argv[1:])
+        main(*sys.argv[1:])  # type: ignore[arg-type]
     except InhouseError as error:
         print_error(error, as_json=False)
         sys.exit(error.exit_code)

@@ -142,15 +142,18 @@ def identity(spec: object) -> dict[str, Any]:
     """Return the fields of a spec that decide its result.
 
     A field declared with ``metadata={"identity": False}`` (where a folder happens to lie, say)
-    says how to do the work but not what comes out, and is left out.
+    says how to do the work but not what comes out, and is left out. One declared with
+    ``metadata={"identity": "unless default"}`` is left out while it has its default: so a field
+    can come later, and the versions that were made before it stay what they are.
     """
     if not dataclasses.is_dataclass(spec) or isinstance(spec, type):
         raise TypeError(f"a spec is a dataclass, not {type(spec).__name__}")
-    return {
-        f.name: getattr(spec, f.name)
-        for f in dataclasses.fields(spec)
-        if f.metadata.get("identity", True)
-    }
+    found = {}
+    for f in dataclasses.fields(spec):
+        decides, value = f.metadata.get("identity", True), getattr(spec, f.name)
+        if decides is True or (decides and value != f.default):
+            found[f.name] = value
+    return found
 
 
 def canonical(value: object) -> str:

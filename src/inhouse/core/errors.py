@@ -4,6 +4,7 @@ InhouseError                  exit 1, HTTP 500
 ├── UserError                 exit 2, HTTP 400: the caller can mend it
 │   ├── BadInput              a value, file or request that cannot be used
 │   │   └── BadField          a field or setting of a request, by its name
+│   │       └── Incapable     one that this model cannot do; another may
 │   ├── ProjectError          the project file, with file, line and key
 │   ├── NotFound              HTTP 404: no such thing; names the nearest
 │   ├── Refused               HTTP 403: the label does not admit the actor
@@ -19,6 +20,7 @@ InhouseError                  exit 1, HTTP 500
 ├── OutOfTime                 HTTP 504: a request took longer than one may
 ├── EngineStopped             HTTP 503: a model's process has ended; the next request starts it
 └── ProviderError             HTTP 502: somebody else's API failed or timed out
+    └── RequestRefused        it did not take this request; it may take others
 """
 
 from __future__ import annotations
@@ -62,6 +64,10 @@ class BadField(BadInput):
     def __init__(self, param: str, what: str, fix: str) -> None:
         super().__init__(what, fix)
         self.param = param
+
+
+class Incapable(BadField):
+    """A field or setting that this model cannot do; another may."""
 
 
 class ProjectError(UserError):
@@ -211,6 +217,12 @@ class ProviderError(InhouseError):
 
     status = 502
     code = "provider_error"
+
+
+class RequestRefused(ProviderError):
+    """Somebody else's API did not take this one request; it may take others."""
+
+    code = "provider_refused"
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

@@ -123,15 +123,19 @@ class Endpoint:
     params: Mapping[str, Any] = field(default_factory=dict)
 
 
+SHADOW = "shadow-"
+"""How the id begins of an answer that was only recorded; then comes that of the one shown."""
+
+
 @dataclass(frozen=True, slots=True)
 class Trace:
     """The record of one request: who asked what, and what was answered, with what and for whom.
 
     `id` is the request's. `at` is when it came, in seconds since 1970; all other times are
     seconds from then. `request` is what was asked, as JSON-able values; `model` is a reference
-    with its full version, or what an API calls it. `sections` are the ids of those cited, and
-    `sources` the pinned artifacts that they stand in. `label` is the answer's at that moment.
-    `cost` is a plain number, in the unit that `price` names.
+    with its full version, or what an API calls it; of a search, the knowledge base. `sections` are
+    the ids of those cited or found, and `sources` the pinned artifacts that they stand in. `label`
+    is the answer's at that moment. `cost` is a plain number, in the unit that `price` names.
 
     It is recorded as ``open`` before the first byte of an answer leaves, and again under the same
     id before the last. One that is still open when its process has died is ``aborted``.
@@ -163,9 +167,13 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class Feedback:
-    """What somebody said about an answer: `score` is 1 for good, -1 for bad."""
+    """What somebody said about an answer: `score` is 1 for good, -1 for bad.
+
+    `correction` is what it should have been. `at` is when it was kept, in seconds since 1970.
+    """
 
     trace: str
     actor: str
     score: Literal[-1, 1]
     correction: str = ""
+    at: float = 0.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from inhouse.core.errors import BadInput, UserError
 from inhouse.core.nouns import Document
 from inhouse.core.stage import Context, Inputs, Result, Stage
 from inhouse.data.earlier import Earlier, earlier
-from inhouse.data.files import relative, survey
+from inhouse.data.files import relative
 from inhouse.data.parts import LeftOut
 from inhouse.data.text import mebibytes
 
@@ -26,27 +26,25 @@ LARGEST_EXPORT = 500 * 2**20
 class Collect:
     """The files of a source: path and sha256 of each, in order; `root` is where they lie.
 
-    A link that is left out since it leads elsewhere has an empty sha256.
+    `left_out` is what was not even looked at: path and reason. Nobody who does not know the `salt`
+    can tell from a version whether the files are those that they guess.
     """
 
     files: tuple[tuple[str, str], ...]
     root: str = field(metadata={"identity": False})
+    left_out: tuple[tuple[str, str], ...] = ()
+    salt: str = ""
 
     @classmethod
-    def scan(cls, patterns: Sequence[str], root: Path) -> Collect:
-        """Find and hash the files that `patterns` name.
-
-        Raises:
-            BadInput: a pattern matches no file, or a file cannot be read.
-        """
-        files, links = survey(patterns, root)
-        return cls.of({path: _digest(path) for path in files}, links, root)
-
-    @classmethod
-    def of(cls, digests: Mapping[Path, str], links: Sequence[Path], root: Path) -> Collect:
-        """Return the spec of files with their sha256, and of links that lead elsewhere."""
-        found = dict.fromkeys(links, "") | dict(digests)
-        return cls(tuple((relative(path, root), found[path]) for path in sorted(found)), str(root))
+    def of(
+        cls, digests: Mapping[Path, str], left_out: Mapping[Path, str], root: Path, *, salt: str
+    ) -> Collect:
+        """Return the spec of files with their sha256, and of what is left out with the reasons."""
+        files, unread = (
+            tuple((relative(path, root), of[path]) for path in sorted(of))
+            for of in (digests, left_out)
+        )
+        return cls(files, str(root), unread, salt)
 
 
 def run(spec: Collect, inputs: Inputs, ctx: Context) -> Result:
@@ -57,7 +55,7 @@ def run(spec: Collect, inputs: Inputs, ctx: Context) -> Result:
     Raises:
         UserError: a file is not the one in `spec` any more.
     """
-    left_out: list[dict[str, str]] = []
+    left_out = [{"path": path, "reason": reason} for path, reason in spec.left_out]
     documents = characters = 0
 
     def parsed(before: Earlier) -> Iterator[Document]:
@@ -82,14 +80,12 @@ def run(spec: Collect, inputs: Inputs, ctx: Context) -> Result:
     return Result({"documents": documents, "skipped": len(left_out), "characters": characters})
 
 
-STAGE = Stage("data.collect", 4, run)
+STAGE = Stage("data.collect", 5, run)
 
 
 def _read(root: Path, path: str, digest: str, before: Earlier) -> Iterator[Document | LeftOut]:
     from inhouse.data.parse import CONTAINERS, documents
 
-    if not digest:
-        raise BadInput("It is a link that leads elsewhere.", "Name what it leads to in 'from'.")
     known = before.document(path, digest)
     if known and Path(path).suffix.lower() not in CONTAINERS:
         yield known
@@ -117,13 +113,3 @@ def _verified(file: Path, digest: str) -> bytes:
 
 def _changed(file: Path) -> UserError:
     return UserError(f"{file} changed while it was read.", "Run it again.")
-
-
-def _digest(file: Path) -> str:
-    try:
-        with file.open("rb") as data:
-            return hashlib.file_digest(data, "sha256").hexdigest()
-    except OSError as error:
-        raise BadInput(
-            f"{file} cannot be read: {error.strerror}.", "Make it readable, or leave it out."
-        ) from error

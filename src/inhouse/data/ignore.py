@@ -25,6 +25,25 @@ class Ignored:
     rules: tuple[tuple[str, GitIgnoreSpec], ...] = ()
     inside: bool = False
 
+    @classmethod
+    def around(cls, folder: Path) -> Ignored:
+        """Return the rules for what lies in `folder`, those of the folders above it included.
+
+        If it is left out itself, they end there: whoever names it wants what is in it.
+
+        Raises:
+            BadInput: a rule cannot be understood.
+            OSError: a file of rules cannot be read.
+        """
+        above = [folder, *folder.parents]
+        depth = next((i for i, each in enumerate(above) if (each / ".git").exists()), 0)
+        found = cls()
+        for each in reversed(above[: depth + 1]):
+            if found.covers(str(each), is_folder=True):
+                found = cls(inside=True)
+            found = found.below(each)
+        return found
+
     def below(self, folder: Path) -> Ignored:
         """Return the rules for what lies in `folder`, which lies where these rules hold.
 

@@ -20,6 +20,7 @@ from inhouse.data.text import decode
 PAGES = (".md", ".html", ".csv")
 # Names end in the page's id: "Travel policy 0123…cdef.md", a space written as %20 in links.
 ID = re.compile(r"(?:%20| )[0-9a-f]{32}(?=_all\.|\.|/|\)|\Z)")
+TARGET = re.compile(r"\]\([^)\n]*\)")
 ALL = re.compile(r"_all(?=\.csv\Z)")
 INNER = re.compile(r"(?:\A|/)(?:ExportBlock-[^/]*|Export-[^/]*|Part-\d+|[^/]*-Part-\d+)\.zip\Z")
 MOST_ROWS = 20_000
@@ -67,7 +68,7 @@ def _page(name: str, data: bytes, places: Places) -> Part:
     path = PurePosixPath(ALL.sub("", ID.sub("", name)))
     if path.suffix == ".md":
         title, text = read_markdown(data)
-        text = ID.sub("", text)
+        text = TARGET.sub(lambda target: ID.sub("", target[0]), text)
     elif path.suffix == ".html":
         title, text = read_html(data)
     else:

@@ -1,7 +1,8 @@
 """Sections as records, a JSON object or a row of a table each: ``id``, ``heading`` and ``text``.
 
 The records of a file are one document. A heading "Travel > Flights" stands below "Travel", and the
-id is the anchor that a citation leads to. A record without a heading stands under its first line.
+id is the anchor that a citation leads to, spaces and braces written as in a URL. A record without
+a heading stands under its first line.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import takewhile
+from urllib.parse import quote
 
 import orjson
 from markdown_it import MarkdownIt
@@ -26,8 +28,13 @@ WRITE = "Write 'text' into it, and 'id' and 'heading' if it has them."
 # What may begin a block that swallows the next heading, or be a heading itself.
 RISKY = re.compile(r"^ {0,3}(?:#|=|-|```|~~~|<)", re.MULTILINE)
 OPENING = re.compile(r"^( {0,3})(?=```|~~~|<)", re.MULTILINE)
+# One bad byte costs one record: it comes through as half a character, which no text has.
+LENIENT = "surrogateescape"
+HALF = re.compile(r"[\ud800-\udfff]")
+NO_TEXT = "It is not utf-8 text. Save it as UTF-8."
 LONGEST = 2**31 - 1
 LONGEST_TITLE = 12
+NOT_IN_ANCHOR = re.compile(r"[\s{}%]")
 
 Fields = Mapping[str, object]
 Record = tuple[str, tuple[str, ...], str]
@@ -37,10 +44,9 @@ def read_jsonl(data: bytes) -> Iterator[Part | LeftOut]:
     """Yield the document of a file with a JSON object a line, and the lines that are none.
 
     Raises:
-        BadInput: it is not UTF-8 text.
+        BadInput: it is no text, or in another encoding than UTF-8.
     """
-    lines = enumerate(decode(data).split("\n"), 1)
-    return _document((number, _object(line)) for number, line in lines if line.strip())
+    return _document(_objects(data))
 
 
 def read_csv(data: bytes) -> Iterator[Part | LeftOut]:
@@ -49,9 +55,9 @@ def read_csv(data: bytes) -> Iterator[Part | LeftOut]:
     Columns are divided by commas, semicolons or tabs.
 
     Raises:
-        BadInput: it is not UTF-8 text, has no column ``text``, or a quotation has no end.
+        BadInput: it is no text, in another encoding than UTF-8, or has no column ``text``.
     """
-    return _document(_rows(decode(data)))
+    return _document(_rows(decode(data, errors=LENIENT)))
 
 
 def rows(text: str, delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
@@ -62,12 +68,15 @@ def rows(text: str, delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
     """
     csv.field_size_limit(LONGEST)  # the size of the file is the limit
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    ended = 0
     try:
         for row in reader:
-            yield reader.line_num, row
+            ended = reader.line_num
+            yield ended, row
     except csv.Error as error:
         raise BadInput(
-            f"Line {reader.line_num} is not a row of a table: {error}.", "Mend the quotes in it."
+            f"The row that begins in line {ended + 1} is none of a table: {error}.",
+            "Mend the quotes in it.",
         ) from error
 
 
@@ -81,24 +90,40 @@ def _rows(text: str) -> Iterator[tuple[int, Fields | str]]:
             "Write 'id', 'heading' and 'text' over the columns.",
         )
     names = _names(heads[delimiter])
-    for number, row in rows(text, delimiter):
-        if number > 1 and row:
-            if len(row) == len(names):
-                yield number, dict(zip(names, row, strict=True))
-                continue
-            columns = "1 column" if len(row) == 1 else f"{len(row)} columns"
-            yield (
-                number,
-                f"It has {columns}, and the head has {len(names)}. "
-                "Put what holds the delimiter between quotes, and leave no column out.",
-            )
+    number = 1
+    try:
+        for number, row in rows(text, delimiter):
+            if number > 1 and row:
+                yield number, _row(row, names)
+    except BadInput as unfit:  # where a quotation that has no end would end, nobody can tell
+        yield number + 1, f"{unfit} What stands behind it was not read."
+
+
+def _row(row: Sequence[str], names: Sequence[str]) -> Fields | str:
+    if any(map(HALF.search, row)):
+        return NO_TEXT
+    if len(row) == len(names):
+        return dict(zip(names, row, strict=True))
+    columns = "1 column" if len(row) == 1 else f"{len(row)} columns"
+    return (
+        f"It has {columns}, and the head has {len(names)}. "
+        "Put what holds the delimiter between quotes, and leave no column out."
+    )
 
 
 def _names(head: Iterable[str]) -> list[str]:
     return [name.strip().lower() for name in head]
 
 
+def _objects(data: bytes) -> Iterator[tuple[int, Fields | str]]:
+    for number, line in enumerate(decode(data, errors=LENIENT).split("\n"), 1):
+        if line.strip():
+            yield number, _object(line)
+
+
 def _object(line: str) -> Fields | str:
+    if HALF.search(line):
+        return NO_TEXT
     try:
         found = orjson.loads(line)
     except orjson.JSONDecodeError as error:
@@ -130,22 +155,23 @@ def _document(found: Iterable[tuple[int, Fields | str]]) -> Iterator[Part | Left
 
 def _record(fields: Fields, number: int) -> Record | str:
     """Return id, path of headings and text, or what is wrong with them and how to mend it."""
-    anchor, title, text = (fields.get(key) for key in ("id", "heading", "text"))
+    id, title, text = (fields.get(key) for key in ("id", "heading", "text"))
     if text is not None and not isinstance(text, str):
         return "Its 'text' is not text. Put it between quotes."
     if not text or not text.strip():
         return f"It has no text. {WRITE}"
     if not isinstance(title, str | None):
         return "Its 'heading' is not text. Put it between quotes."
-    if isinstance(anchor, bool) or not isinstance(anchor, str | int | None):
+    if isinstance(id, bool) or not isinstance(id, str | int | None):
         return "Its 'id' is neither text nor a whole number. Put it between quotes."
     names = [" ".join(name.split()) for name in (title or "").split(SEPARATOR)]
     path = [name for name in names if name]
     if len(path) > DEEPEST:
         path[DEEPEST - 1 :] = [SEPARATOR.join(path[DEEPEST - 1 :])]
-    name = "" if anchor is None else str(anchor)
+    name = "" if id is None else str(id)
     path = path or [_title(text) or name or f"Record {number}"]
-    return re.sub(r"[\s{}]+", "-", name), tuple(path), text.strip()
+    anchor = NOT_IN_ANCHOR.sub(lambda found: quote(found[0]), name)
+    return anchor, tuple(path), text.strip()
 
 
 def _title(text: str) -> str:

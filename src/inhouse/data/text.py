@@ -27,12 +27,13 @@ HEADING = re.compile(r"^( {0,3})(?=#{1,6}(?:[ \t]|$)|(?:=+|-+)[ \t]*$)", re.MULT
 BREAK = re.compile(r"\r\n?")
 
 
-def decode(data: bytes, declared: str | None = None) -> str:
+def decode(data: bytes, declared: str | None = None, *, errors: str = "strict") -> str:
     r"""Return the text of a file, its lines ended by ``\n``.
 
     Args:
         data: the whole file.
         declared: the encoding that the file names, where its format has a place for that.
+        errors: ``surrogateescape`` lets bytes that are no UTF-8 through, as half characters.
 
     Raises:
         BadInput: the bytes are not text in the declared encoding, or in UTF-8 if none is.
@@ -40,7 +41,7 @@ def decode(data: bytes, declared: str | None = None) -> str:
     encoding = next((name for mark, name in MARKS if data.startswith(mark)), None)
     encoding = encoding or _python_name(declared or "utf-8")
     try:
-        text = data.decode(encoding)
+        text = data.decode(encoding, errors)
     except UnicodeDecodeError as error:
         raise BadInput(
             f"It is not {encoding} text: byte {error.start} does not fit.", "Save it as UTF-8."

@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
 from inhouse.core.errors import BadInput
 from inhouse.core.protocols import Retriever
@@ -140,9 +141,9 @@ def _missed(question: Question, found: Sequence[str]) -> Missed:
     return Missed(question.query, tuple(sorted(question.relevant)), place, next(iter(found), ""))
 
 
-def _names(id: str, document: str, anchor: str) -> tuple[str, str, str]:
+def _names(id: str, document: str, anchor: str) -> tuple[str, ...]:
     """Return the names of a section that a suite may use: its id, its place, or its anchor."""
-    return id, f"{document}#{anchor}", anchor
+    return id, f"{document}#{anchor}", anchor, unquote(anchor)
 
 
 def _name(id: str, document: str, anchor: str, relevant: frozenset[str]) -> str:

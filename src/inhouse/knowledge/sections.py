@@ -6,7 +6,7 @@ Cutting sections into passages is the business of `passages`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import count, pairwise
@@ -55,6 +55,15 @@ def split(document: Document, source: Ref) -> list[Section]:
                 Section(name, source, document.path, len(sections), names, anchor, body)
             )
     return sections
+
+
+def find_section(documents: Iterable[Document], source: Ref, id: str) -> Section | None:
+    """Return the section with an id, of those that `split` makes of the documents of a source."""
+    for document in documents:
+        whole = _section_id(source, document.path, "")
+        if id == whole or id.startswith(f"{whole}#"):
+            return next((found for found in split(document, source) if found.id == id), None)
+    return None
 
 
 def _section_id(source: Ref, path: str, anchor: str) -> str:

@@ -9,10 +9,11 @@ from inhouse.models.engine import Stats
 
 
 class Counts:
-    """The counts of one engine. `cache` is what the engine last said of its cache."""
+    """The counts of one engine. `cache` and `batch` are what the engine last said of them."""
 
     def __init__(self) -> None:
         self.cache: float | None = None
+        self.batch: int | None = None
         self._open: dict[object, int] = {}
         self._requests = 0
         self._read = 0
@@ -39,4 +40,5 @@ class Counts:
         """Return the counts as they are now."""
         waiting = sum(1 for tokens in self._open.values() if not tokens)
         running = len(self._open) - waiting
-        return Stats(running, waiting, self._requests, self._read, self._written, self.cache)
+        batch = self.batch if self._open or self.batch is None else 0
+        return Stats(running, waiting, self._requests, self._read, self._written, self.cache, batch)

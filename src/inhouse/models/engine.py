@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from inhouse.core.errors import BadField
+from inhouse.core.errors import BadField, Incapable
 from inhouse.core.nouns import Message
 from inhouse.core.protocols import ConstraintKind, Sampling
 
@@ -48,7 +48,10 @@ class Capabilities:
 class Stats:
     """What an engine does now, and has done since it was loaded.
 
-    A request waits until its first token has come. `cache` is the share of the cache in use.
+    A request waits until its first token has come. `batch` is how many requests the last step had,
+    `cache` the share of the cache in use, and `cached` how many tokens of prompts were found in it.
+    `retries` are requests to somebody's API that were sent again, `failures` those that failed for
+    good. None is what an engine does not tell.
     """
 
     running: int
@@ -57,6 +60,10 @@ class Stats:
     tokens_read: int
     tokens_written: int
     cache: float | None = None
+    batch: int | None = None
+    cached: int | None = None
+    retries: int | None = None
+    failures: int | None = None
 
 
 class Engine(Protocol):
@@ -138,11 +145,12 @@ def check_capable(
     messages: Sequence[Message] = (),
     *,
     who: str = "The engine of this model",
+    kind: type[BadField] = Incapable,
 ) -> None:
     """Do nothing if `who` answers can do all that is asked for.
 
     Raises:
-        BadField: it cannot; never is a setting ignored.
+        BadField: it cannot, as that `kind`; never is a setting ignored.
     """
     constraint = sampling.constraint
     wanted = {
@@ -158,7 +166,7 @@ def check_capable(
     }
     for name, (asked, can) in wanted.items():
         if asked and not can:
-            raise BadField(
+            raise kind(
                 name,
                 f"{who} cannot do {name}.",
                 "Leave it out, or use one that can.",

@@ -8,24 +8,39 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
 import orjson
 from aiohttp.http_exceptions import HttpProcessingError
 
-from inhouse.core.errors import BadInput, ProviderError
+from inhouse.core.errors import BadInput, ProviderError, RequestRefused
 from inhouse.core.nouns import Message
 from inhouse.core.protocols import Finish, Piece, Sampling, Usage
-from inhouse.models.engine import Capabilities, check_capable, check_sampling
-from inhouse.models.remote_shapes import body_of, calls_of, choices_of, reason_of, text_of, usage_of
+from inhouse.models.counts import Counts
+from inhouse.models.engine import Capabilities, Stats, check_capable, check_sampling
+from inhouse.models.remote_shapes import (
+    body_of,
+    calls_of,
+    choices_of,
+    event_of,
+    field_of,
+    reason_of,
+    text_of,
+    usage_of,
+    without,
+)
 from inhouse.models.sse import MalformedStream, events
 
 LINE_LIMIT = 2**20
 ERROR_LIMIT = 4096
+WHOLE_LIMIT = 16 * 2**20
 BUSY = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
+NOT_THIS = frozenset({400, 413, 422})
 PASSED_ON = Capabilities(frozenset({"json_schema"}), penalties=True, logit_bias=True, tools=True)
 FINISHES: dict[str, Finish] = {
     "stop": "stop",
@@ -44,6 +59,11 @@ class Patience:
     retries: int = 3
     pause: float = 0.5
     longest_pause: float = 20.0
+
+
+PATIENT = Patience()
+BRIEF = Patience(connect=3.0, idle=60.0, retries=1, pause=0.2, longest_pause=1.0)
+"""Where another model can be asked instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +90,11 @@ class RemoteModel:
     def __init__(self, name: str, provider: Provider, patience: Patience | None = None) -> None:
         self._name = name
         self._provider = provider
-        self._patience = patience or Patience()
+        self._patience = patience or PATIENT
+        self._refused: set[str] = set()
         self._session: aiohttp.ClientSession | None = None
+        self._counts = Counts()
+        self._retries = self._failures = 0
 
     @property
     def name(self) -> str:
@@ -88,6 +111,14 @@ class RemoteModel:
         """What is passed on to the provider, which may still refuse it."""
         return PASSED_ON
 
+    def stats(self) -> Stats:
+        """Say what is asked of the API now, how often it was asked again, and how often it failed.
+
+        Each piece counts as a token written; the API tells too late what it reads.
+        """
+        stats = self._counts.stats()
+        return replace(stats, retries=self._retries, failures=self._failures)
+
     async def chat(
         self, messages: Sequence[Message], sampling: Sampling
     ) -> AsyncGenerator[Piece, None]:
@@ -95,15 +126,26 @@ class RemoteModel:
 
         Raises:
             BadInput: a setting is out of range.
-            ProviderError: the API failed, refused, timed out or broke off.
+            ProviderError: the API failed, refused, timed out or broke off; as a `RequestRefused`
+                if that was for what was asked.
         """
         check_sampling(sampling)
         check_capable(sampling, self.capabilities)
-        response = await self._open(body_of(self._provider.model, messages, sampling))
+        body = body_of(self._provider.model, messages, sampling)
+        for name in self._refused:
+            body = without(body, name) or body
+        with self._counts.request(0) as count:
+            async with aclosing(self._pieces(body)) as pieces:
+                async for piece in pieces:
+                    count()
+                    yield piece
+
+    async def _pieces(self, body: bytes) -> AsyncGenerator[Piece, None]:
+        response = await self._open(body)
         finish: Finish | None = None
         usage: Usage | None = None
         try:
-            async for event in events(response.content):
+            async for event in self._events(response):
                 if "error" in event:
                     raise self._error(f"broke off: {reason_of(event)}")
                 usage = usage_of(event) or usage
@@ -133,24 +175,55 @@ class RemoteModel:
     async def _open(self, body: bytes) -> aiohttp.ClientResponse:
         """Return a response that has begun well, asking again while that is safe."""
         for attempt in range(self._patience.retries + 1):
-            failure, wait = "", None
-            try:
-                response = await self._post(body)
-            except aiohttp.ConnectionTimeoutError:
-                failure = f"did not accept a connection within {self._patience.connect:g} s"
-            except TimeoutError:
-                raise self._error(f"was silent for {self._patience.idle:g} s") from None
-            except aiohttp.ClientConnectionError as error:
-                failure = f"cannot be reached ({type(error).__name__})"
+            wait, answered = None, await self._reach(body)
+            if isinstance(answered, str):
+                failure = answered
+            elif answered.status == 200:
+                return answered
             else:
-                if response.status == 200:
-                    return response
-                failure, wait = await self._refusal(response), _retry_after(response)
-                if response.status not in BUSY:
-                    raise self._error(failure)
+                wait = _retry_after(answered)
+                failure, field = await self._refusal(answered)
+                changed = without(body, field) if answered.status in NOT_THIS else None
+                if changed:
+                    self._refused.add(field)
+                    return await self._open(changed)
+                if answered.status not in BUSY:
+                    kind = RequestRefused if answered.status in NOT_THIS else ProviderError
+                    raise self._error(failure, kind)
             if attempt < self._patience.retries:
+                self._retries += 1
                 await asyncio.sleep(self._pause(attempt, wait))
         raise self._error(f"{failure}, {self._patience.retries + 1} times over")
+
+    async def _reach(self, body: bytes) -> aiohttp.ClientResponse | str:
+        """Return a response, or how the API could not be reached."""
+        try:
+            return await self._post(body)
+        except aiohttp.ConnectionTimeoutError:
+            return f"did not accept a connection within {self._patience.connect:g} s"
+        except TimeoutError:
+            raise self._error(f"was silent for {self._patience.idle:g} s") from None
+        except aiohttp.ClientConnectionError as error:
+            return f"cannot be reached ({type(error).__name__})"
+
+    async def _events(self, response: aiohttp.ClientResponse) -> AsyncIterator[dict[str, Any]]:
+        """Yield what comes; some providers send the answer whole, though it was to be streamed."""
+        if response.content_type != "application/json":
+            async for event in events(response.content):
+                yield event
+            return
+        whole = bytearray()
+        async for chunk in response.content.iter_any():
+            whole += chunk
+            if len(whole) > WHOLE_LIMIT:
+                raise MalformedStream("it sent an answer that is too long")
+        try:
+            answer = event_of(orjson.loads(whole))
+        except orjson.JSONDecodeError:
+            answer = None
+        if answer is None:
+            raise MalformedStream("it sent an answer that is not a JSON object")
+        yield answer
 
     async def _post(self, body: bytes) -> aiohttp.ClientResponse:
         if self._session is None:
@@ -165,18 +238,19 @@ class RemoteModel:
         # A redirect could carry the key to another host.
         return await self._session.post(address, data=body, headers=headers, allow_redirects=False)
 
-    async def _refusal(self, response: aiohttp.ClientResponse) -> str:
-        """Return what the provider says about its own refusal, and let the response go."""
+    async def _refusal(self, response: aiohttp.ClientResponse) -> tuple[str, str]:
+        """Return what the provider refuses, and the field it names; let the response go."""
         try:
             text = await response.content.read(ERROR_LIMIT)
         except (aiohttp.ClientError, TimeoutError):
             text = b""
         response.close()
         try:
-            said = reason_of(orjson.loads(text))
+            found = orjson.loads(text)
         except orjson.JSONDecodeError:
-            said = ""
-        return f"answered {response.status}" + (f": {said}" if said else "")
+            found = None
+        said = reason_of(found)
+        return f"answered {response.status}" + (f": {said}" if said else ""), field_of(found)
 
     def _pause(self, attempt: int, asked: float | None) -> float:
         """Return how long to wait: what the provider asks for, or twice as long each time.
@@ -191,16 +265,16 @@ class RemoteModel:
     def _finish(self, reason: object) -> Finish | None:
         if reason is None or reason in FINISHES:
             return FINISHES.get(str(reason))
-        raise self._error(f"ended the answer because of {str(reason)[:100]!r}")
+        kind = RequestRefused if reason == "content_filter" else ProviderError
+        raise self._error(f"ended the answer because of {str(reason)[:100]!r}", kind)
 
-    def _error(self, what: str) -> ProviderError:
+    def _error(self, what: str, kind: type[ProviderError] = ProviderError) -> ProviderError:
+        self._failures += 1
         host = urlsplit(self._provider.url).netloc
         sentence = f"The model {self._provider.model!r} at {host} {what}."
         if self._provider.key:
             sentence = sentence.replace(self._provider.key, "***")
-        return ProviderError(
-            sentence, "Try again, or check address, model name and key of the endpoint."
-        )
+        return kind(sentence, "Try again, or check address, model name and key of the endpoint.")
 
 
 def _retry_after(response: aiohttp.ClientResponse) -> float | None:

@@ -15,6 +15,7 @@ from inhouse.core.protocols import JSON_OBJECT, CallPart, Constraint, Sampling, 
 
 PLAIN = Sampling()
 OPTIONAL = (
+    "top_p",
     "max_tokens",
     "seed",
     "repetition_penalty",
@@ -31,7 +32,6 @@ def body_of(model: str, messages: Sequence[Message], sampling: Sampling) -> byte
         "model": model,
         "messages": [_turn(message) for message in messages],
         "temperature": sampling.temperature,
-        "top_p": sampling.top_p,
         "stream": True,
         "stream_options": {"include_usage": True},
     }
@@ -47,6 +47,38 @@ def body_of(model: str, messages: Sequence[Message], sampling: Sampling) -> byte
     if sampling.tools is not None:
         body |= orjson.loads(sampling.tools)
     return orjson.dumps(body)
+
+
+def without(body: bytes, field: str) -> bytes | None:
+    """Return a request without a field that a provider does not take, or None if it must have it.
+
+    Reasoning models know ``max_tokens`` by another name, and no temperature but their own; 0 is
+    what is sent if nobody says. Some providers do not know ``stream_options``.
+    """
+    fields = orjson.loads(body)
+    if field not in fields or not (
+        field in ("max_tokens", "stream_options") or (field == "temperature" and not fields[field])
+    ):
+        return None
+    value = fields.pop(field)
+    if field == "max_tokens":
+        fields["max_completion_tokens"] = value
+    return orjson.dumps(fields)
+
+
+def field_of(body: object) -> str:
+    """Return which field of a request a provider complains of, or nothing."""
+    match body:
+        case {"error": {"param": str(field)}} | {"detail": [{"loc": [*_, str(field)]}, *_]}:
+            return field
+    return ""
+
+
+def event_of(body: object) -> dict[str, Any] | None:
+    """Return an answer that came whole as if it had been streamed, or None if it is none."""
+    if not isinstance(body, dict):
+        return None
+    return body | {"choices": [{**c, "delta": c.get("message")} for c in choices_of(body)]}
 
 
 def _turn(message: Message) -> dict[str, Any]:
@@ -98,10 +130,12 @@ def calls_of(choice: dict[str, Any]) -> tuple[CallPart, ...]:
 
 
 def _call(call: Any, place: int) -> CallPart:  # noqa: ANN401 - as it came
-    """Return a part of a call; some providers send each call whole and without its number."""
+    """Return a part of a call; some providers send each whole, unnumbered, or not as text."""
 
     def said(of: object, name: str) -> str:
         value = of.get(name) if isinstance(of, dict) else None
+        if name == "arguments" and isinstance(value, dict):
+            return orjson.dumps(value).decode()
         return value if isinstance(value, str) else ""
 
     inner = call.get("function") if isinstance(call, dict) else None

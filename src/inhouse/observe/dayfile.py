@@ -93,19 +93,19 @@ class DayFile:
         """Open it for writing, and make it if it is not there; nobody sees it half made."""
         if not self.path.exists():
             aside = self.path.with_suffix(".new")
-            with closing(_connect(aside, "rwc")) as connection:
+            with closing(connect(aside, "rwc")) as connection:
                 connection.executescript(TABLE)
             aside.rename(self.path)
-        connection = _connect(self.path, "rw")
+        connection = connect(self.path, "rw")
         connection.execute(f"PRAGMA synchronous={synchronous}")
         connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
         return connection
 
     def open(self) -> sqlite3.Connection | None:
         """Open it for reading; None if it is gone."""
-        with _mended(self.path):
+        with mended(self.path):
             try:
-                return _connect(self.path, "rw")
+                return connect(self.path, "rw")
             except sqlite3.OperationalError:
                 if self.path.exists():
                     raise
@@ -116,7 +116,7 @@ class DayFile:
         connection = self.open()
         if connection is None:
             return True
-        with closing(connection), _mended(self.path):
+        with closing(connection), mended(self.path):
             return connection.execute("SELECT 1 FROM traces LIMIT 1").fetchone() is None
 
     def remove(self) -> None:
@@ -143,7 +143,7 @@ def select(
         values.append(wanted.state)
     order = "DESC" if newest_first else "ASC"
     query += f" ORDER BY at {order}, id {order}"
-    with _mended(), closing(connection.execute(query, [unfinished, *values])) as cursor:
+    with mended(), closing(connection.execute(query, [unfinished, *values])) as cursor:
         for row in cursor:
             yield Row(*row)
 
@@ -160,7 +160,7 @@ def purge(file: DayFile, whose: str, ids: Sequence[str]) -> int:
     connection = file.open()
     if connection is None:
         return 0
-    with closing(connection), _mended(file.path):
+    with closing(connection), mended(file.path):
         connection.execute("BEGIN IMMEDIATE")
         if ids:
             delete = "DELETE FROM traces WHERE id = ? AND ? IN (actor, '')"
@@ -177,7 +177,12 @@ def purge(file: DayFile, whose: str, ids: Sequence[str]) -> int:
 
 
 @contextlib.contextmanager
-def _mended(path: Path | str = "A file of traces") -> Iterator[None]:
+def mended(path: Path | str = "A file of traces") -> Iterator[None]:
+    """Turn what SQLite complains of into a sentence.
+
+    Raises:
+        StoreError: the file cannot be used.
+    """
     try:
         yield
     except sqlite3.Error as error:
@@ -187,7 +192,8 @@ def _mended(path: Path | str = "A file of traces") -> Iterator[None]:
         ) from error
 
 
-def _connect(path: Path, mode: str) -> sqlite3.Connection:
+def connect(path: Path, mode: str) -> sqlite3.Connection:
+    """Open a file in the mode of SQLite's addresses: ``rw`` or, to make it as well, ``rwc``."""
     return sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={mode}",
         uri=True,

@@ -77,8 +77,11 @@ class Recorder:
             StoreError: it could not be written, or more wait already than can be held.
             BadInput: something in it is no JSON, or its time is none; nobody else's fails by it.
         """
+        await self._wait(row_of(trace))
+
+    async def _wait(self, row: Row | None) -> None:
         loop = asyncio.get_running_loop()
-        pending = _Pending(row_of(trace), loop, loop.create_future())
+        pending = _Pending(row, loop, loop.create_future())
         with self._changed:
             if self._closed:
                 raise StoreError("The recorder is closed.", "Start the server again.")
@@ -87,6 +90,14 @@ class Recorder:
             self._waiting.append(pending)
             self._changed.notify()
         await pending.done
+
+    async def probe(self) -> None:
+        """Write something that changes nothing.
+
+        Raises:
+            StoreError: it could not be written, or more wait already than can be held.
+        """
+        await self._wait(None)
 
     def close(self) -> None:
         """Record what waits, and let go of the files."""
@@ -97,7 +108,7 @@ class Recorder:
 
     def _run(self) -> None:
         while (batch := self._take()) is not None:
-            failure = self._write([pending.row for pending in batch])
+            failure = self._write([pending.row for pending in batch if pending.row], bool(batch))
             self._healthy = failure is None
             self._files.let_go(time.time())
             _settle(batch, failure)
@@ -114,12 +125,15 @@ class Recorder:
             del self._waiting[:MOST_AT_ONCE]
             return batch
 
-    def _write(self, rows: Sequence[Row]) -> tuple[str, str] | None:
-        """Write rows; return what went wrong, if anything, and how to mend it."""
+    def _write(self, rows: Sequence[Row], asked: bool) -> tuple[str, str] | None:
+        """Write rows, or try whether it could if somebody `asked`.
+
+        It returns what went wrong, if anything, and how to mend it.
+        """
         try:
             if rows:
                 self._files.write(rows)
-            elif not self._healthy:
+            elif asked or not self._healthy:
                 self._files.probe()
         except Exception as error:  # whatever it was, those who wait must hear of it
             self._files.disconnect()
@@ -132,7 +146,9 @@ class Recorder:
 
 @dataclass(frozen=True, slots=True)
 class _Pending:
-    row: Row
+    """A row that somebody waits for; None is a probe."""
+
+    row: Row | None
     loop: asyncio.AbstractEventLoop
     done: asyncio.Future[None]
 

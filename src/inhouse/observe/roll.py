@@ -19,6 +19,7 @@ from inhouse.core.stage import Context, Inputs, Recipe, Result, Stage
 from inhouse.observe import rolled
 from inhouse.observe.dayfile import DayFile, day_files
 from inhouse.observe.days import FILES, SECTION, Opened, unrolled
+from inhouse.observe.feedback import FeedbackFile
 from inhouse.observe.rows import DAY_SECONDS, Row, day_of, start_of
 from inhouse.observe.traces import rests_on
 from inhouse.observe.wanted import Wanted
@@ -77,6 +78,8 @@ def roll(catalog: Catalog, folder: Path, *, by: str, now: float, keep_days: floa
         past = now - (keep_days + 1) * DAY_SECONDS if keep_days else 0.0
         old = [ref for ref in catalog.heads(SECTION) if start_of(ref.name) <= past]
         deleted = [catalog.erase(ref, by=by) for ref in old]
+        if keep_days:
+            FeedbackFile(folder).forget_until(day_of(past))
     return Rolled(made, deleted, waiting)
 
 

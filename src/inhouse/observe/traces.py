@@ -7,10 +7,11 @@ tightened hides old traces from the next look on, and so does a source that was 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,8 +20,9 @@ from inhouse.core.access import Action, Actor
 from inhouse.core.artifact import Ref
 from inhouse.core.errors import BadInput, NotFound
 from inhouse.core.label import Label
-from inhouse.core.nouns import Trace
+from inhouse.core.nouns import Feedback, Trace
 from inhouse.observe import days
+from inhouse.observe.feedback import FeedbackFile, put
 from inhouse.observe.reach import reach
 from inhouse.observe.rows import Row
 from inhouse.observe.wanted import Wanted
@@ -42,11 +44,15 @@ class Page:
 
 
 class Traces:
-    """The traces in a folder, to be read by whoever may."""
+    """The traces in a folder, to be read and rated by whoever may.
+
+    It is a `core.protocols.FeedbackSink`.
+    """
 
     def __init__(self, catalog: Catalog, folder: Path) -> None:
         self._catalog = catalog
         self._folder = folder
+        self._feedback = FeedbackFile(folder)
 
     def find(self, reader: Actor, wanted: Wanted, *, last: int = 50) -> Page:
         """Return the last traces that are wanted and that the reader may read.
@@ -80,6 +86,25 @@ class Traces:
         self._account(reader, exact)
         return exact[0]
 
+    async def take(self, feedback: Feedback, actor: Actor) -> None:
+        """Keep what somebody thinks of an answer, in place of what they said about it before.
+
+        Raises:
+            NotFound: there is no such trace, or the actor may not read it.
+            StoreError: it cannot be written.
+        """
+        await asyncio.to_thread(self._keep, feedback, actor)
+
+    def feedback_on(
+        self, reader: Actor, traces: Sequence[Trace]
+    ) -> Mapping[str, Sequence[Feedback]]:
+        """Return what was said about traces that the reader was given, by id.
+
+        It is what they said themselves, and for an auditor what everybody did.
+        """
+        by = reach(self._catalog, reader, "read", "")
+        return self._feedback.on([trace.id for trace in traces], by=by)
+
     def follow(self, reader: Actor, wanted: Wanted) -> Iterator[Trace]:
         """Yield traces as they are finished, from now on and without end.
 
@@ -107,7 +132,20 @@ class Traces:
 
     def _within(self, reader: Actor, wanted: Wanted) -> Wanted:
         """Narrow what is wanted to what may be looked at."""
+        if wanted.feedback:
+            by = reach(self._catalog, reader, "read", "")
+            wanted = replace(wanted, among=self._feedback.traces(wanted.feedback, by=by))
         return replace(wanted, actor=reach(self._catalog, reader, "read", wanted.actor))
+
+    def _keep(self, feedback: Feedback, actor: Actor) -> None:
+        # Whoever erases removes traces first and feedback then, which waits for the end of this.
+        with self._feedback.writing() as connection:
+            wanted = self._within(actor, Wanted(among=frozenset({feedback.trace})))
+            found = self._look(actor, wanted, 1).traces
+            if not found:
+                raise NotFound("answer", feedback.trace, (), "Nor one that you may not read.")
+            self._account(actor, found)
+            put(connection, feedback, found[0])
 
     def _look(self, reader: Actor, wanted: Wanted, last: int) -> Page:
         judge = _Judge(self._catalog, reader)
@@ -165,6 +203,6 @@ def rests_on(row: Row) -> Iterator[tuple[Action, Ref]]:
     with contextlib.suppress(BadInput):
         model = Ref.parse(row.model)
         if model.version:  # without one it is what an API calls its model, such as models/gemini
-            yield "use", model
+            yield "search" if model.section == "knowledge" else "use", model
     for source in row.sources.split():
         yield "read", Ref.parse(source)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
-from inhouse.core.nouns import TraceState
+from inhouse.core.nouns import SHADOW, TraceState
 from inhouse.observe.rows import Row, check_texts, texts
+
+Thumb = Literal["good", "bad", "any"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +19,9 @@ class Wanted:
 
     `since` and `until` are seconds since 1970, the second one exclusive. `endpoint` and `model`
     are references, of every version if they name none. `id` may be cut short. `contains` is
-    found in what was asked, answered or went wrong, in upper or lower case.
+    found in what was asked, answered or went wrong, in upper or lower case. `feedback` is what
+    was said about them; `among` are whole ids. `shadow` is True for what was only recorded, False
+    for what was shown, None for both.
     """
 
     since: float = 0.0
@@ -28,6 +32,9 @@ class Wanted:
     state: TraceState | None = None
     id: str = ""
     contains: str = ""
+    feedback: Thumb | None = None
+    among: frozenset[str] | None = None
+    shadow: bool | None = None
 
     def __post_init__(self) -> None:
         """Refuse what no trace can have.
@@ -51,6 +58,12 @@ class Wanted:
         if self.id:
             terms.append("id >= ? AND substr(id, 1, ?) = ?")
             values += [self.id, len(self.id), self.id]
+        if self.among is not None:
+            terms.append("id IN (SELECT value FROM json_each(?))")
+            values.append(orjson.dumps(sorted(self.among)).decode())
+        if self.shadow is not None:
+            terms.append(f"(substr(id, 1, ?) = ?) = {int(self.shadow)}")
+            values += [len(SHADOW), SHADOW]
         return " AND ".join(terms), values
 
     def expression(self) -> Any:  # noqa: ANN401
@@ -67,6 +80,11 @@ class Wanted:
                 found &= (field == name) | pc.starts_with(field, _prefix(name))
         if self.id:
             found &= pc.starts_with(pc.field("id"), self.id)
+        if self.among is not None:
+            found &= pc.field("id").isin(sorted(self.among))
+        if self.shadow is not None:
+            shadow = pc.starts_with(pc.field("id"), SHADOW)
+            found &= shadow if self.shadow else ~shadow
         return found
 
     def in_text(self, row: Row) -> bool:

@@ -12,9 +12,10 @@ from inhouse.core.label import Label
 from inhouse.core.nouns import Message
 from inhouse.core.protocols import Sampling, Usage
 from inhouse.serve.answer import Ending, answer
+from inhouse.serve.chain import answers
 from inhouse.serve.citation import Citation
-from inhouse.serve.house import House
-from inhouse.serve.recording import Asked, recorded
+from inhouse.serve.house import House, Served
+from inhouse.serve.recording import Asked, Parts, recorded
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,22 +54,27 @@ async def ask(
     """
     text: list[str] = []
     async with house.endpoint(endpoint, actor) as served:
-        stream = answer(served, [Message("user", question)], sampling, access=house.catalog.access)
+        by = served
+        asked, access = [Message("user", question)], house.catalog.access
+        stream: Parts = answers(served, lambda one: answer(one, asked, sampling, access=access))
         if house.sink:
             body = {"messages": [{"role": "user", "content": question}]}
             trace = Asked(uuid4().hex, "inhouse ask", body, streamed=False).trace(
                 served, 0, house.reach(served)
             )
-            stream = recorded(stream, house.sink, trace, streamed=False)
+            stream = recorded(stream, house.sink, trace, streamed=False, price=served.price)
         async with aclosing(stream) as events:
             async for event in events:
+                if isinstance(event, Served):
+                    by = event
+                    continue
                 if isinstance(event, Ending):
                     return Answered(
                         "".join(text),
                         event.citations,
                         str(served.endpoint.ref),
-                        served.model_name,
-                        served.digest,
+                        by.model_name,
+                        by.digest,
                         event.label,
                         event.usage,
                         event.query,

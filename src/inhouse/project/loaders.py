@@ -10,8 +10,9 @@ from weakref import WeakValueDictionary
 from inhouse.catalog import Catalog
 from inhouse.core.access import Actor, Decision
 from inhouse.core.artifact import Ref
+from inhouse.core.documents import read_documents
 from inhouse.core.errors import NotSetUp
-from inhouse.core.nouns import Endpoint
+from inhouse.core.nouns import Endpoint, Section
 from inhouse.core.protocols import Embedder, LanguageModel
 from inhouse.knowledge.search import GuardedSearch, KnowledgeBase
 from inhouse.models.load import load_embedder, load_language
@@ -38,14 +39,14 @@ class Loaders:
         return load_language(self._catalog.load(ref).folder, name=ref.path)
 
     def api(self, endpoint: Endpoint) -> LanguageModel:
-        """Open somebody's API.
+        """Open somebody's API; one that others come after is not waited for as long.
 
         Raises:
             NotSetUp: the environment variable with its key is not set.
         """
-        from inhouse.models.remote import Provider, RemoteModel
+        from inhouse.models.remote import BRIEF, PATIENT, Provider, RemoteModel
 
-        api = endpoint.params["api"]
+        api, chain = endpoint.params["api"], endpoint.params.get("chain", ())
         variable = api.get("key")
         key = os.environ.get(variable) if variable else None
         if variable and not key:
@@ -53,7 +54,8 @@ class Loaders:
                 f"{endpoint.ref.path} needs the environment variable {variable}.",
                 f"Set it to the provider's key before the start: export {variable}=…",
             )
-        return RemoteModel(api["name"], Provider(api["url"], api["name"], key=key))
+        patience = BRIEF if chain and api != chain[-1] else PATIENT
+        return RemoteModel(api["name"], Provider(api["url"], api["name"], key=key), patience)
 
     def retriever(self, ref: Ref) -> Retriever:
         """Open a pinned knowledge base, guarded by the labels of its sources."""
@@ -77,3 +79,10 @@ class Loaders:
                 found = load_embedder(self._catalog.load(ref).folder)
                 self._embedders[ref.pinned] = found
             return found
+
+    def section(self, source: Ref, id: str) -> Section | None:
+        """Return a section of a pinned source, after checking its bytes."""
+        from inhouse.knowledge.sections import find_section
+
+        opened = self._catalog.load(source)
+        return find_section(read_documents(opened.folder), opened.artifact.ref, id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -19,13 +19,12 @@ from inhouse.core.nouns import Found, Message
 from inhouse.core.paths import located
 from inhouse.core.protocols import Sampling, Sink
 from inhouse.core.stage import Progress, Recipe, silent
-from inhouse.data.collect import LEDGER
 from inhouse.models import pull
 from inhouse.project.observer import Followed, Observer, Unobserved
 from inhouse.project.plan import Plan, plan
 from inhouse.project.read import needed, read
 from inhouse.project.release import serve
-from inhouse.project.schema import Adapted, Api
+from inhouse.project.schema import Adapted
 from inhouse.project.steps import EMBEDDER, Step, local_pin, steps
 
 if TYPE_CHECKING:
@@ -189,20 +188,12 @@ class Project:
             self.catalog.access.set_label(recipe.ref, own, by=self.actor_name)
         return self.catalog.make(recipe, by=self.actor_name, progress=progress)
 
-    @property
-    def keys(self) -> Mapping[str, str]:
-        """The environment variables with the keys of APIs, by endpoint."""
-        return {
-            name: endpoint.model.key.strip("${}")
-            for name, endpoint in self.config.endpoints.items()
-            if isinstance(endpoint.model, Api) and endpoint.model.key
-        }
-
     def house(self, sink: Sink | None = None) -> House:
         """Return the house over this project's store: what the server serves.
 
         Answers are recorded in `sink`; see `inhouse.project.recording`.
         """
+        from inhouse.project import bought
         from inhouse.project.loaders import Loaders
         from inhouse.serve.house import House
 
@@ -215,6 +206,7 @@ class Project:
                 for path in sorted(embedders)
             },
             sink=sink,
+            prices=bought.prices(self.config),
         )
 
     def ask(
@@ -312,23 +304,6 @@ class Project:
             made = self.catalog.make(recipe, by=self.actor_name, progress=progress)
         report = self.catalog.load(made.artifact.ref).folder / search.REPORT
         return made, json.loads(report.read_text(encoding="utf-8"))
-
-    def left_out(self, artifact: Artifact) -> Sequence[Mapping[str, str]]:
-        """Return what a data set, or the data sets of a knowledge base, left out.
-
-        That is ``{path, reason}`` of each file.
-
-        Raises:
-            Corrupt: its bytes have changed.
-        """
-        if LEDGER not in artifact.files:
-            parents = [e.parent for e in artifact.parents if e.parent.section == "data"]
-            return [line for ref in parents for line in self.left_out(self.catalog.get(ref))]
-        if not artifact.summary.get("skipped"):
-            return []
-        ledger = self.catalog.load(artifact.ref).folder / LEDGER
-        with ledger.open(encoding="utf-8") as lines:
-            return [json.loads(line) for line in lines]
 
     @property
     def pending(self) -> bool:

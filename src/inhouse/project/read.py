@@ -62,12 +62,19 @@ def references(project: ProjectFile) -> dict[str, list[tuple[Place, str]]]:
     for name, endpoint in project.endpoints.items():
         place = ("endpoints", name)
         wanted: list[tuple[Place, str]] = []
-        if isinstance(endpoint.model, str):
-            wanted.append(((*place, "model"), endpoint.model))
+        for i, one in enumerate(endpoint.models):
+            if isinstance(one, str):
+                at = ("model", i) if isinstance(endpoint.model, list) else ("model",)
+                wanted.append(((*place, *at), one))
         if endpoint.knowledge:
             wanted.append(((*place, "knowledge"), endpoint.knowledge))
         found[f"endpoints/{name}"] = wanted
     return found
+
+
+def _key(place: Place) -> str:
+    """Return the key that a place belongs to, be it an item of a list."""
+    return next(step for step in reversed(place) if isinstance(step, str))
 
 
 def _behind(model: Model | Adapted, place: Place) -> list[tuple[Place, str]]:
@@ -153,10 +160,11 @@ def _keys_at(place: Sequence[str | int]) -> list[str]:
 
 def _inside(kind: Any, step: str | int) -> list[Any]:  # noqa: ANN401
     """Return the types of what stands under a key or at an index of a value of some type."""
-    if typing.get_origin(kind) in (dict, list):
-        return [typing.get_args(kind)[-1]]
     if _is_tag(step):
         return _tagged(kind, str(step))
+    bare = typing.get_args(kind)[0] if typing.get_origin(kind) is typing.Annotated else kind
+    if typing.get_origin(bare) in (dict, list):
+        return [typing.get_args(bare)[-1]]
     fields = [_fields(model) for model in _models(kind)]
     return [found[str(step)] for found in fields if step in found]
 
@@ -223,7 +231,7 @@ def _check_references(project: ProjectFile, source: Source) -> None:
     for path, wanted in entries.items():
         graph[path] = [ref for _, ref in wanted]
         for place, ref in wanted:
-            section = WANTED[next(str(p) for p in reversed(place) if isinstance(p, str))]
+            section = WANTED[_key(place)]
             known = [entry for entry in entries if entry.startswith(f"{section}/")]
             if ref in known:
                 continue
@@ -246,7 +254,7 @@ def _check_references(project: ProjectFile, source: Source) -> None:
         ) from None
 
 
-KINDS: Mapping[str | int, Kind] = {"base": "embedder", "embed": "embedder", "model": "language"}
+KINDS: Mapping[str, Kind] = {"base": "embedder", "embed": "embedder", "model": "language"}
 CALLED: Mapping[Kind, str] = {"embedder": "an embedder", "language": "a language model"}
 
 
@@ -254,7 +262,7 @@ def _check_kinds(project: ProjectFile, source: Source) -> None:
     """Refuse a model in the place of another kind, as far as its kind is known beforehand."""
     for wanted in references(project).values():
         for place, ref in wanted:
-            kind = KINDS.get(place[-1])
+            kind = KINDS.get(_key(place))
             entry = project.models.get(ref.partition("/")[2])
             if kind is None or entry is None:
                 continue
@@ -280,7 +288,7 @@ def _check_effects(project: ProjectFile, source: Source) -> None:
         ref
         for wanted in references(project).values()
         for place, ref in wanted
-        if KINDS.get(place[-1]) == "embedder"
+        if KINDS.get(_key(place)) == "embedder"
     }
     for name, model in project.models.items():
         embeds = _kind(model) == "embedder" or f"models/{name}" in embedders

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import reprlib
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -201,6 +202,18 @@ def _kind_of_entry(value: object) -> str:
     return "<adapted>" if adapted else "<pulled>"
 
 
+class Price(Entry):
+    """What an API takes for a million tokens."""
+
+    input: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        description="For a million tokens that it reads."
+    )
+    output: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        description="For a million tokens that it writes."
+    )
+    unit: Text = Field(default="USD", description="In which unit, such as USD.")
+
+
 class Api(Entry):
     """A model behind somebody's OpenAI-compatible API."""
 
@@ -209,18 +222,37 @@ class Api(Entry):
     key: Secret | None = Field(
         default=None, description="The environment variable with the key: ${NAME}."
     )
+    price: Price | None = Field(
+        default=None, description="What it costs; recorded with each answer, and no behaviour."
+    )
+
+
+def _kind_of_one(value: object) -> str:
+    return "<api>" if isinstance(value, dict | Api) else "<ref>"
 
 
 def _kind_of_model(value: object) -> str:
-    return "<api>" if isinstance(value, dict | Api) else "<ref>"
+    return "<chain>" if isinstance(value, list) else _kind_of_one(value)
+
+
+OneModel = Annotated[
+    Annotated[Text, Tag("<ref>")] | Annotated[Api, Tag("<api>")], Discriminator(_kind_of_one)
+]
+MOST_MODELS = 8
 
 
 class Endpoint(Entry):
     """A name that answers over HTTP."""
 
     model: Annotated[
-        Annotated[Text, Tag("<ref>")] | Annotated[Api, Tag("<api>")], Discriminator(_kind_of_model)
-    ] = Field(description="models/NAME, or {api, name, key}.")
+        Annotated[Text, Tag("<ref>")]
+        | Annotated[Api, Tag("<api>")]
+        | Annotated[list[OneModel], Field(min_length=1, max_length=MOST_MODELS), Tag("<chain>")],
+        Discriminator(_kind_of_model),
+    ] = Field(
+        description="models/NAME, or {api, name, key, price}; or a list of them, of which the "
+        "first that can answer does."
+    )
     knowledge: Text | None = Field(
         default=None, description="knowledge/NAME that grounds the answers."
     )
@@ -250,6 +282,11 @@ class Endpoint(Entry):
         description="knowledge: new documents wait for `inhouse release`, as all else does.",
     )
     label: LabelText = LABEL
+
+    @property
+    def models(self) -> Sequence[str | Api]:
+        """Its models in the order in which they are asked."""
+        return self.model if isinstance(self.model, list) else [self.model]
 
 
 class Suite(Entry):

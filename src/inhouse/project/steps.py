@@ -26,7 +26,7 @@ from inhouse.models import build, pull
 from inhouse.models.builtin import BUILTINS
 from inhouse.models.sources import local_files
 from inhouse.project.read import Place, references
-from inhouse.project.schema import Adapted, Api, Data, Model, ProjectFile
+from inhouse.project.schema import Adapted, Api, Data, Endpoint, Model, ProjectFile
 from inhouse.project.source import Source
 from inhouse.serve import endpoint as serving
 from inhouse.train import embed
@@ -97,7 +97,7 @@ def local_pin(url: str, root: Path, catalog: Catalog) -> str | None:
         return None
     path = located(url.removeprefix("file:"), root)
     chosen = local_files(path)
-    digests = catalog.fingerprint(list(chosen))
+    digests = catalog.fingerprint(list(chosen)).all()
     files = {
         name: File(digest, file.stat().st_size)
         for (file, name), digest in zip(chosen.items(), digests, strict=True)
@@ -150,12 +150,15 @@ class _Steps:
     def _collect(self, name: str, entry: Data) -> collect.Collect:
         store, own = self._catalog.root.absolute(), self._source.file.absolute()
         try:
-            found, links = survey(entry.sources, self._root)
-            paths = [path for path in found if not path.is_relative_to(store) and path != own]
-            digests = self._catalog.fingerprint(paths)
+            known = self._catalog.lineage.now().state(Ref("data", name)) is not None
+            found = survey(entry.sources, self._root, known=known)
         except BadInput as error:
             raise self._source.error(("data", name, "from"), error.what, error.fix) from error
-        return collect.Collect.of(dict(zip(paths, digests, strict=True)), links, self._root)
+        wanted = [path for path in found.files if not path.is_relative_to(store) and path != own]
+        digests = self._catalog.fingerprint(wanted)
+        unread = {path: f"It cannot be read: {why}." for path, why in digests.unread.items()}
+        salt = self._catalog.salt(f"data/{name}")
+        return collect.Collect.of(digests.found, found.left_out | unread, self._root, salt=salt)
 
     def _models(self, name: str) -> None:
         entry = self._project.models[name]
@@ -209,16 +212,16 @@ class _Steps:
             raise self._source.error(
                 place, f"there is no file {path}.", "Name a file of questions."
             )
-        (digest,) = self._catalog.fingerprint([path])
+        try:
+            (digest,) = self._catalog.fingerprint([path]).all()
+        except BadInput as error:
+            raise self._source.error(place, error.what, error.fix) from error
         spec = suite.Suite(entry.kind, entry.source, digest, str(self._root))
         self._add(f"suites/{name}", suite.STAGE, spec, (), Label.parse(entry.label))
 
     def _endpoints(self, name: str) -> None:
         entry = self._project.endpoints[name]
-        parents = []
-        if isinstance(entry.model, str):
-            built = self._built(entry.model, LANGUAGE)
-            parents.append(self._edge("model", built))
+        parents, chain = self._asked(entry)
         sources = {}
         if entry.knowledge:
             path = entry.knowledge
@@ -233,15 +236,12 @@ class _Steps:
             # Sections are asked one by one, but each is found by all that the embedder learnt.
             (embedder,) = (e for e in self._steps[path].recipe.parents if e.role == "embedder")
             parents.append(embedder)
-        api = {}
-        if isinstance(entry.model, Api):
-            # The variable belongs to the version: today's key must not go to yesterday's provider.
-            key = {"key": entry.model.key.strip("${}")} if entry.model.key else {}
-            api = {"url": entry.model.api, "name": entry.model.name, **key}
+        alone = len(chain) == 1
         try:
             spec = serving.Serve(
                 top=entry.top,
-                api=api,
+                api=chain[0] if alone and "url" in chain[0] else {},
+                chain=() if alone else chain,
                 instructions=entry.instructions,
                 check=entry.check,
                 mode=entry.mode,
@@ -254,6 +254,21 @@ class _Steps:
         path = f"endpoints/{name}"
         self._add(path, serving.STAGE, spec, tuple(parents), own, sources=sources)
         self._steps[path] = replace(self._steps[path], pinned=entry.pin is not None)
+
+    def _asked(self, entry: Endpoint) -> tuple[list[Edge], list[dict[str, str]]]:
+        """Return the models of an endpoint: those of the store as parents, and all in order."""
+        parents, chain = [], []
+        for place, model in enumerate(entry.models):
+            if isinstance(model, Api):
+                # The variable belongs to the version: today's key must not go to yesterday's
+                # provider. The price does not: it changes no answer.
+                key = {"key": model.key.strip("${}")} if model.key else {}
+                chain.append({"url": model.api, "name": model.name, **key})
+            else:
+                role = serving.role(place)
+                parents.append(self._edge(role, self._built(model, LANGUAGE)))
+                chain.append({"role": role})
+        return parents, chain
 
     def _built(self, ref: str, form: str) -> str:
         """Return the path of a model in the form an engine runs, adding the step once."""

@@ -12,17 +12,20 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from inhouse.catalog.access import Access
+from inhouse.core.errors import BadField
 from inhouse.core.label import Label
 from inhouse.core.nouns import Found, Hit, Message
 from inhouse.core.protocols import Finish, LanguageModel, Piece, Retriever, Sampling, Usage
 from inhouse.models.engine import Capabilities, check_capable
 from inhouse.serve.citation import Citation, cite, listing
 from inhouse.serve.endpoint import Serve
-from inhouse.serve.gate import ENOUGH, Gate, Trust, best, spans
+from inhouse.serve.gate import Gate, Trust
 from inhouse.serve.house import Served
 from inhouse.serve.prompt import Prompt, grounded, spent, with_instructions
+from inhouse.serve.quote import ENOUGH, spans
 from inhouse.serve.rewrite import rewritten
 from inhouse.serve.search import find, question
+from inhouse.serve.seen import step
 
 # Small models copy what they are shown in circles; SmolLM2-135M stops doing so at about this.
 REPETITION_PENALTY = 1.08
@@ -73,7 +76,7 @@ def answer(
     """
     if served.retriever is None:
         return _plain(served, messages, sampling)
-    check_capable(sampling, GROUNDED, messages, who="An endpoint with knowledge")
+    check_capable(sampling, GROUNDED, messages, who="An endpoint with knowledge", kind=BadField)
     return _grounded(served, served.retriever, messages, sampling, access)
 
 
@@ -92,12 +95,14 @@ async def plainly(
 ) -> AsyncGenerator[str | Piece | Ending, None]:
     """Yield what a model says as it is, then its ending."""
     last = Piece("", "stop")
-    async with aclosing(stream) as pieces:
-        async for last in pieces:
-            if last.tokens or last.calls:
-                yield last
-            elif last.text:
-                yield last.text
+    with step("generation") as it:
+        async with aclosing(stream) as pieces:
+            async for last in pieces:
+                if last.tokens or last.calls:
+                    yield last
+                elif last.text:
+                    yield last.text
+        it.usage, it.finish = last.usage, last.finish or "stop"
     yield _ended(Ending("stop", Usage(0, 0), (), label), last)
 
 
@@ -115,7 +120,7 @@ async def _grounded(
             yield last
         return
     extract = settings.mode == "extract"
-    hits = [best(found.query, found.hits)] if extract else found.hits
+    hits = found.hits[:1] if extract else found.hits
     prompt = await asyncio.to_thread(
         grounded,
         served.model,
@@ -125,11 +130,15 @@ async def _grounded(
         max_tokens=sampling.max_tokens,
     )
     gate = _gate(settings, found.query, prompt.hits)
-    lead = SUMMED_UP if extract else ""
-    if extract:
-        yield QUOTED + gate.quote()
+    lead, quote = (SUMMED_UP, QUOTED + gate.quote()) if extract else ("", "")
+    if quote and not served.spare:
+        yield quote
+        quote = ""
     async with aclosing(_said(served.model, prompt, _tuned(sampling, served), gate)) as said:
         async for part in said:
+            if quote:  # the model has begun, so no other has to
+                yield quote
+                quote = ""
             if isinstance(part, str):
                 yield lead + part
                 lead = ""
@@ -162,9 +171,10 @@ async def _looked(
     if served.settings.able:
         alone, spent = await rewritten(served.model, messages)
         asked = [Message("user", alone)] if alone else messages
-    found, label = await asyncio.to_thread(
-        find, retriever, asked, served.actor, top=served.settings.top, access=access
-    )
+    with step("retrieval", str(served.endpoint.knowledge)):
+        found, label = await asyncio.to_thread(
+            find, retriever, asked, served.actor, top=served.settings.top, access=access
+        )
     label = served.label.join(label)
     return found, Ending("stop", spent, (), label, found.query, found.support)
 
@@ -183,17 +193,21 @@ async def _said(
     """Yield what of the model's answer passes the gate, and its last piece, with the usage."""
     last, came = Piece("", "stop"), 0
     stream = cast("AsyncGenerator[Piece, None]", model.chat(prompt.messages, sampling))
-    async with aclosing(stream) as pieces:
-        async for last in pieces:
-            came += bool(last.text)
-            for text in gate.push(last.text):
-                if text:
-                    yield text
-            if gate.closed:
-                break
+    with step("generation") as it:
+        async with aclosing(stream) as pieces:
+            async for last in pieces:
+                came += bool(last.text)
+                for text in gate.push(last.text):
+                    if text:
+                        yield text
+                if gate.closed:
+                    break
+        it.usage = spent(model, prompt.messages, last, pieces=came)
+        it.finish = last.finish or "stop"
     for text in gate.finish():
-        yield text
-    yield replace(last, usage=spent(model, prompt.messages, last, pieces=came))
+        if text:
+            yield text
+    yield replace(last, usage=it.usage)
 
 
 def _ended(ending: Ending, last: Piece) -> Ending:

@@ -3,14 +3,16 @@
 Guards: a ``public`` route tells nothing of what is here; at a ``list`` route the caller's key is
 checked and everything shown was decided one by one; at a ``use`` route the key is checked and the
 thing asked for can only be had from the house, which decides first, or is given to somebody who
-does.
+does; an ``operate`` route is for keys of operators alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence, Set
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
@@ -24,23 +26,38 @@ from inhouse.catalog.spending import Spending
 from inhouse.core.access import Actor
 from inhouse.core.errors import InhouseError
 from inhouse.core.protocols import FeedbackSink
-from inhouse.serve import lookup_shapes, shapes
+from inhouse.serve import lookup_shapes, shapes, static
 from inhouse.serve.auth import identify
 from inhouse.serve.bodies import ChatBody, CompletionBody, ResponseBody
 from inhouse.serve.chat import ChatDialect
 from inhouse.serve.choices import Dialect, Exchange
+from inhouse.serve.classify import Classifying
 from inhouse.serve.completions import TextDialect
-from inhouse.serve.connection import EventStream, on_gone, to_its_end, while_connected
+from inhouse.serve.connection import EventStream, on_gone, while_connected
 from inhouse.serve.failures import REQUEST_ID, Json, Outermost, on_error, on_http_error
 from inhouse.serve.feedback import said
+from inhouse.serve.gathering import Gathering
 from inhouse.serve.house import House
 from inhouse.serve.limits import KeyLimits, spend_of
-from inhouse.serve.lookup_bodies import EmbeddingBody, FeedbackBody, RerankBody, SearchBody
+from inhouse.serve.logs import say
+from inhouse.serve.lookup_bodies import (
+    ClassifyBody,
+    EmbeddingBody,
+    FeedbackBody,
+    RerankBody,
+    SearchBody,
+    SectionQuery,
+)
+from inhouse.serve.lookups import searched
+from inhouse.serve.metrics import Exposition, Metrics, require_operator
 from inhouse.serve.openapi import Line, document
-from inhouse.serve.reading import AnyBody, read_body
+from inhouse.serve.readiness import Readiness
+from inhouse.serve.reading import AnyBody, Body, read_body, read_query
 from inhouse.serve.recording import Asked
 from inhouse.serve.responses import ResponseDialect
-from inhouse.serve.search import find, shown
+from inhouse.serve.sections import section
+from inhouse.serve.seen import Watcher, current
+from inhouse.serve.shadow import Shadows
 from inhouse.serve.vectors import embedded, reranked
 
 Generating = ChatBody | CompletionBody | ResponseBody
@@ -56,10 +73,13 @@ class Door(Route):
         self.guard = line.guard
 
         async def endpoint(request: Request) -> Response:
+            current().route = line.path
             if line.guard == "public":
                 return await line.handler(request, NOBODY)
             key, actor = identify(house.catalog, request.headers)
-            if key.limited and line.guard == "use":
+            if line.guard == "operate":
+                await require_operator(house, actor)
+            elif key.limited and line.guard == "use":
                 return await limits.through(key, request, lambda: line.handler(request, actor))
             return await line.handler(request, actor)
 
@@ -72,23 +92,35 @@ def create_app(
     max_body: int = MAX_BODY,
     seconds: float | None = None,
     feedback: FeedbackSink | None = None,
+    watchers: Sequence[Watcher] = (),
+    workers: Path | None = None,
 ) -> Starlette:
     """Return the app over a house; bodies may have `max_body` bytes, requests take `seconds`.
 
-    `feedback` is who takes what people think of answers; it also decides who may.
+    `feedback` is who takes what people think of answers; it also decides who may. The `watchers`
+    hear of every request beside the metrics and the log. Where several processes serve together,
+    `workers` is a folder of theirs alone, in which each finds the others' metrics. Whoever stops
+    the server calls ``app.state.readiness.leave()`` first.
     """
     api = Api(house, max_body, seconds, feedback)
     limits = KeyLimits(Spending(house.catalog.root))
+    if workers is not None:
+        api.gathering = Gathering(workers, api.metrics.text)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        if api.gathering:
+            await api.gathering.open()
         yield
+        if api.gathering:
+            await api.gathering.close()
+        await api.shadows.close()
         await house.close()
         limits.close()
 
-    return Starlette(
-        routes=[Door(house, line, limits) for line in api.lines],
-        middleware=[Middleware(Outermost)],
+    app = Starlette(
+        routes=[Door(house, line, limits) for line in (*api.lines, *static.lines())],
+        middleware=[Middleware(Outermost, watchers=(api.metrics, say, *watchers))],
         exception_handlers={
             InhouseError: on_error,
             HTTPException: on_http_error,
@@ -96,6 +128,8 @@ def create_app(
         },
         lifespan=lifespan,
     )
+    app.state.readiness = api.readiness
+    return app
 
 
 class Api:
@@ -108,10 +142,17 @@ class Api:
         self._max_body = max_body
         self._seconds = seconds
         self._feedback = feedback
+        self.shadows = Shadows(house)
+        self.metrics = Metrics(house, self.shadows)
+        self.readiness = Readiness(house)
+        self.gathering: Gathering | None = None
+        self._classifying = Classifying(house)
         chat, text, response = shapes.ChatCompletion, shapes.TextCompletion, shapes.Response
         vectors, ranks = lookup_shapes.Embeddings, lookup_shapes.Ranks
         self.lines = (
             Line("GET", "/healthz", "public", self.health, None, lookup_shapes.Health),
+            Line("GET", "/readyz", "public", self.ready, None, lookup_shapes.Ready),
+            Line("GET", "/metrics", "operate", self.measure, None, str),
             Line("GET", "/openapi.json", "public", self.openapi, None, dict),
             Line("GET", "/v1/models", "list", self.models, None, lookup_shapes.Models),
             Line("POST", "/v1/chat/completions", "use", self.chat, ChatBody, chat),
@@ -119,7 +160,9 @@ class Api:
             Line("POST", "/v1/responses", "use", self.respond, ResponseBody, response),
             Line("POST", "/v1/embeddings", "use", self.embed, EmbeddingBody, vectors),
             Line("POST", "/v1/rerank", "use", self.rerank, RerankBody, ranks),
+            Line("POST", "/v1/classify", "use", self.classify, ClassifyBody, lookup_shapes.Classes),
             Line("POST", "/v1/search", "use", self.search, SearchBody, lookup_shapes.Sections),
+            Line("GET", "/v1/sections", "use", self.section, SectionQuery, lookup_shapes.Section),
             Line("POST", "/v1/feedback", "use", self.rate, FeedbackBody, lookup_shapes.Thanks),
         )
         self._document = document(self.lines, version("inhouse"))
@@ -127,6 +170,15 @@ class Api:
     async def health(self, request: Request, actor: Actor) -> Response:
         """Say that the server is up."""
         return Json({"status": "ok", "version": version("inhouse")})
+
+    async def ready(self, request: Request, actor: Actor) -> Response:
+        """Say that requests can be answered, or why not."""
+        await self.readiness.require()
+        return Json({"status": "ready"})
+
+    async def measure(self, request: Request, actor: Actor) -> Response:
+        """Tell counts and times of all requests, for Prometheus."""
+        return Exposition(await self.gathering.text() if self.gathering else self.metrics.text())
 
     async def openapi(self, request: Request, actor: Actor) -> Response:
         """Describe the routes, as OpenAPI 3.1 has it."""
@@ -174,13 +226,22 @@ class Api:
     async def embed(self, request: Request, actor: Actor) -> Response:
         """Turn texts into vectors."""
         body = await self._read(request, EmbeddingBody)
-        work = embedded(self._house, actor, body, spend_of(request.scope))
+        asked = _asked(request, body, {"input"})
+        work = embedded(self._house, actor, body, asked, spend_of(request.scope))
         return await self._while_connected(request, work)
 
     async def rerank(self, request: Request, actor: Actor) -> Response:
         """Say how well texts answer a query, best first."""
         body = await self._read(request, RerankBody)
-        work = reranked(self._house, actor, body, spend_of(request.scope))
+        asked = _asked(request, body, {"documents"})
+        work = reranked(self._house, actor, body, asked, spend_of(request.scope))
+        return await self._while_connected(request, work)
+
+    async def classify(self, request: Request, actor: Actor) -> Response:
+        """Say into which of some classes texts fall, best first."""
+        body = await self._read(request, ClassifyBody)
+        asked = _asked(request, body)
+        work = self._classifying.answer(actor, body, asked, spend_of(request.scope))
         return await self._while_connected(request, work)
 
     async def rate(self, request: Request, actor: Actor) -> Response:
@@ -190,22 +251,12 @@ class Api:
     async def search(self, request: Request, actor: Actor) -> Response:
         """Find sections that the caller may read."""
         body = await self._read(request, SearchBody)
-        return await self._while_connected(request, self._searched(body, actor))
+        work = searched(self._house, actor, body, _asked(request, body))
+        return await self._while_connected(request, work)
 
-    async def _searched(self, body: SearchBody, actor: Actor) -> Response:
-        asked, access = body.conversation(), self._house.catalog.access
-        async with self._house.knowledge(body.knowledge, actor) as opened:
-            found, label = await to_its_end(
-                lambda: find(opened.retriever, asked, actor, top=body.top, access=access)
-            )
-        content = {
-            "object": "list",
-            "query": found.query,
-            "support": found.support,
-            "data": [{"object": "section", **shown(hit)} for hit in found.hits],
-            "inhouse": {"knowledge": opened.ref.pinned, "label": str(opened.label.join(label))},
-        }
-        return Json(content)
+    async def section(self, request: Request, actor: Actor) -> Response:
+        """Open a section that an answer cites, as it stands in the version that was cited."""
+        return await section(self._house, actor, read_query(request, SectionQuery))
 
     async def _read(self, request: Request, kind: type[AnyBody]) -> AnyBody:
         return await read_body(request, kind, limit=self._max_body)
@@ -213,9 +264,8 @@ class Api:
     async def _exchanged(
         self, request: Request, actor: Actor, dialect: Dialect, body: Generating
     ) -> Response:
-        shown = body.model_dump(mode="json", exclude_unset=True)
-        asked = Asked(request.scope[REQUEST_ID], request.url.path, shown, body.stream)
-        exchange = Exchange(self._house, actor, dialect, asked, spend_of(request.scope))
+        asked, spend = replace(_asked(request, body), streamed=body.stream), spend_of(request.scope)
+        exchange = Exchange(self._house, actor, dialect, asked, self.shadows, spend)
         if body.stream:
             named = isinstance(dialect, ResponseDialect)
             return EventStream(exchange.events(), named=named, seconds=self._seconds)
@@ -226,3 +276,9 @@ class Api:
     ) -> Response:
         answered = await while_connected(request.receive, work, seconds=self._seconds)
         return answered or on_gone(request)
+
+
+def _asked(request: Request, body: Body, without: Set[str] = frozenset()) -> Asked:
+    """Return a request for its record, without the fields that the record has in another form."""
+    shown = body.model_dump(mode="json", exclude_unset=True, exclude=set(without))
+    return Asked(request.scope[REQUEST_ID], request.url.path, shown)

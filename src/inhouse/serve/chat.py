@@ -34,6 +34,11 @@ class ChatDialect:
         }
         self._begun: set[int] = set()
 
+    @property
+    def answers(self) -> int:
+        """How many answers are asked for."""
+        return self.n
+
     def parts(self, served: Served) -> Sequence[Parts]:
         """Ask the endpoint as often as answers are wanted."""
         messages = [turn.message() for turn in self._body.messages]

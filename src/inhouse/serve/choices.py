@@ -7,19 +7,26 @@ that of `inhouse.serve.answer`.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
 
 from inhouse.core.access import Actor
 from inhouse.core.nouns import ToolCall
-from inhouse.core.protocols import CallPart, Piece, TokenScore, Usage
+from inhouse.core.protocols import CallPart, LanguageModel, Piece, TokenScore, Usage
 from inhouse.serve.answer import Ending
+from inhouse.serve.chain import answers
 from inhouse.serve.failures import Json
 from inhouse.serve.house import House, Served
 from inhouse.serve.limits import Spend, counted
 from inhouse.serve.recording import Asked, Part, Parts, recorded
+from inhouse.serve.seen import current
+
+if TYPE_CHECKING:
+    from inhouse.serve.shadow import Shadows
 
 Event = Mapping[str, Any]
 
@@ -28,15 +35,24 @@ NOTHING = Usage(0, 0)
 
 @dataclass(slots=True)
 class Choice:
-    """One of the answers, as far as it has come; `ours` is what we say about a whole one."""
+    """One of the answers, as far as it has come; `ours` is what we say about a whole one.
+
+    Its `id` is what traces and feedback call it. `by` is the endpoint with the model that took it
+    over, where it has several. `first` and `last` are when its pieces came, by
+    `time.perf_counter`; 0 is never.
+    """
 
     index: int
+    id: str
     texts: list[str] = field(default_factory=list)
     tokens: list[TokenScore] = field(default_factory=list)
     calls: list[ToolCall] = field(default_factory=list)
     finish: str = "stop"
     usage: Usage = NOTHING
     ours: dict[str, Any] = field(default_factory=dict)
+    by: Served | None = None
+    first: float = 0.0
+    last: float = 0.0
 
     @property
     def text(self) -> str:
@@ -45,6 +61,8 @@ class Choice:
 
     def add(self, piece: Piece) -> None:
         """Take what came next."""
+        self.last = time.perf_counter()
+        self.first = self.first or self.last
         if piece.text:
             self.texts.append(piece.text)
         self.tokens += piece.tokens
@@ -53,8 +71,10 @@ class Choice:
 
     def end(self, ending: Ending, served: Served) -> None:
         """Take how it ended."""
+        served, price = self.by or served, (self.by or served).price
         self.finish, self.usage = ending.finish, ending.usage
         self.ours = {
+            "id": self.id,
             "endpoint": served.endpoint.ref.pinned,
             "model": served.model_name,
             "digest": served.digest,
@@ -64,6 +84,9 @@ class Choice:
             "refused": ending.refused,
             "unmet": ending.unmet,
             "usage_estimated": ending.usage.estimated,
+            "cost": price.of(ending.usage) if price else None,
+            "price": price.unit if price else "",
+            "tried": [asdict(each) for each in served.tried],
             "citations": [asdict(citation) for citation in ending.citations],
         }
 
@@ -79,11 +102,16 @@ class Choice:
 class Dialect(Protocol):
     """How one request is answered: what is asked for, and what the answers look like.
 
-    `n` answers in a row belong to one prompt, whose tokens were read once.
+    There are so many `answers`; `n` in a row belong to one prompt, whose tokens were read once.
     """
 
     model: str
     n: int
+
+    @property
+    def answers(self) -> int:
+        """How many answers are asked for."""
+        ...
 
     def parts(self, served: Served) -> Sequence[Parts]:
         """Return the streams of the answers."""
@@ -111,7 +139,7 @@ class Dialect(Protocol):
 
 
 class Exchange:
-    """A request of one actor, in one dialect."""
+    """A request of one actor, in one dialect; its shadow follows when it is answered."""
 
     def __init__(
         self,
@@ -119,10 +147,12 @@ class Exchange:
         actor: Actor,
         dialect: Dialect,
         asked: Asked,
+        shadows: Shadows,
         spend: Spend | None = None,
     ) -> None:
         """Take a request; its tokens are told to `spend`, if there is one."""
         self._house = house
+        self._shadows = shadows
         self._actor = actor
         self._dialect = dialect
         self._asked = asked
@@ -132,22 +162,31 @@ class Exchange:
         """Return the answers in one body."""
         async with self._house.endpoint(self._dialect.model, self._actor) as served:
             streams = self._streams(served)
-            choices = [Choice(index) for index in range(len(streams))]
+            choices = self._choices(len(streams))
             async with aclosing(together(streams)) as parts:
                 async for index, part in parts:
                     _take(choices[index], part, served)
-            return Json(self._dialect.whole(choices, self._usage(choices)), headers=headers(served))
+            self._shadows.send(served, self._dialect, self._asked)
+            by = headers(choices[0].by or served)
+            return Json(self._dialect.whole(choices, self._usage(choices)), headers=by)
 
     async def events(self) -> AsyncGenerator[Event, None]:
         """Give the headers, then the answers event by event."""
         dialect = self._dialect
         async with self._house.endpoint(dialect.model, self._actor) as served:
             streams = self._streams(served)
-            choices = [Choice(index) for index in range(len(streams))]
-            yield headers(served)
-            begun = False
+            choices = self._choices(len(streams))
+            if not served.chain:
+                yield headers(served)
+            named, begun = not served.chain, False
             async with aclosing(together(streams)) as parts:
                 async for index, part in parts:
+                    if isinstance(part, Served):
+                        _take(choices[index], part, served)
+                        if not named:
+                            yield headers(part)
+                        named = True
+                        continue
                     if not begun:  # only now is it sure that there is no plain error to send
                         for event in dialect.first():
                             yield event
@@ -160,11 +199,14 @@ class Exchange:
                     )
                     for event in make:
                         yield event
+            self._shadows.send(served, dialect, self._asked)
             for event in dialect.done(choices, self._usage(choices)):
                 yield event
 
     def _streams(self, served: Served) -> Sequence[Parts]:
         """Return the streams of the answers, recorded where records are kept, and counted."""
+        seen = current()
+        seen.endpoint, seen.model = served.endpoint.ref.name, served.model_name
         streams = self._recorded(served)
         if self._spend is None:
             return streams
@@ -175,21 +217,43 @@ class Exchange:
         ]
 
     def _recorded(self, served: Served) -> Sequence[Parts]:
-        streams, sink = self._dialect.parts(served), self._house.sink
+        streams, sink = streams_of(self._dialect, served), self._house.sink
         if sink is None:
             return streams
         reach = self._house.reach(served)
         traces = (self._asked.trace(served, number, reach) for number in range(len(streams)))
         return [
-            recorded(stream, sink, trace, streamed=self._asked.streamed)
+            recorded(stream, sink, trace, streamed=self._asked.streamed, price=served.price)
             for stream, trace in zip(streams, traces, strict=True)
         ]
+
+    def _choices(self, count: int) -> Sequence[Choice]:
+        """Return the answers before there is anything of them, for the watchers to see as well."""
+        choices = [Choice(index, self._asked.answer_id(index)) for index in range(count)]
+        current().answers = choices
+        return choices
 
     def _usage(self, choices: Sequence[Choice]) -> Usage:
         return Usage(
             sum(choice.usage.prompt_tokens for choice in choices[:: self._dialect.n]),
             sum(choice.usage.completion_tokens for choice in choices),
         )
+
+
+def streams_of(dialect: Dialect, served: Served) -> Sequence[Parts]:
+    """Return the streams of the answers; where there are several models, each asks in turn."""
+    if not served.chain:
+        return dialect.parts(served)
+    made: list[tuple[LanguageModel, Sequence[Parts]]] = []
+
+    def ask(number: int, by: Served) -> Parts:
+        for model, streams in made:
+            if model is by.model:
+                return streams[number]
+        made.append((by.model, dialect.parts(by)))
+        return made[-1][1][number]
+
+    return [answers(served, partial(ask, number)) for number in range(dialect.answers)]
 
 
 def headers(served: Served) -> dict[str, str]:
@@ -228,7 +292,10 @@ async def _next(stream: Parts) -> Part | None:
 
 
 def _take(choice: Choice, part: Part, served: Served) -> Piece | None:
-    """Put a part into its choice; return it as a piece, or None if it was the ending."""
+    """Put a part into its choice; return it as a piece, or None if it was none."""
+    if isinstance(part, Served):
+        choice.by, current().model = part, part.model_name
+        return None
     if isinstance(part, Ending):
         choice.end(part, served)
         return None

@@ -11,7 +11,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
-from inhouse.core.errors import BadField, BadInput
+from inhouse.core.errors import BadInput, Incapable
 from inhouse.core.protocols import Candidate, Piece, Sampling, TokenScore, Usage
 from inhouse.serve.answer import Ending, plainly
 from inhouse.serve.bodies import CompletionBody
@@ -50,12 +50,17 @@ class TextDialect:
             "model": body.model,
         }
 
+    @property
+    def answers(self) -> int:
+        """How many answers are asked for: to each prompt, as many as are wanted."""
+        return len(self._body.prompt) * self.n
+
     def parts(self, served: Served) -> Sequence[Parts]:
         """Let the model go on with each prompt, as often as answers are wanted.
 
         Raises:
             BadInput: the endpoint has knowledge.
-            BadField: its model is an API.
+            Incapable: its model is an API.
         """
         if served.retriever is not None:
             raise BadInput(
@@ -63,7 +68,7 @@ class TextDialect:
                 "Ask it by /v1/chat/completions, or use an endpoint without knowledge.",
             )
         if not isinstance(served.model, Continues):
-            raise BadField(
+            raise Incapable(
                 "model",
                 f"{served.endpoint.ref.path} is an API, which is not asked with raw prompts.",
                 "Ask it by /v1/chat/completions, or use a model that runs here.",

@@ -1,12 +1,12 @@
-"""An endpoint as an artifact: a pinned model, perhaps a pinned knowledge base, and a few settings.
+"""An endpoint as an artifact: pinned models, perhaps a pinned knowledge base, and a few settings.
 
 It is made of references alone and has no files; opening the engines is the house's business.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from typing import Literal
 
 from inhouse.core.artifact import Artifact, Edge, Ref
@@ -37,6 +37,9 @@ class Serve:
     model composes an answer from the sections, or the best one is quoted and the model may only
     sum it up. `rewrite` says that the model can be asked to make the question of a later turn stand
     alone, and is heard if it finds no answer; None means: if it is somebody's API.
+
+    Where several models are asked in turn, `chain` has them all in their order, as APIs or as the
+    ``role`` of a parent, and `api` is empty.
     """
 
     top: int = TOP
@@ -46,6 +49,7 @@ class Serve:
     mode: Mode = "compose"
     support: float = SUPPORTED
     rewrite: bool | None = None
+    chain: Sequence[Mapping[str, str]] = field(default=(), metadata={"identity": "unless default"})
 
     def __post_init__(self) -> None:
         if not 1 <= self.top <= MAX_TOP:
@@ -53,10 +57,15 @@ class Serve:
                 f"An endpoint cannot take the top {self.top} sections.",
                 f"Give a number from 1 to {MAX_TOP}.",
             )
-        if self.api and set(self.api) - {"key"} != {"url", "name"}:
+        for api in (self.api, *(link for link in self.chain if set(link) != {"role"})):
+            if api and set(api) - {"key"} != {"url", "name"}:
+                raise BadInput(
+                    f"The API of an endpoint has the fields {', '.join(sorted(api))}.",
+                    "Give it a url, a name and perhaps, as key, the variable that holds its key.",
+                )
+        if any(link in self.chain[:place] for place, link in enumerate(self.chain)):
             raise BadInput(
-                f"The API of an endpoint has the fields {', '.join(sorted(self.api))}.",
-                "Give it a url, a name and perhaps, as key, the variable that holds its key.",
+                "A model stands twice among those of an endpoint.", "Take one of them out."
             )
         if not 0 <= self.support <= 1:
             raise BadInput(
@@ -85,15 +94,17 @@ class Serve:
 
 
 def run(spec: Serve, inputs: Inputs, ctx: Context) -> Result:
-    """Check that the endpoint has exactly one model, and something to extract from.
+    """Check that the endpoint has one model, or those of its chain, and something to extract from.
 
     Raises:
-        BadInput: it has none, or two, or it is to extract without knowledge.
+        BadInput: it has none, or another number, or it is to extract without knowledge.
     """
-    if (MODEL in inputs) == bool(spec.api):
+    owned = {role for role in inputs if role == MODEL or role.startswith(f"{MODEL}.")}
+    wanted = {link["role"] for link in _chain(spec) if "role" in link}
+    if owned != wanted or (spec.api and spec.chain):
         raise BadInput(
             "An endpoint needs one model: one of the store's or somebody's API.",
-            "Name either a model or an api, not both.",
+            "Name either a model or an api, not both; or name several as a chain.",
         )
     if spec.mode == "extract" and KNOWLEDGE not in inputs:
         raise BadInput("An endpoint without knowledge has nothing to extract.", "Name a knowledge.")
@@ -120,6 +131,32 @@ def read_endpoint(artifact: Artifact) -> Endpoint:
         top=artifact.params["top"],
         params=artifact.params,
     )
+
+
+def role(place: int) -> str:
+    """Return the role of a model of the store by its place among an endpoint's models, from 0."""
+    return f"{MODEL}.{place + 1}" if place else MODEL
+
+
+def by_model(artifact: Artifact) -> Sequence[Endpoint]:
+    """Return what an endpoint would be with each of its models alone, in their order."""
+    endpoint = read_endpoint(artifact)
+    spec = settings(endpoint)
+    if not spec.chain:
+        return (endpoint,)
+    parents = {edge.role: edge.parent for edge in artifact.parents}
+    return [
+        replace(
+            endpoint,
+            model=parents.get(link.get("role", "")),
+            params={**endpoint.params, "api": {} if "role" in link else link},
+        )
+        for link in spec.chain
+    ]
+
+
+def _chain(spec: Serve) -> Sequence[Mapping[str, str]]:
+    return spec.chain or [spec.api or {"role": MODEL}]
 
 
 def settings(endpoint: Endpoint) -> Serve:

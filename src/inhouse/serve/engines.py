@@ -7,7 +7,7 @@ the event loop, so they need no locks.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -33,16 +33,25 @@ class Engines(Generic[T]):
     def __init__(self, close: Callable[[T], Awaitable[None]] = _nothing) -> None:
         self._close = close
         self._open: dict[str, _Engine[T]] = {}
-        self._needed: dict[str, str] = {}
+        self._needed: dict[str, set[str]] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
     @property
     def owners(self) -> Sequence[str]:
-        """Who needs an engine."""
+        """Who needs engines."""
         return list(self._needed)
 
+    @property
+    def open(self) -> Mapping[str, T]:
+        """The engines that are loaded, by key."""
+        return {
+            key: engine.loading.result()
+            for key, engine in self._open.items()
+            if engine.loading.done() and not _failed(engine.loading)
+        }
+
     def forget(self, owner: str) -> None:
-        """Take note that an owner needs its engine no more; it is closed when nobody holds it."""
+        """Take note that an owner needs no engine more; they are closed when nobody holds them."""
         self._needed.pop(owner, None)
         self._sweep()
 
@@ -54,7 +63,7 @@ class Engines(Generic[T]):
         does not stop a load that others may wait for; a load that failed is tried again, and
         an engine that stopped is loaded anew for the next request.
         """
-        self._needed[owner] = key
+        self._needed.setdefault(owner, set()).add(key)
         if key not in self._open or _failed(self._open[key].loading):
             self._open[key] = _Engine(asyncio.create_task(asyncio.to_thread(load)))
         engine = self._open[key]
@@ -78,7 +87,7 @@ class Engines(Generic[T]):
         await asyncio.gather(*self._closing)
 
     def _sweep(self) -> None:
-        needed = set(self._needed.values())
+        needed = set().union(*self._needed.values())
         for key, engine in list(self._open.items()):
             if engine.leases == 0 and key not in needed:
                 del self._open[key]

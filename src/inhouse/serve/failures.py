@@ -6,7 +6,7 @@ import logging
 import math
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from inhouse.core.errors import BadKey, InhouseError, Refused, TooMany
+from inhouse.serve.seen import Watcher, begin, current
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +56,7 @@ def error_body(error: Exception, request_id: str) -> dict[str, Any]:
 def on_error(request: Request, error: Exception) -> Response:
     """Answer a failure that the house foresaw."""
     assert isinstance(error, InhouseError)
+    current().failure = error.code
     headers = UNAUTHENTICATED if isinstance(error, BadKey) else None
     if isinstance(error, TooMany):
         headers = {"retry-after": str(math.ceil(error.wait))}
@@ -82,10 +84,11 @@ def on_http_error(request: Request, error: Exception) -> Response:
 
 
 class Outermost:
-    """Gives every request an id, logs one line for it, and answers what nobody foresaw."""
+    """Gives every request an id, answers what nobody foresaw, and tells the watchers of it."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, watchers: Sequence[Watcher]) -> None:
         self.app = app
+        self.watchers = watchers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -93,12 +96,11 @@ class Outermost:
             await self.app(scope, receive, send)
             return
         request_id = scope[REQUEST_ID] = uuid.uuid4().hex
-        started, status = time.perf_counter(), 0
+        seen = begin(request_id, scope["method"])
 
         async def watched(message: Message) -> None:
-            nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                seen.status = message["status"]
                 message["headers"].append((b"x-request-id", request_id.encode()))
             await send(message)
 
@@ -106,18 +108,13 @@ class Outermost:
             await self.app(scope, receive, watched)
         except Exception as error:  # the edge of the house: logged with its id
             body = error_body(error, request_id)
-            if not status:
+            if not seen.status:
                 await Json(body, 500)(scope, receive, watched)
         finally:
-            milliseconds = (time.perf_counter() - started) * 1000
-            log.info(
-                "%s %s %r %d %.0f ms",
-                request_id,
-                scope["method"],
-                scope["path"],
-                status,
-                milliseconds,
-            )
+            seen.ended = time.perf_counter()
+            for watcher in self.watchers:
+                watcher(seen, scope)
+            seen.answers = ()  # what was said is let go of, also where this context lives on
 
 
 def _kind(error: InhouseError) -> str:

@@ -8,44 +8,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal
 
 from inhouse.catalog import Catalog
-from inhouse.core.access import Actor, Decision
+from inhouse.core.access import Action, Actor, Decision
 from inhouse.core.artifact import Ref
 from inhouse.core.errors import BadInput, NotFound
 from inhouse.core.label import Label
 from inhouse.core.nouns import Endpoint
 from inhouse.core.protocols import Embedder, LanguageModel, Retriever, Sink
-from inhouse.serve.endpoint import Serve, read_endpoint, settings
+from inhouse.serve.chain import Chain, Link, Resting, Tried
+from inhouse.serve.endpoint import Serve, by_model, settings
 from inhouse.serve.engines import Engines
+from inhouse.serve.loaders import Loaders
+from inhouse.serve.price import Price, Prices, price_of
 from inhouse.serve.turnstile import Turnstile
 from inhouse.serve.upkeep import Upkeep
 
 Kind = Literal["endpoint", "embedder"]
-
-
-class Loaders(Protocol):
-    """How to open what endpoints are made of. Called on a thread, once per version."""
-
-    def model(self, ref: Ref) -> LanguageModel:
-        """Open a pinned model of the store."""
-        ...
-
-    def api(self, endpoint: Endpoint) -> LanguageModel:
-        """Open the API that ``endpoint.params["api"]`` names."""
-        ...
-
-    def retriever(self, ref: Ref) -> Retriever:
-        """Open a pinned knowledge base."""
-        ...
-
-    def embedder(self, ref: Ref) -> Embedder:
-        """Open a pinned embedding model."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +37,10 @@ class Served:
 
     `label` is the endpoint's, in force at that moment. `digest` is that of the model's bytes,
     empty for somebody's API.
+
+    Where an endpoint has several models, this is the endpoint with one of them, and `chain` has
+    all: `inhouse.serve.chain` asks in turn. `tried` were passed over before this one, and it has a
+    `spare` if another would be asked after it.
     """
 
     endpoint: Endpoint
@@ -63,6 +50,10 @@ class Served:
     retriever: Retriever | None
     actor: Actor
     label: Label
+    price: Price | None = None
+    chain: Chain | None = None
+    tried: tuple[Tried, ...] = ()
+    spare: bool = False
 
     @property
     def model_name(self) -> str:
@@ -110,21 +101,24 @@ class House:
         *,
         embedders: Mapping[str, Ref] | None = None,
         sink: Sink | None = None,
+        prices: Prices | None = None,
     ) -> None:
         """Serve every endpoint of the catalog, and embedders: what requests call them -> which.
 
-        Answers are recorded in `sink`, if there is one.
+        Answers are recorded in `sink`, if there is one, with what they cost by `prices`.
         """
         self.catalog = catalog
         self.sink = sink
-        self._loaders = loaders
+        self.loaders = loaders
         self._embedders_by_name = dict(embedders or {})
         self._names = {ref.path: name for name, ref in self._embedders_by_name.items()}
         self.turnstile = Turnstile()  # whoever serves says how many may be answered at once
         # Decisions are written down one after the other; threads that all wait for the database
         # would only get in each other's way.
         self._deciding = asyncio.Lock()
-        self._read: dict[str, tuple[Endpoint, str]] = {}
+        self._read: dict[str, Sequence[Link]] = {}
+        self._prices = prices or {}
+        self._resting = Resting()
         self._models: Engines[LanguageModel] = Engines(lambda model: model.close())
         self._retrievers: Engines[Retriever] = Engines(lambda it: asyncio.to_thread(it.close))
         self._embedders: Engines[Embedder] = Engines()
@@ -135,36 +129,50 @@ class House:
         return await asyncio.to_thread(self._offers, actor)
 
     @asynccontextmanager
-    async def endpoint(self, name: str, actor: Actor) -> AsyncIterator[Served]:
-        """Open the current version of an endpoint, and hold it until the block ends.
+    async def endpoint(
+        self, name: str, actor: Actor, *, version: Ref | None = None
+    ) -> AsyncIterator[Served]:
+        """Open the version of an endpoint that answers an actor; hold it until the block ends.
+
+        With a `version` it is that one, whichever would answer, and it takes nobody's turn: whoever
+        names one sees to it that there are not too many.
 
         Raises:
             NotFound: there is no such endpoint; only those that the actor may use are named.
             Refused: its label does not admit the actor.
         """
         self._upkeep.begin()
-        decision, endpoint, digest = await self._decided(name, actor)
+        decision, links = await self._decided(name, actor, version)
         async with AsyncExitStack() as held:
-            if await held.enter_async_context(self.turnstile.turn(endpoint.ref.path)):
+            turn = self.turnstile.turn(links[0].endpoint.ref.path)
+            if version is None and await held.enter_async_context(turn):
                 # Meanwhile a label or the version that is served may have changed.
-                decision, endpoint, digest = await self._decided(name, actor)
-            owner = endpoint.ref.pinned
-            self._upkeep.forget_others(endpoint.ref)
-            model, knowledge = endpoint.model, endpoint.knowledge
-            if model:
-                lease = self._models.lease(owner, _key(model), lambda: self._loaders.model(model))
+                decision, links = await self._decided(name, actor, version)
+            ref, knowledge = links[0].endpoint.ref, links[0].endpoint.knowledge
+            self._upkeep.forget_others(ref)
+            chain = Chain(links, self._lease, self._resting) if len(links) > 1 else None
+            if chain:
+                link, engine = await held.enter_async_context(chain.first())
             else:
-                key = _key(endpoint.ref)
-                lease = self._models.lease(owner, key, lambda: self._loaders.api(endpoint))
-            engine = await held.enter_async_context(lease)
+                link = links[0]
+                engine = await held.enter_async_context(self._lease(link))
             retriever = None
             if knowledge:
                 found = self._retrievers.lease(
-                    owner, _key(knowledge), lambda: self._loaders.retriever(knowledge)
+                    ref.pinned, _key(knowledge), lambda: self.loaders.retriever(knowledge)
                 )
                 retriever = await held.enter_async_context(found)
-            settled = settings(endpoint)
-            yield Served(endpoint, settled, engine, digest, retriever, actor, decision.label)
+            yield Served(
+                endpoint=link.endpoint,
+                settings=link.settings,
+                model=engine,
+                digest=link.digest,
+                retriever=retriever,
+                actor=actor,
+                label=decision.label,
+                price=link.price,
+                chain=chain,
+            )
 
     @asynccontextmanager
     async def knowledge(self, name: str, actor: Actor) -> AsyncIterator[Searched]:
@@ -186,7 +194,7 @@ class House:
             ref = decision.thing
             self._upkeep.forget_others(owner)
             lease = self._retrievers.lease(
-                owner.pinned, _key(ref), lambda: self._loaders.retriever(ref)
+                owner.pinned, _key(ref), lambda: self.loaders.retriever(ref)
             )
             async with lease as retriever:
                 yield Searched(ref, retriever, decision.label)
@@ -207,8 +215,7 @@ class House:
             ref = decision.thing
             self._upkeep.forget_others(ref)
             artifact = await asyncio.to_thread(self.catalog.get, ref)
-            key = _key(ref)
-            lease = self._embedders.lease(ref.pinned, key, lambda: self._loaders.embedder(ref))
+            lease = self._embedders.lease(ref.pinned, _key(ref), lambda: self.loaders.embedder(ref))
             async with lease as engine:
                 yield Encoding(ref, artifact.digest, engine, decision.label)
 
@@ -219,9 +226,23 @@ class House:
         asked = [decide(served.actor, "read", source, record=False) for source in sources]
         return [decision for decision in asked if decision.allowed]
 
+    def opened(self) -> Mapping[str, Mapping[str, object]]:
+        """Return the engines that are open, by what they are and the version that they run."""
+        engines = {"knowledge": self._retrievers.open, "embedder": self._embedders.open}
+        return {"model": self._models.open, **engines}
+
     async def close(self) -> None:
         """Close all engines."""
         await self._upkeep.close()
+
+    def _lease(self, link: Link) -> AbstractAsyncContextManager[LanguageModel]:
+        endpoint, model = link.endpoint, link.endpoint.model
+        owner = endpoint.ref.pinned
+        if model:
+            return self._models.lease(owner, link.key, lambda: self.loaders.model(model))
+        # Not the key of the API: what another endpoint opened may not have the same settings.
+        key = f"{_key(endpoint.ref)} {link.key}"
+        return self._models.lease(owner, key, lambda: self.loaders.api(endpoint))
 
     def _offers(self, actor: Actor) -> Sequence[Offer]:
         found = []
@@ -245,8 +266,31 @@ class House:
         if ref is None or self._kind(ref) != kind:
             known = [offer.name for offer in self._offers(actor) if offer.kind == kind]
             raise NotFound(kind, name, known)
-        decision = self.catalog.access.decide(actor, "use", ref)
+        if kind == "endpoint":
+            ref = self._use(ref, actor).thing
+        return self._required(actor, "use", ref)
+
+    def _required(self, actor: Actor, action: Action, ref: Ref) -> Decision:
+        """Decide. Where answers are recorded a yes stands there; a no stands in the audit log."""
+        decide = self.catalog.access.decide
+        decision = decide(actor, action, ref, record=self.sink is None)
+        if self.sink and not decision.allowed:
+            decision = decide(actor, action, ref)
         decision.require()
+        return decision
+
+    def _use(self, ref: Ref, actor: Actor) -> Decision:
+        """Decide on the use of an endpoint, and on the version that answers.
+
+        Of those who may use what is served, a canary answers the ones that it chooses and that
+        may use it as well.
+        """
+        decide = self.catalog.access.decide
+        decision = decide(actor, "use", ref, record=False)
+        trial = self.catalog.lineage.latest.trial(ref)
+        if trial and trial.kind == "canary" and decision.allowed and trial.chooses(actor.name):
+            tried = decide(actor, "use", trial.ref, record=False)
+            return tried if tried.allowed else decision
         return decision
 
     def _reference(self, kind: Kind, name: str) -> Ref | None:
@@ -278,14 +322,14 @@ class House:
         """Decide on a search; return whose engine it needs, and the decision."""
         ref, owner = self._named("knowledge", name), None
         if ref is None and self._named("endpoints", name):
-            _, endpoint, _ = self._plan(name, actor)
+            _, (link, *_) = self._plan(name, actor)
+            endpoint = link.endpoint
             if endpoint.knowledge is None:
                 raise BadInput(f"{endpoint.ref.path} has no knowledge.", "Name one that has.")
             owner, ref = endpoint.ref, endpoint.knowledge
         elif ref is None:
             raise NotFound("knowledge base", name, self._searchable(actor))
-        decision = self.catalog.access.decide(actor, "search", ref)
-        decision.require()
+        decision = self._required(actor, "search", ref)
         return owner or decision.thing, decision
 
     def _searchable(self, actor: Actor) -> Sequence[str]:
@@ -297,30 +341,41 @@ class House:
             and decide(actor, "search", artifact.ref, record=False).allowed
         ]
 
-    async def _decided(self, name: str, actor: Actor) -> tuple[Decision, Endpoint, str]:
-        """Decide on the use of an endpoint; return with it the endpoint and its model's digest.
+    async def _decided(
+        self, name: str, actor: Actor, version: Ref | None
+    ) -> tuple[Decision, Sequence[Link]]:
+        """Decide on the use of an endpoint; return with it the endpoint with each of its models.
 
         Where answers are recorded, a use that is allowed stands there and not in the audit log: so
         it costs no write of its own, and what is read is remembered, so it needs no thread.
         """
+        if version:
+            decision = self.catalog.access.decide(actor, "use", version, record=False)
+            decision.require()
+            return decision, self._made_of(version)
         ref = self._named("endpoints", name) if self.sink else None
         if ref:
-            decision = self.catalog.access.decide(actor, "use", ref, record=False)
+            decision = self._use(ref, actor)
             if decision.allowed:
-                return decision, *self._made_of(decision.thing)
+                return decision, self._made_of(decision.thing)
         async with self._deciding:
             return await asyncio.to_thread(self._plan, name, actor)
 
-    def _plan(self, name: str, actor: Actor) -> tuple[Decision, Endpoint, str]:
+    def _plan(self, name: str, actor: Actor) -> tuple[Decision, Sequence[Link]]:
         decision = self._admit("endpoint", name, actor)
-        return decision, *self._made_of(decision.thing)
+        return decision, self._made_of(decision.thing)
 
-    def _made_of(self, ref: Ref) -> tuple[Endpoint, str]:
+    def _made_of(self, ref: Ref) -> Sequence[Link]:
         if _key(ref) not in self._read:
-            endpoint = read_endpoint(self.catalog.get(ref))
-            digest = self.catalog.get(endpoint.model).digest if endpoint.model else ""
-            self._read[_key(ref)] = (endpoint, digest)
+            alone = by_model(self.catalog.get(ref))
+            self._read[_key(ref)] = [self._link(endpoint) for endpoint in alone]
         return self._read[_key(ref)]
+
+    def _link(self, endpoint: Endpoint) -> Link:
+        model, settled = endpoint.model, settings(endpoint)
+        digest = self.catalog.get(model).digest if model else ""
+        key = _key(model) if model else " ".join(settled.api.values())
+        return Link(endpoint, settled, digest, price_of(endpoint, self._prices), key)
 
 
 def _key(ref: Ref) -> str:

@@ -20,6 +20,7 @@ from inhouse.catalog.key import Key
 from inhouse.catalog.spending import MINUTE_SECONDS, Spending, Taken
 from inhouse.core.errors import OutOfQuota, TooMany
 from inhouse.serve.answer import Ending
+from inhouse.serve.house import Served
 from inhouse.serve.prompt import LETTERS_PER_TOKEN
 from inhouse.serve.recording import Parts
 
@@ -149,7 +150,7 @@ async def counted(parts: Parts, spend: Spend, asked: Mapping[str, Any] | None) -
             async for part in parts:
                 if isinstance(part, Ending):
                     ending = part
-                else:
+                elif not isinstance(part, Served):
                     pieces += 1
                 yield part
     finally:

@@ -19,6 +19,8 @@ from inhouse.serve.turns import Turn
 
 MAX_TEXTS = 2048
 MAX_DOCUMENTS = 1000
+MAX_CLASSIFIED = 64
+MAX_LABELS = 100
 TEXT = {"type": "string", "minLength": 1}
 
 
@@ -37,6 +39,11 @@ def _document(value: object) -> object:
 Text = Annotated[str, Field(min_length=1)]
 
 
+def _texts_or_one(most: int) -> WithJsonSchema:
+    many = {"type": "array", "items": TEXT, "minItems": 1, "maxItems": most}
+    return WithJsonSchema({"anyOf": [TEXT, many]})
+
+
 class EmbeddingBody(Body):
     """The body of ``POST /v1/embeddings``."""
 
@@ -47,14 +54,7 @@ class EmbeddingBody(Body):
         list[Text],
         Field(min_length=1, max_length=MAX_TEXTS),
         BeforeValidator(_texts),
-        WithJsonSchema(
-            {
-                "anyOf": [
-                    TEXT,
-                    {"type": "array", "items": TEXT, "minItems": 1, "maxItems": MAX_TEXTS},
-                ]
-            }
-        ),
+        _texts_or_one(MAX_TEXTS),
     ]
     encoding_format: Literal["float", "base64"] = "float"
 
@@ -78,6 +78,15 @@ class SearchBody(Body):
         if self.messages is None:
             return [Message("user", self.query or "")]
         return [turn.message() for turn in self.messages]
+
+
+class SectionQuery(Body):
+    """What ``GET /v1/sections`` is asked for: a section, by what a citation says of it."""
+
+    ignored = frozenset()
+
+    source: Name
+    id: Annotated[str, Field(min_length=1, max_length=4000)]
 
 
 class RerankBody(Body):
@@ -111,10 +120,35 @@ class RerankBody(Body):
     return_documents: bool = False
 
 
-class FeedbackBody(Body):
-    """The body of ``POST /v1/feedback``: what somebody thinks of the answer with this id."""
+class ClassifyBody(Body):
+    """The body of ``POST /v1/classify``: texts, and the classes if the model has none itself."""
 
-    id: Annotated[str, Field(pattern=r"^((chatcmpl|cmpl)-|resp_)?[0-9a-f]{32}$")]
+    model: Name
+    input: Annotated[
+        list[Text],
+        Field(min_length=1, max_length=MAX_CLASSIFIED),
+        BeforeValidator(_texts),
+        _texts_or_one(MAX_CLASSIFIED),
+    ]
+    labels: Annotated[list[Name], Field(min_length=2, max_length=MAX_LABELS)] = Field(
+        default_factory=list
+    )
+    top_k: Annotated[int, Field(ge=1)] | None = None
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        if len(set(self.labels)) < len(self.labels):
+            refuse("labels", "A label stands twice among {place!r}.", "Send each one once.")
+        return self
+
+
+class FeedbackBody(Body):
+    """The body of ``POST /v1/feedback``: what somebody thinks of the answer with this id.
+
+    The id is that of a response, of its request, or of one of several answers in it.
+    """
+
+    id: Annotated[str, Field(pattern=r"^((chatcmpl|cmpl)-|resp_)?[0-9a-f]{32}(-[1-9][0-9]{0,4})?$")]
     score: Literal[-1, 1] | None = None
     thumbs: Literal["up", "down"] | None = None
     correction: Annotated[str, Field(max_length=100_000)] = ""
@@ -126,6 +160,7 @@ class FeedbackBody(Body):
         return self
 
     def feedback(self, actor: str) -> Feedback:
-        """Return the feedback inside the house; it names the request, whatever route it took."""
+        """Return the feedback inside the house; it names the answer, whatever route it took."""
         good = self.score == 1 or self.thumbs == "up"
-        return Feedback(self.id[-32:], actor, 1 if good else -1, self.correction)
+        answer = self.id.removeprefix("chatcmpl-").removeprefix("cmpl-").removeprefix("resp_")
+        return Feedback(answer, actor, 1 if good else -1, self.correction)

@@ -14,6 +14,12 @@ class Health(TypedDict):
     version: str
 
 
+class Ready(TypedDict):
+    """A server that can answer requests."""
+
+    status: Literal["ready"]
+
+
 class ModelOrigin(TypedDict):
     """Where an endpoint or embedder comes from."""
 
@@ -96,6 +102,40 @@ class Ranks(TypedDict):
     inhouse: VectorOrigin
 
 
+class Class(TypedDict):
+    """A class, and how probable it is that a text falls into it."""
+
+    label: str
+    probability: float
+
+
+class Classified(TypedDict):
+    """The classes of one text, best first."""
+
+    index: int
+    labels: list[Class]
+
+
+class ClassOrigin(TypedDict):
+    """Which model it was; the `id` is what feedback calls the answer."""
+
+    id: str
+    endpoint: str
+    model: str
+    digest: str
+    label: str
+
+
+class Classes(TypedDict):
+    """The classes of texts."""
+
+    object: Literal["list"]
+    model: str
+    data: list[Classified]
+    usage: VectorUsage
+    inhouse: ClassOrigin
+
+
 class FoundSection(TypedDict):
     """A section that was found."""
 
@@ -126,6 +166,27 @@ class Sections(TypedDict):
     support: float
     data: list[FoundSection]
     inhouse: SearchOrigin
+
+
+class SectionOrigin(TypedDict):
+    """Who may read a section."""
+
+    label: str
+
+
+class Section(TypedDict):
+    """A section as it stands in a version of its source, and whether that is the current one."""
+
+    object: Literal["section"]
+    id: str
+    source: str
+    document: str
+    headings: list[str]
+    anchor: str
+    link: str
+    text: str
+    current: bool
+    inhouse: SectionOrigin
 
 
 class Thanks(TypedDict):

@@ -18,7 +18,7 @@ from inhouse.core.access import Actor
 from inhouse.serve.reading import Body
 from inhouse.serve.shapes import Failure
 
-Guard = Literal["public", "list", "use"]
+Guard = Literal["public", "list", "use", "operate"]
 Handler = Callable[[Request, Actor], Awaitable[Response]]
 Json = dict[str, Any]
 Schemas = Mapping[Any, Json]
@@ -28,7 +28,10 @@ PLACE = "#/components/schemas/{model}"
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line in the table of routes: what it takes, if anything, and what it answers."""
+    """A line in the table of routes: what it takes, if anything, and what it answers.
+
+    What it takes stands in the body, or in the address if the method is GET.
+    """
 
     method: str
     path: str
@@ -40,7 +43,8 @@ class Line:
 
 def document(lines: Sequence[Line], version: str) -> Json:
     """Return the description of the routes."""
-    kinds = {line.body for line in lines if line.body} | {line.answer for line in lines} | {Failure}
+    bodies = {line.body for line in lines if line.body and line.method != "GET"}
+    kinds = bodies | {line.answer for line in lines} | {Failure}
     named = sorted(kinds, key=lambda kind: str(kind.__name__))
     schemas, shared = TypeAdapter.json_schemas(
         [(kind, "validation", TypeAdapter(kind)) for kind in named], ref_template=PLACE
@@ -61,8 +65,18 @@ def document(lines: Sequence[Line], version: str) -> Json:
     }
 
 
+def _parameters(body: type[Body]) -> list[Json]:
+    schema = body.model_json_schema()
+    needed = schema.get("required", ())
+    return [
+        {"name": name, "in": "query", "required": name in needed, "schema": field}
+        for name, field in schema["properties"].items()
+    ]
+
+
 def _operation(line: Line, of: Schemas) -> Json:
-    answer: Json = {"application/json": {"schema": of[line.answer]}}
+    media = "text/plain" if line.answer is str else "application/json"
+    answer: Json = {media: {"schema": of[line.answer]}}
     if line.body and "stream" in line.body.model_fields:
         answer["text/event-stream"] = {}
     failure = {"application/json": {"schema": of[Failure]}}
@@ -75,7 +89,9 @@ def _operation(line: Line, of: Schemas) -> Json:
             "5XX": {"description": "The caller cannot.", "content": failure},
         },
     }
-    if line.body:
+    if line.body and line.method == "GET":
+        told["parameters"] = _parameters(line.body)
+    elif line.body:
         content = {"application/json": {"schema": of[line.body]}}
         told["requestBody"] = {"required": True, "content": content}
     if line.guard != "public":

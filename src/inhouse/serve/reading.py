@@ -113,6 +113,15 @@ async def read_body(request: Request, kind: type[AnyBody], *, limit: int) -> Any
     )
 
 
+def read_query(request: Request, kind: type[AnyBody]) -> AnyBody:
+    """Check what stands behind the question mark of an address; of what stands twice, the last.
+
+    Raises:
+        BadField: a field is missing, unknown or out of range.
+    """
+    return _checked(dict(request.query_params), kind)
+
+
 def parse(raw: bytes, kind: type[AnyBody]) -> AnyBody:
     """Check the bytes of a body; see `read_body`."""
     try:
@@ -121,6 +130,10 @@ def parse(raw: bytes, kind: type[AnyBody]) -> AnyBody:
         raise BadInput(f"The body is not JSON: {error}.", "Send one JSON object.") from None
     if not isinstance(fields, dict):
         raise BadInput("The body is not a JSON object.", 'Send one, such as {"model": …}.')
+    return _checked(fields, kind)
+
+
+def _checked(fields: Mapping[str, Any], kind: type[AnyBody]) -> AnyBody:
     try:
         return kind.model_validate(fields)
     except ValidationError as error:

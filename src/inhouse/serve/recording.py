@@ -7,20 +7,26 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any
 
-from inhouse.core.access import Decision
+from inhouse.core.access import Actor, Decision
 from inhouse.core.artifact import Ref
 from inhouse.core.label import Label
-from inhouse.core.nouns import Trace
+from inhouse.core.nouns import Trace, TraceState
 from inhouse.core.protocols import Piece, Sink
 from inhouse.serve.answer import Ending
 from inhouse.serve.house import Served
+from inhouse.serve.price import Price
+from inhouse.serve.seen import current, kept
 
-Part = str | Piece | Ending
+if TYPE_CHECKING:
+    from inhouse.serve.limits import Spend
+
+Part = str | Piece | Ending | Served
+"""What comes of an answer; an opened endpoint says, before the rest, which model it is from."""
 Parts = AsyncGenerator[Part, None]
 
 
@@ -31,17 +37,21 @@ class Asked:
     id: str
     route: str
     body: Mapping[str, Any]
-    streamed: bool
+    streamed: bool = False
     at: float = field(default_factory=time.time)
 
+    def answer_id(self, number: int) -> str:
+        """Return the id of one of its answers, and of its record; the first has the request's."""
+        return f"{self.id}-{number}" if number else self.id
+
     def trace(self, served: Served, number: int, reach: Sequence[Decision]) -> Trace:
-        """Return the record of one of its answers, before there is any; the first has its id.
+        """Return the record of one of its answers, before there is any.
 
         Which sources it will rest on is known at its end. Until then, and for good if it is cut
         off, it counts as resting on all within `reach`, for some of its text may.
         """
         return Trace(
-            id=f"{self.id}-{number}" if number else self.id,
+            id=self.answer_id(number),
             at=self.at,
             actor=served.actor.name,
             route=self.route,
@@ -54,12 +64,70 @@ class Asked:
             request=self.body,
         )
 
+    def lookup(self, actor: Actor, thing: Ref, label: Label, digest: str = "") -> Trace:
+        """Return the record of a request that writes no text, before it has found anything."""
+        return Trace(
+            id=self.id,
+            at=self.at,
+            actor=actor.name,
+            route=self.route,
+            state="aborted",
+            label=label,
+            model=thing.pinned,
+            digest=digest,
+            request=self.body,
+        )
 
-async def recorded(parts: Parts, sink: Sink, trace: Trace, *, streamed: bool) -> Parts:
+
+@dataclass(slots=True)
+class Lookup:
+    """What a request that writes no text has read and found; `label` is what it carries."""
+
+    label: Label
+    prompt_tokens: int = 0
+    sections: tuple[str, ...] = ()
+    sources: tuple[Ref, ...] = ()
+
+
+@asynccontextmanager
+async def looked_up(
+    sink: Sink | None, trace: Trace, spend: Spend | None = None
+) -> AsyncIterator[Lookup]:
+    """Give what is to be filled with what a request finds; its record is safe after the block.
+
+    What it has read is told to `spend`, also if nobody waits for it any more.
+
+    Raises:
+        StoreError: nothing can be recorded, so nothing is answered.
+    """
+    found, error = Lookup(trace.label), ""
+    state: TraceState = trace.state
+    seen = current()
+    seen.model = trace.model
+    try:
+        yield found
+        state, seen.read = "done", found.prompt_tokens
+    except Exception as failure:
+        state, error = "failed", f"{type(failure).__name__}: {failure}"
+        raise
+    finally:
+        if spend and not error:
+            spend(found.prompt_tokens)
+        if sink is not None:
+            facts = {each.name: getattr(found, each.name) for each in fields(Lookup)}
+            seconds = time.time() - trace.at
+            ended = replace(trace, state=state, error=error, seconds=seconds, **facts)
+            await asyncio.shield(kept(sink, ended))
+
+
+async def recorded(
+    parts: Parts, sink: Sink, trace: Trace, *, streamed: bool, price: Price | None = None
+) -> Parts:
     """Pass an answer on, with its record safe before the end is.
 
     If it is `streamed`, a record stands before its first piece: so an answer that was cut off is on
-    record too. Closing the stream records that it was.
+    record too. Closing the stream records that it was. It costs what its tokens do by `price`, or
+    by that of the model that takes it over.
 
     Raises:
         StoreError: nothing can be recorded, so nothing is answered.
@@ -69,19 +137,24 @@ async def recorded(parts: Parts, sink: Sink, trace: Trace, *, streamed: bool) ->
     try:
         async with aclosing(parts):
             async for part in parts:
-                if isinstance(part, Ending):
-                    state = so_far.into(_ended(trace, part))
-                    await asyncio.shield(sink.record(state))
+                if isinstance(part, Served):
+                    trace, price = _taken_over(trace, part), part.price
+                    state = replace(trace, state="aborted")
+                elif isinstance(part, Ending):
+                    state = so_far.into(_ended(trace, part, price))
+                    await asyncio.shield(kept(sink, state))
                 elif so_far.add(part) and streamed:
-                    await sink.record(trace)
+                    await kept(sink, trace)
                 yield part
     except Exception as error:
-        state = replace(trace, state="failed", error=f"{type(error).__name__}: {error}")
+        notes = getattr(error, "__notes__", ())
+        told = "\n".join([f"{type(error).__name__}: {error}", *notes])
+        state = replace(trace, state="failed", error=told)
         raise
     finally:
         if state.state in ("aborted", "failed"):
             # Nobody waits for this answer any more; the record must not be cut off with it.
-            await asyncio.shield(sink.record(so_far.into(state)))
+            await asyncio.shield(kept(sink, so_far.into(state)))
 
 
 class _SoFar:
@@ -109,11 +182,21 @@ class _SoFar:
             answer="".join(self._texts),
             first_token_seconds=first,
             seconds=time.time() - trace.at,
-            extra={"tool_calls": self._calls} if self._calls else {},
+            extra={**trace.extra, "tool_calls": self._calls} if self._calls else trace.extra,
         )
 
 
-def _ended(trace: Trace, ending: Ending) -> Trace:
+def _taken_over(trace: Trace, served: Served) -> Trace:
+    tried = {"tried": list(map(asdict, served.tried))} if served.tried else {}
+    return replace(
+        trace,
+        model=served.model_name,
+        digest=served.digest,
+        extra={**trace.extra, **tried},
+    )
+
+
+def _ended(trace: Trace, ending: Ending, price: Price | None) -> Trace:
     sources = sorted({citation.source for citation in ending.citations})
     return replace(
         trace,
@@ -124,4 +207,6 @@ def _ended(trace: Trace, ending: Ending) -> Trace:
         sources=tuple(map(Ref.parse, sources)),
         prompt_tokens=ending.usage.prompt_tokens,
         completion_tokens=ending.usage.completion_tokens,
+        cost=price.of(ending.usage) if price else None,
+        price=price.unit if price else "",
     )

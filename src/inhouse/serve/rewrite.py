@@ -13,11 +13,12 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import cast
 
-from inhouse.core.errors import TooLong
+from inhouse.core.errors import RequestRefused, TooLong
 from inhouse.core.nouns import Message
 from inhouse.core.protocols import LanguageModel, Piece, Sampling, Usage
-from inhouse.serve.gate import END, words
 from inhouse.serve.prompt import spent
+from inhouse.serve.seen import step
+from inhouse.serve.wording import END, words
 
 TASK = (
     "Rewrite the last question of the user as one question that can be understood without the "
@@ -51,16 +52,18 @@ async def rewritten(model: LanguageModel, messages: Sequence[Message]) -> tuple[
     parts, last = [], Piece("", "stop")
     stream = cast("AsyncGenerator[Piece, None]", model.chat(asked, SAMPLING))
     try:
-        async with aclosing(stream) as pieces:
-            async for last in pieces:
-                if last.text:
-                    parts.append(last.text)
-    except TooLong:
+        with step("generation") as it:
+            async with aclosing(stream) as pieces:
+                async for last in pieces:
+                    if last.text:
+                        parts.append(last.text)
+            used = it.usage = spent(model, asked, last, pieces=len(parts))
+    except (TooLong, RequestRefused):  # such as by a model that takes no temperature
         return "", Usage(0, 0)
     found = " ".join("".join(parts).split()).strip("\"'“”")
     mine = [m.content.strip()[-TURN_LETTERS:] for m in turns if m.role == "user"]
     usable = last.finish == "stop" and _asks(found, mine)
-    return found if usable else "", spent(model, asked, last, pieces=len(parts))
+    return found if usable else "", used
 
 
 def _asks(found: str, turns: Sequence[str]) -> bool:
@@ -69,6 +72,6 @@ def _asks(found: str, turns: Sequence[str]) -> bool:
     Its words may be those of any of the user's turns, and so must be its numbers.
     """
     said, told, last = " ".join(turns), words(found) - LIGHT, words(turns[-1]) - LIGHT
-    one = found.endswith(ASKS) and len(found) <= LONGEST and not END.search(found)
+    one = found.endswith(ASKS) and len(found) <= LONGEST and not END.search(found[:-1])
     numbers = set(DIGITS.findall(found)) <= set(DIGITS.findall(said))
     return one and numbers and bool(told) and last <= told <= words(said)

@@ -8,9 +8,11 @@ import logging
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import FrameType
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -41,8 +43,8 @@ def serve(
     host: str = "127.0.0.1",
     port: int = PORT,
     ready: Callable[[Listening], None] | None = None,
-    grace_seconds: int = GRACE_SECONDS,
     slow_seconds: float = SLOW_SECONDS,
+    leaving: Leaving | None = None,
 ) -> None:
     """Serve until SIGTERM, SIGINT or `Listening.stop`; port 0 takes any free one.
 
@@ -52,7 +54,7 @@ def serve(
         BadInput: the port is taken, or the host is not this machine's.
     """
     with listen(host, port) as listener:
-        serve_on(listener, app, ready=ready, grace_seconds=grace_seconds, slow_seconds=slow_seconds)
+        serve_on(listener, app, ready=ready, slow_seconds=slow_seconds, leaving=leaving)
 
 
 def serve_on(
@@ -60,14 +62,15 @@ def serve_on(
     app: ASGIApp,
     *,
     ready: Callable[[Listening], None] | None = None,
-    grace_seconds: int = GRACE_SECONDS,
     slow_seconds: float = SLOW_SECONDS,
+    leaving: Leaving | None = None,
 ) -> None:
     """Serve on a socket that listens, which other processes may share.
 
     `ready` is called once requests are answered. Requests that are open at the end have
-    `grace_seconds` to finish; then they are cut off. So are clients that take longer than
-    `slow_seconds` to send a request, or to take what is ready for them.
+    `GRACE_SECONDS` to finish; then they are cut off. Before that, `leaving` says what comes.
+    Clients are cut off that take longer than `slow_seconds` to send a request, or to take what is
+    ready for them.
     """
     config = uvicorn.Config(
         app,
@@ -79,11 +82,12 @@ def serve_on(
         log_level="warning",
         proxy_headers=False,
         server_header=False,
-        timeout_graceful_shutdown=grace_seconds,
+        timeout_graceful_shutdown=GRACE_SECONDS,
         ws="none",
     )
     server = _Server(config)
     server.slow_seconds = slow_seconds
+    server.leaving = leaving or Leaving()
     server.announce = lambda: (ready or _log_ready)(
         Listening(url_of(listener), listener.getsockname()[1], server.stop)
     )
@@ -97,9 +101,22 @@ def url_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """How to leave: `tell` is called at once, in a signal handler, when the server is to stop.
+
+    After SIGTERM it goes on answering for some `seconds`, or until the next signal, so that whoever
+    sends requests here can notice.
+    """
+
+    tell: Callable[[], None] = lambda: None
+    seconds: float = 0.0
+
+
 class _Server(uvicorn.Server):
     announce: Callable[[], None]
     slow_seconds: float
+    leaving: Leaving
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -112,7 +129,19 @@ class _Server(uvicorn.Server):
         return await super().on_tick(counter)
 
     def stop(self) -> None:
+        self.leaving.tell()
         self.should_exit = True
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self.leaving.tell()
+        super().handle_exit(sig, frame)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._captured_signals == [signal.SIGTERM]:
+            ends = time.monotonic() + self.leaving.seconds
+            while time.monotonic() < ends and len(self._captured_signals) == 1:
+                await asyncio.sleep(0.1)
+        await super().shutdown(sockets)
 
 
 def _log_ready(listening: Listening) -> None:

@@ -48,9 +48,20 @@ class Cited(TypedDict):
     link: str
 
 
-class Origin(TypedDict):
-    """Where an answer comes from, what it rests on, and its label."""
+class Tried(TypedDict):
+    """A model that was passed over, and why."""
 
+    model: str
+    reason: str
+
+
+class Origin(TypedDict):
+    """Where an answer comes from, what it rests on, and its label.
+
+    Its `id` is what feedback calls it.
+    """
+
+    id: str
     endpoint: str
     model: str
     digest: str
@@ -59,6 +70,9 @@ class Origin(TypedDict):
     support: float | None
     refused: bool
     unmet: bool
+    cost: float | None
+    price: str
+    tried: list[Tried]
     citations: list[Cited]
 
 

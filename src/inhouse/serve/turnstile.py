@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from inhouse.core.errors import Overloaded
@@ -33,6 +34,10 @@ class Turnstile:
     def turn(self, name: str) -> Turn:
         """Return a turn under a name: to be waited for, held, and given back."""
         return Turn(self, name)
+
+    def rooms(self) -> Sequence[tuple[str, int, int]]:
+        """Return under which names somebody is in, how many are, and how many wait."""
+        return [(name, room.inside, len(room.line)) for name, room in self._rooms.items()]
 
     async def enter(self, name: str) -> bool:
         """Go in when there is room; say whether that had to be waited for.

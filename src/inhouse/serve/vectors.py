@@ -6,8 +6,12 @@ Who may use an embedder is the house's business.
 from __future__ import annotations
 
 import base64
+import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+import orjson
 
 from inhouse.core.access import Actor
 from inhouse.core.protocols import Embedder
@@ -16,6 +20,8 @@ from inhouse.serve.failures import Json
 from inhouse.serve.house import Encoding, House
 from inhouse.serve.limits import Spend
 from inhouse.serve.lookup_bodies import EmbeddingBody, RerankBody
+from inhouse.serve.recording import Asked, looked_up
+from inhouse.serve.seen import step
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,14 +31,17 @@ if TYPE_CHECKING:
 
 
 async def embedded(
-    house: House, actor: Actor, body: EmbeddingBody, spend: Spend | None = None
+    house: House, actor: Actor, body: EmbeddingBody, asked: Asked, spend: Spend | None = None
 ) -> Json:
-    """Turn texts into vectors; the tokens are told to `spend`."""
+    """Turn texts into vectors; the record has their digest instead of them."""
+    about = {**asked.body, "input": of_texts(body.input)}
     async with house.embedder(body.model, actor) as opened:
-        vectors = await to_its_end(lambda: opened.embedder.embed(body.input))
-        read = await to_its_end(lambda: opened.embedder.tokens(body.input))
-    if spend:
-        spend(read)
+        trace = replace(asked, body=about).lookup(actor, opened.ref, opened.label, opened.digest)
+        async with looked_up(house.sink, trace, spend) as record:
+            read = await to_its_end(lambda: opened.embedder.tokens(body.input))
+            record.prompt_tokens = read
+            with step("embedding"):
+                vectors = await to_its_end(lambda: opened.embedder.embed(body.input))
     show = _base64 if body.encoding_format == "base64" else _numbers
     data = [
         {"object": "embedding", "index": i, "embedding": show(vector)}
@@ -42,16 +51,18 @@ async def embedded(
 
 
 async def reranked(
-    house: House, actor: Actor, body: RerankBody, spend: Spend | None = None
+    house: House, actor: Actor, body: RerankBody, asked: Asked, spend: Spend | None = None
 ) -> Json:
-    """Say how well texts answer a query, best first; the tokens are told to `spend`."""
+    """Say how well texts answer a query, best first; the record has their digest, not them."""
+    about = {**asked.body, "documents": of_texts(body.documents)}
+    query, documents = body.query, body.documents
     async with house.embedder(body.model, actor) as opened:
-        query, documents = body.query, body.documents
-        scores = await to_its_end(lambda: relevance(opened.embedder, query, documents))
-        texts = [body.query, *body.documents]
-        read = await to_its_end(lambda: opened.embedder.tokens(texts))
-    if spend:
-        spend(read)
+        trace = replace(asked, body=about).lookup(actor, opened.ref, opened.label, opened.digest)
+        async with looked_up(house.sink, trace, spend) as record:
+            read = await to_its_end(lambda: opened.embedder.tokens([query, *documents]))
+            record.prompt_tokens = read
+            with step("embedding"):
+                scores = await to_its_end(lambda: relevance(opened.embedder, query, documents))
     best = sorted(range(len(scores)), key=lambda i: (-scores[i], i))[: body.top_n]
     results = [
         {"index": i, "relevance_score": scores[i]}
@@ -59,6 +70,12 @@ async def reranked(
         for i in best
     ]
     return _answer(opened, body.model, read, {"results": results})
+
+
+def of_texts(texts: Sequence[str]) -> dict[str, Any]:
+    """Return what a record holds in place of many texts: enough to know them again."""
+    digest = hashlib.sha256(orjson.dumps(texts)).hexdigest()
+    return {"texts": len(texts), "sha256": digest}
 
 
 def relevance(embedder: Embedder, query: str, documents: Sequence[str]) -> list[float]:

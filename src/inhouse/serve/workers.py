@@ -62,6 +62,7 @@ class Worker:
             self._command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            process_group=0,  # a Ctrl-C reaches it by who looks after it, and only so
             pass_fds=[self._listener],
         )
         assert self.process.stdout
@@ -101,16 +102,18 @@ class Worker:
         )  # fmt: skip
         return ended
 
-    def stop(self) -> None:
-        """Let the process finish what it has begun, and end."""
-        if self.process.poll() is None:
-            self.process.terminate()
+    @property
+    def alive(self) -> bool:
+        """Whether the process has not ended."""
+        return self.process.poll() is None
 
-    def end(self, until: float) -> None:
-        """Wait for its end; from some moment on, force it."""
-        try:
-            self.process.wait(max(0.0, until - time.monotonic()))
-        except subprocess.TimeoutExpired:
+    def stop(self, number: int) -> None:
+        """Let the process finish what it has begun, and end, as a signal has it."""
+        self.process.send_signal(number)
+
+    def end(self) -> None:
+        """Take note of its end, or force it."""
+        if self.alive:
             log.warning("Worker %d did not end in time and is killed.", self._number)
             self.process.kill()
             self.process.wait()
@@ -130,12 +133,13 @@ def supervise(
     *,
     workers: int,
     ready: Callable[[], None],
-    grace_seconds: int = GRACE_SECONDS,
+    drain_seconds: float = 0.0,
 ) -> None:
     """Keep up some workers on a socket that listens, until SIGTERM or SIGINT.
 
     `command` starts one; the number of the socket's file is added to it. `ready` is called once all
-    of them answer. In the end each has `grace_seconds` to finish what it has begun.
+    of them answer. In the end each gets the signals that came; it has the `drain_seconds` for which
+    it goes on answering, and then `GRACE_SECONDS` to finish what it has begun.
 
     Raises:
         NoWorkers: one could not start at first, or all have failed again and again.
@@ -153,11 +157,7 @@ def supervise(
             _look_after(crew, stop, ready)
         finally:
             listener.close()  # so that nobody connects who would not be answered
-            for worker in crew:
-                worker.stop()
-            until = time.monotonic() + grace_seconds + LATE_SECONDS
-            for worker in crew:
-                worker.end(until)
+            _end(crew, stop, drain_seconds + GRACE_SECONDS + LATE_SECONDS)
 
 
 def _look_after(crew: Sequence[Worker], stop: list[int], ready: Callable[[], None]) -> None:
@@ -171,6 +171,20 @@ def _look_after(crew: Sequence[Worker], stop: list[int], ready: Callable[[], Non
             announced = True
             ready()
         time.sleep(LOOK_SECONDS)
+
+
+def _end(crew: Sequence[Worker], stop: list[int], seconds: float) -> None:
+    until, passed_on = time.monotonic() + seconds, 0
+    if not stop:  # nobody asked: it failed
+        stop.append(signal.SIGTERM)
+    while any(worker.alive for worker in crew) and time.monotonic() < until:
+        for number in stop[passed_on:]:
+            for worker in crew:
+                worker.stop(number)
+            passed_on += 1
+        time.sleep(LOOK_SECONDS)
+    for worker in crew:
+        worker.end()
 
 
 @contextmanager

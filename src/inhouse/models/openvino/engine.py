@@ -160,7 +160,7 @@ class OpenVINOEngine:
         try:
             for line in self._process.stdout:
                 event = orjson.loads(line)
-                self._counts.cache = event["cache"]
+                self._counts.cache, self._counts.batch = event["cache"], event["batch"]
                 for number, tokens, state in event["tokens"]:
                     self._hand_over(number, tokens, state)
         except orjson.JSONDecodeError:  # it was killed in the middle of a line

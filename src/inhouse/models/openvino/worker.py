@@ -113,7 +113,9 @@ class _Worker:
             if self._open:
                 self._pipeline.step()
             if tokens := [*self._refusals(), *self._read(), *self._score()]:
-                yield {"tokens": tokens, "cache": self._pipeline.get_metrics().cache_usage / 100}
+                now = self._pipeline.get_metrics()
+                cache, batch = now.cache_usage / 100, now.scheduled_requests
+                yield {"tokens": tokens, "cache": cache, "batch": batch}
 
     def _take(self, message: dict[str, Any]) -> None:
         number = message["id"]
