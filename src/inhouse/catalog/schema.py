@@ -97,6 +97,17 @@ keys = Table(
     Column("revoked", Float),
 )
 
+limits = Table(  # what a key is for and how much it may ask; most keys have no row
+    "limits",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),  # its place among the counts
+    Column("key", String, ForeignKey("keys.id"), nullable=False, unique=True),
+    Column("only", Text, nullable=False),  # names with spaces between; "" is everything
+    Column("requests_per_minute", Integer),
+    Column("tokens_per_day", BigInteger),
+    Column("concurrent", Integer),
+)
+
 audit = Table(
     "audit",
     metadata,
@@ -181,4 +192,14 @@ def _trials(connection: Connection) -> None:
     metadata.create_all(connection, tables=[trials])
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first, _releases, _salt, _trials)
+def _limits(connection: Connection) -> None:
+    metadata.create_all(connection, tables=[limits])
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
+    _first,
+    _releases,
+    _salt,
+    _trials,
+    _limits,
+)

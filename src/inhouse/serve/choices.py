@@ -21,6 +21,7 @@ from inhouse.serve.answer import Ending
 from inhouse.serve.chain import answers
 from inhouse.serve.failures import Json
 from inhouse.serve.house import House, Served
+from inhouse.serve.limits import Spend, counted
 from inhouse.serve.recording import Asked, Part, Parts, recorded
 from inhouse.serve.seen import current
 
@@ -141,13 +142,21 @@ class Exchange:
     """A request of one actor, in one dialect; its shadow follows when it is answered."""
 
     def __init__(
-        self, house: House, actor: Actor, dialect: Dialect, asked: Asked, shadows: Shadows
+        self,
+        house: House,
+        actor: Actor,
+        dialect: Dialect,
+        asked: Asked,
+        shadows: Shadows,
+        spend: Spend | None = None,
     ) -> None:
+        """Take a request; its tokens are told to `spend`, if there is one."""
         self._house = house
         self._shadows = shadows
         self._actor = actor
         self._dialect = dialect
         self._asked = asked
+        self._spend = spend
 
     async def whole(self) -> Json:
         """Return the answers in one body."""
@@ -195,9 +204,19 @@ class Exchange:
                 yield event
 
     def _streams(self, served: Served) -> Sequence[Parts]:
-        """Return the streams of the answers, recorded where records are kept."""
+        """Return the streams of the answers, recorded where records are kept, and counted."""
         seen = current()
         seen.endpoint, seen.model = served.endpoint.ref.name, served.model_name
+        streams = self._recorded(served)
+        if self._spend is None:
+            return streams
+        n, body = self._dialect.n, self._asked.body
+        return [
+            counted(stream, self._spend, None if number % n else body)
+            for number, stream in enumerate(streams)
+        ]
+
+    def _recorded(self, served: Served) -> Sequence[Parts]:
         streams, sink = streams_of(self._dialect, served), self._house.sink
         if sink is None:
             return streams
