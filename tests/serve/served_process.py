@@ -101,6 +101,16 @@ class Served:
         finally:
             connection.close()
 
+    def get(self, path: str, key: str = "") -> tuple[int, bytes]:
+        """Get something over a connection of its own; return the status and the body."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.request("GET", path, headers={"Authorization": f"Bearer {key}"})
+            response = connection.getresponse()
+            return response.status, response.read()
+        finally:
+            connection.close()
+
     def send(
         self,
         connection: http.client.HTTPConnection,

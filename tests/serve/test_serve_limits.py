@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import threading
@@ -12,13 +13,15 @@ from urllib.parse import urlencode, urlsplit
 import openai
 import pytest
 import requests
-from serve_world import World, running
+from serve_world import Local, World, running
 from test_serve_door import chat, send
+from test_serve_seen import scraped
 
 from inhouse.catalog.key import Limits
 from inhouse.catalog.spending import Spending
 from inhouse.core.artifact import Ref
 from inhouse.core.label import Label
+from inhouse.core.protocols import TokenScore
 from inhouse.serve.app import Door, create_app
 from inhouse.serve.turnstile import Turnstile
 
@@ -164,6 +167,61 @@ def test_tokens_of_a_day(world: World, url: str) -> None:
     id = world.catalog.keys.list()[-1].id
     world.catalog.keys.change(id, by="admin", allowed=Limits(tokens_per_day=100))
     assert send(url, "POST", CHAT, chat(), key)[0] == 200
+
+
+class Unhurried(Local):
+    """Says how likely two texts are, and then, if it is told so, no more."""
+
+    hangs = False
+    read = 0
+
+    async def score(self, text: object, *, top: int = 0) -> tuple[TokenScore, ...]:
+        self.read += 1
+        if self.hangs and self.read > 2:
+            self.started.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self.aborted.set()
+        return await super().score(text, top=top)
+
+
+def test_classifying_takes_a_turn_and_counts_what_it_reads(world: World, narrow: str) -> None:
+    model = world.engines.models[world.analyst.version or ""] = Unhurried()
+    key = limited(world, tokens_per_day=100_000)
+    status, body, _ = send(narrow, "POST", "/v1/classify", BODIES["/v1/classify"], key)
+    assert (status, used(world)[1]) == (200, body["usage"]["total_tokens"])
+    spent, model.hangs, model.read = used(world)[1], True, 0
+    connection = http.client.HTTPConnection(urlsplit(narrow).netloc, timeout=20)
+    asked = b'{"model": "desk", "input": ["x"], "labels": ["c", "d", "e"]}'
+    connection.request("POST", "/v1/classify", asked, {"Authorization": f"Bearer {key}"})
+    assert model.started.wait(20)
+    assert world.house.turnstile.rooms() == [("endpoints/desk", 1, 0)]
+    connection.close()
+    assert model.aborted.wait(20)
+    until(lambda: not world.house.turnstile.rooms())
+    assert used(world)[1] > spent
+
+
+def test_turns_and_who_is_kept_out_are_told(world: World, narrow: str) -> None:
+    world.catalog.access.set_groups(
+        {"ana": frozenset({"buy-side"}), "op": frozenset({"operator"})}, by="admin"
+    )
+    operator, key = world.key("op")[1], world.key("ana")[1]
+    first = hanging(narrow, key)
+    response = begun(first)
+    second = hanging(narrow, key)
+    until(lambda: world.house.turnstile.rooms() == [("endpoints/desk", 1, 1)])
+    assert send(narrow, "POST", CHAT, chat(), key)[0] == 429
+    found = scraped(narrow, operator)
+    assert found["inhouse_turns_running", "endpoints/desk"] == 1
+    assert found["inhouse_turns_waiting", "endpoints/desk"] == 1
+    assert found["inhouse_limited_total", "overloaded", CHAT] == 1
+    assert found["inhouse_requests_total", "", CHAT, "429"] == 1
+    assert found["inhouse_shadows_sent_total",] == found["inhouse_shadows_dropped_total",] == 0
+    second.close()
+    response.close()
+    first.close()
 
 
 def hanging(url: str, key: str, **changes: object) -> http.client.HTTPConnection:

@@ -13,6 +13,8 @@ import openai
 import pytest
 from serve_world import Model, World, running
 
+from inhouse.catalog.key import Limits
+from inhouse.catalog.spending import Spending
 from inhouse.catalog.trials import Kind, Trial
 from inhouse.core.access import Actor
 from inhouse.core.artifact import Ref
@@ -26,6 +28,7 @@ from inhouse.observe.traces import Traces
 from inhouse.observe.wanted import Wanted
 from inhouse.serve import shadow
 from inhouse.serve.app import create_app
+from inhouse.serve.turnstile import Turnstile
 
 DESK = Ref.parse("endpoints/desk")
 HI = [{"role": "user", "content": "hi there"}]
@@ -324,6 +327,28 @@ def test_a_candidate_that_cannot_be_opened_is_on_record(world: World, recorder: 
     (pair,) = both(world)
     assert (pair.shadow.state, pair.shadow.error) == ("failed", "RuntimeError: no memory")
     assert pair.shadow.label == Label.parse("buy-side")
+
+
+@pytest.mark.parametrize("hangs", [True, False])
+def test_a_shadow_takes_no_turn_and_no_budget(
+    world: World, recorder: Recorder, hangs: bool
+) -> None:
+    world.house.turnstile = Turnstile(1, 0)
+    ref, _ = candidate(world)
+    if hangs:
+        world.engines.models[world.catalog.get(ref).parents[0].parent.version] = Hanging()
+    tried(world, ref, kind="shadow")
+    key, secret = world.catalog.keys.create("ana", by="admin", allowed=Limits(None, 1_000, 1))
+    spent = 0
+    with (
+        running(create_app(world.house)) as listening,
+        openai.OpenAI(api_key=secret, base_url=f"{listening.url}/v1", max_retries=0) as client,
+    ):
+        for _ in range(3):
+            answer = client.chat.completions.create(model="desk", messages=HI)
+            spent += answer.usage.total_tokens
+    assert len(both(world)) == 3
+    assert Spending(world.catalog.root).today(key, time.time()) == (3, spent)
 
 
 def test_a_shadow_has_an_end(world: World, recorder: Recorder) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -147,6 +149,33 @@ def test_open_streams_end_well_at_sigterm(own: Served):
     ] * 4
     assert own.process.wait(30) == 0
     assert "open" not in own.states().values()
+
+
+def test_whichever_worker_is_asked_tells_the_metrics_of_all(served: Served):
+    with opened(served.file, "ana") as project:
+        project.catalog.access.set_groups({"op": frozenset({"operator"})}, by="ana")
+        _, operator = project.catalog.keys.create("op", by="ana")
+    assert {served.ask()[0] for _ in range(4)} == {200}
+    for _ in range(4):
+        status, text = served.get("/metrics", operator)
+        told = re.findall(r'inhouse_build_info{.*worker="(\d+)"', text.decode())
+        assert (status, set(map(int, told))) == (200, set(served.workers().values()))
+
+
+def test_workers_go_on_for_a_while_until_the_second_signal(file: Path):
+    with serving(file, "--workers", "2", "--drain", "60", "--log", "json") as own:
+        own.process.send_signal(signal.SIGTERM)
+        ends = time.monotonic() + 20
+        while own.get("/readyz")[0] == 200:
+            assert time.monotonic() < ends
+            time.sleep(0.02)
+        assert own.ask()[0] == 200
+        own.process.send_signal(signal.SIGTERM)
+        assert own.process.wait(30) == 0
+    lines = [json.loads(line) for line in own.said]
+    assert {line["route"] for line in lines if "route" in line} == {
+        "/readyz", "/v1/chat/completions",
+    }  # fmt: skip
 
 
 def test_workers_end_with_who_looks_after_them(own: Served):

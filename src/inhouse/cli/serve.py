@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -53,30 +54,13 @@ def serve(
     as_json: AsJson = False,
 ) -> None:
     """Serve the endpoints in OpenAI's dialect until Ctrl-C."""
-    from inhouse.project.bought import keys
     from inhouse.serve.logs import configure
-    from inhouse.serve.server import listen, url_of
+    from inhouse.serve.server import listen
     from inhouse.serve.workers import supervise
 
     configure(log)
     with opened(project) as house, listen(host, port) as listener:
-        url = url_of(listener)
-        names = list(house.config.endpoints)
-        wanted = {
-            n: [k for k in ks if not os.environ.get(k)] for n, ks in keys(house.config).items()
-        }
-        missing = {name: ", ".join(variables) for name, variables in wanted.items() if variables}
-        several = {name for name, entry in house.config.endpoints.items() if len(entry.models) > 1}
-
-        def ready() -> None:
-            if as_json:
-                # One line, at once: whoever started the server waits for it.
-                about = {"url": url, "port": listener.getsockname()[1], "endpoints": names}
-                print(json.dumps({**about, "missing_keys": missing}), flush=True)
-            else:
-                _warn(missing, several)
-                _greet(url, names)
-
+        ready = partial(_announce, house, listener, as_json=as_json)
         if workers == 1:
             answer(house, listener, ready=ready, drain=drain)
             return
@@ -127,6 +111,33 @@ def _spans() -> Iterator[Sequence[Watcher]]:
         raise MissingExtra(f"{COLLECTOR[0]}, which is set,", "otlp") from error
     with closing(Spans()) as spans:
         yield (spans,)
+
+
+def _announce(project: Project, listener: socket.socket, *, as_json: bool) -> None:
+    """Say where the server is, and what keeps it from answering."""
+    from inhouse.serve.server import url_of
+
+    url, endpoints, missing = url_of(listener), project.config.endpoints, _missing(project)
+    if as_json:
+        # One line, at once: whoever started the server waits for it.
+        port = listener.getsockname()[1]
+        about = {"url": url, "port": port, "endpoints": list(endpoints), "missing_keys": missing}
+        print(json.dumps(about), flush=True)
+        return
+    several = {name for name, entry in endpoints.items() if len(entry.models) > 1}
+    _warn(missing, several)
+    _greet(url, list(endpoints))
+
+
+def _missing(project: Project) -> dict[str, str]:
+    """Return the variables with keys of APIs that are not set, by endpoint."""
+    from inhouse.project.bought import keys
+
+    wanted = {
+        name: [variable for variable in variables if not os.environ.get(variable)]
+        for name, variables in keys(project.config).items()
+    }
+    return {name: ", ".join(variables) for name, variables in wanted.items() if variables}
 
 
 def _warn(missing: Mapping[str, str], several: Collection[str]) -> None:

@@ -40,3 +40,5 @@ if __name__ == "__main__":
     except InhouseError as error:
         print_error(error, as_json=False)
         sys.exit(error.exit_code)
+    except KeyboardInterrupt:  # before it answered
+        sys.exit(130)
