@@ -3,7 +3,8 @@
 What is equal and what is not:
 
 - The test sets are those of the bench `knowledge`. The embedder is adapted to the documents of a
-  handbook, which hold none of its questions, and asked these questions: hit@5 and MRR@10.
+  handbook, from which the headings that are its questions were taken out, and asked these
+  questions: hit@5 and MRR@10. 11 of the 140 and 9 of the 568 stand as a heading elsewhere too.
 - Adapted to a handbook it also searches the other sets, which it never saw. There it should be
   about as good as before.
 - The peer is the same embedder as it comes. All else is the same: index, search, questions.

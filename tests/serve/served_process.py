@@ -28,7 +28,10 @@ endpoints:
 
 
 class Upstream(http.server.BaseHTTPRequestHandler):
-    """An API: says six words; 'slowly' one each 100 ms, 'die' breaks off, 'hang' never ends."""
+    """An API: says six words; 'slowly' one each 100 ms, 'leisurely' one each 500.
+
+    'die' breaks off, 'hang' never ends.
+    """
 
     protocol_version = "HTTP/1.1"
 
@@ -42,8 +45,7 @@ class Upstream(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         for number in range(6):
             self._event({"choices": [{"delta": {"content": f"word{number} "}}]})
-            if text == "slowly":
-                time.sleep(0.1)
+            time.sleep({"slowly": 0.1, "leisurely": 0.5}.get(text, 0))
             if text == "die" and number == 2:
                 return
             if text == "hang":

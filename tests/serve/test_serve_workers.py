@@ -132,7 +132,7 @@ def test_limits_hold_over_all_workers(served: Served):
 def test_open_streams_end_well_at_sigterm(own: Served):
     answers: list[tuple[int, bytes]] = []
     asking = [
-        threading.Thread(target=lambda: answers.append(own.ask("slowly", stream=True)))
+        threading.Thread(target=lambda: answers.append(own.ask("leisurely", stream=True)))
         for _ in range(4)
     ]
     for each in asking:

@@ -214,6 +214,8 @@ def end_with_parent() -> None:
     def watch() -> None:
         while os.read(0, 1):
             pass
-        os.kill(os.getpid(), signal.SIGINT)  # at once: nobody sends requests on purpose any more
+        os.kill(os.getpid(), signal.SIGINT)  # which lets it answer nobody new, as SIGTERM may
+        time.sleep(GRACE_SECONDS + LATE_SECONDS)
+        os.kill(os.getpid(), signal.SIGTERM)  # SIGINT came too early, and was ignored
 
     threading.Thread(target=watch, name="parent", daemon=True).start()
