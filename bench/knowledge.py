@@ -94,6 +94,9 @@ class Remembering:
             self._known[texts[0]] = self._embedder.embed_tokens(texts, starts=starts)
         return self._known[texts[0]]
 
+    def pieces(self, text: str) -> list[str]:
+        return self._embedder.pieces(text)
+
     def tokens(self, texts: Sequence[str]) -> int:
         return self._embedder.tokens(texts)
 

@@ -7,11 +7,15 @@ import shutil
 from pathlib import Path
 
 import pytest
+from bench.harness.llama_server import FOLDER
 from filelock import FileLock
 from small_project import opened, small_project, tiny_encoder, write
 
 from inhouse.catalog import Catalog
 from inhouse.core.artifact import Ref
+from inhouse.models.llama_engine import PROGRAM, VARIABLE
+
+LLAMA_SERVER = FOLDER / PROGRAM
 
 WEIGHTS = """\
 project: weights
@@ -65,6 +69,15 @@ def _built(store: Path, ref: str) -> Path:
         return catalog.load(Ref.parse(ref)).folder
     finally:
         catalog.close()
+
+
+@pytest.fixture(scope="session")
+def llama_program() -> Path:
+    """A llama-server: one that is on this machine, or the one that the benchmarks have built."""
+    named = os.environ.get(VARIABLE) or shutil.which(PROGRAM) or LLAMA_SERVER
+    if not Path(named).is_file():
+        pytest.skip(f"no {PROGRAM}: it is neither on PATH nor in {VARIABLE}, and no bench made it")
+    return Path(named)
 
 
 @pytest.fixture(scope="session")

@@ -99,6 +99,10 @@ class Recombined:
         """Return vectors of the texts of `documents`."""
         return self.embed_tokens(texts, starts=[0] * len(texts))[0]
 
+    def pieces(self, text: str) -> list[str]:
+        """Return the words of a text."""
+        return text.split()
+
     def tokens(self, texts: Sequence[str]) -> int:
         """Return how many words the texts have."""
         return sum(len(text.split()) for text in texts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import subprocess
 import threading
@@ -15,7 +16,7 @@ from small_project import PROGRAM, edit, environment, opened, quickly
 
 from inhouse.cli.traces import _row
 from inhouse.core.label import Label
-from inhouse.core.nouns import Feedback, Trace
+from inhouse.core.nouns import SHADOW, Feedback, Trace
 from inhouse.project import recording
 
 DAY = 86_400
@@ -105,6 +106,50 @@ def test_the_verbs(folder: Path):
     assert "may not erase the traces of bo" in say("erase", "--actor", "bo", code=2)
     assert json.loads(say("erase", "bbbb2222bbbb", "--json")) == {"erased": 0}
     assert json.loads(say("erase", "bbbb2222bbbb", "--json", actor="cy")) == {"erased": 1}
+
+
+def test_shadows(folder: Path):
+    with opened(folder / "inhouse.yaml") as project:
+        endpoint = project.catalog.heads("endpoints")[1]
+        now = time.time()
+        shown = [
+            trace(f"{letter}eee1111eeee", "ana", "Two?", at=now - 2, endpoint=endpoint)
+            for letter in "ef"
+        ]
+        shadows = [
+            dataclasses.replace(
+                one, id=f"{SHADOW}{one.id}", at=now, answer="Two.", extra={"shadow_of": one.id}
+            )
+            for one in shown
+        ]
+
+        async def record() -> None:
+            recorder = recording.recorder(project)
+            for one in (*shown, *shadows):
+                await recorder.record(one)
+            recorder.close()
+
+        asyncio.run(record())
+
+    def say(*words: str) -> str:
+        done = quickly("traces", *words, cwd=folder)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert "shadow-" not in say()
+    listed = [line.split() for line in say("--shadow").splitlines()[1:5]]
+    assert [words[2] for words in listed] == [
+        "eeee1111", "shadow-eeee1111", "feee1111", "shadow-feee1111",
+    ]  # fmt: skip
+    assert listed[0][4] == f"open@{endpoint.version[:8]}"
+    assert [words[-1] for words in listed] == ["[bold]crowns[/].", "Two."] * 2
+    pairs = json.loads(say("--shadow", "--json"))["pairs"]
+    assert [(p["shown"]["id"], p["shadow"]["id"]) for p in pairs] == [
+        (one.id, f"{SHADOW}{one.id}") for one in shown
+    ]
+    assert json.loads(say("show", "shadow-eee", "--json"))["answer"] == "Two."
+    assert json.loads(say("erase", shown[0].id, "--json")) == {"erased": 2}
+    assert len(json.loads(say("--shadow", "--json"))["pairs"]) == 1
 
 
 def test_following(folder: Path):

@@ -94,6 +94,43 @@ def test_plan_and_run(made: Path):
     assert {"ref", "version", "digest", "seconds", "summary", "metrics"} < again["steps"][0].keys()
 
 
+def test_canary_and_shadow(made: Path):
+    folder = made.parent
+    edit(made, "knowledge: knowledge/desk", "knowledge: knowledge/desk\n    top: 7")
+    assert machine("run", cwd=folder)["ended"] == []
+    assert "Nothing is tried" in person("release", "desk", "--compare", cwd=folder, code=2)
+    assert "no share" in person("release", "desk", "--canary", "0", cwd=folder, code=2)
+    both = ("--canary", "1", "--shadow", "1")
+    assert "exclude each other" in person("release", "desk", *both, cwd=folder, code=2)
+    tried = machine("release", "desk", "--canary", "12.5", "--actor", "bo", cwd=folder)
+    trial = tried["trial"]
+    assert (trial["kind"], trial["percent"], trial["by"]) == ("canary", 12.5, "bo")
+    assert tried["changes"] == [{"name": "top", "before": "5", "after": "7"}]
+    told = f"canary: {trial['ref'][: len('endpoints/desk@') + 8]} answers 12.5 % of the actors"
+    verbs = (["ls"], ["show", "endpoints/desk"], ["release", "desk", "--history"])
+    for verb in (*verbs, ["release", "desk", "--compare"]):
+        assert told in person(*verb, cwd=folder), verb
+    (listed,) = [a for a in machine("ls", cwd=folder)["artifacts"] if a["ref"] == "endpoints/desk"]
+    shown = machine("show", "endpoints/desk", cwd=folder)
+    listing = machine("release", "desk", "--history", cwd=folder)
+    assert listed["trial"] == shown["trial"] == listing["trial"] == trial
+    assert "shadow: " in person("release", "desk", "--shadow", "100", cwd=folder)
+    compared = machine("release", "desk", "--compare", cwd=folder)
+    assert (compared["trial"]["kind"], compared["tried"]["requests"]) == ("shadow", 0)
+    back = person("rollback", "desk", cwd=folder)
+    assert back.startswith("The shadow of endpoints/desk@")
+    assert "is served to everybody." in back
+    person("release", "desk", "--canary", "10", cwd=folder)
+    released = machine("release", "desk", cwd=folder)
+    assert released["ended"]["ref"] == released["served"] == trial["ref"]
+    edit(made, "top: 7", "top: 8")
+    person("run", cwd=folder)
+    person("release", "desk", "--canary", "10", cwd=folder)
+    edit(made, "top: 8", "top: 9")
+    assert "ends the canary of endpoints/desk@" in person("plan", cwd=folder)
+    assert "The canary of endpoints/desk@" in person("run", cwd=folder)
+
+
 def test_release_and_rollback(made: Path):
     folder = made.parent
     edit(made, "knowledge: knowledge/desk", "knowledge: knowledge/desk\n    top: 7")

@@ -19,6 +19,7 @@ HEAVY = ("numpy", "torch", "openvino", "openvino_genai", "transformers", "pydant
 
 SHARED = {"--project", "-p", "--json"}
 ACTOR = {"--actor", "-a"}
+LIMITS = {"--only", "--requests-per-minute", "--tokens-per-day", "--concurrent"}
 
 # Everything that can be typed. Whoever adds to it has thought twice.
 WORDS: dict[str, tuple[list[str], set[str]]] = {
@@ -29,7 +30,8 @@ WORDS: dict[str, tuple[list[str], set[str]]] = {
     "feedback": ([], SHARED | ACTOR | {"--since", "--endpoint", "--score", "--last"}),
     "gc": ([], SHARED | {"--dry-run"}),
     "init": (["folder"], {"--json"}),
-    "keys create": ([], SHARED | ACTOR | {"--days"}),
+    "keys change": (["id"], SHARED | LIMITS),
+    "keys create": ([], SHARED | ACTOR | LIMITS | {"--days"}),
     "keys ls": ([], SHARED),
     "keys revoke": (["id"], SHARED),
     "lineage": (["ref"], SHARED),
@@ -37,18 +39,21 @@ WORDS: dict[str, tuple[list[str], set[str]]] = {
     "models": ([], SHARED),
     "plan": (["target"], SHARED),
     "pull": (["model"], SHARED | ACTOR | {"--name"}),
-    "release": (["endpoint", "version"], SHARED | ACTOR | {"--history"}),
+    "release": (
+        ["endpoint", "version"],
+        SHARED | ACTOR | {"--canary", "--shadow", "--compare", "--history"},
+    ),
     "rollback": (["endpoint"], SHARED | ACTOR),
     "run": (["target"], SHARED | ACTOR | {"--loosen", "--watch"}),
     "search": (["knowledge", "query"], SHARED | ACTOR | {"--top"}),
-    "serve": ([], SHARED | {"--host", "--port", "--log", "--drain"}),
+    "serve": ([], SHARED | {"--host", "--port", "--workers", "--log", "--drain"}),
     "show": (["ref"], SHARED | ACTOR),
     "traces": (
         [],
         SHARED
         | ACTOR
-        | {"--since", "--endpoint", "--state", "--contains", "--feedback", "--last"}
-        | {"--follow", "-f"},
+        | {"--since", "--endpoint", "--state", "--contains", "--feedback", "--shadow"}
+        | {"--last", "--follow", "-f"},
     ),
     "traces erase": (["ids"], SHARED | ACTOR),
     "traces roll": ([], SHARED),

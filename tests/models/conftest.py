@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from bench.harness.gguf_files import rewrite
 from filelock import FileLock
 
 from inhouse.catalog import Catalog
@@ -18,6 +20,7 @@ from inhouse.core.label import Label
 from inhouse.core.stage import Context
 from inhouse.models import build, pull
 from inhouse.models.language import LocalModel
+from inhouse.models.llama_engine import VARIABLE
 from inhouse.models.load import load_language
 from inhouse.models.weight_files import read_json
 from models.test_text_stream import byte_tokenizer
@@ -126,6 +129,40 @@ def reference_model(language_weights: Path) -> Iterator[LocalModel]:
     """The built-in language model on transformers."""
     pytest.importorskip("transformers")
     model = load_language(language_weights, name="smol", engine="transformers", threads=2)
+    yield model
+    asyncio.run(model.close())
+
+
+@pytest.fixture(scope="session")
+def llama_f32(shared: Path, language_weights: Path) -> Path:
+    """The built-in language model as pulled, its GGUF file in float32."""
+    folder = shared / "llama-f32"
+    with FileLock(folder.with_suffix(".lock")):
+        if not folder.is_dir():
+            part = folder.with_suffix(".part")
+            part.mkdir(exist_ok=True)
+            for file in language_weights.iterdir():
+                if file.name != "model.gguf":
+                    shutil.copyfile(file, part / file.name)
+            rewrite(language_weights / "model.gguf", part / "model.gguf", "F32")
+            part.rename(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def llama_model(llama_program: Path, llama_f32: Path) -> Iterator[LocalModel]:
+    """The built-in language model in float32 on llama-server."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(VARIABLE, str(llama_program))
+        model = load_language(
+            # One thread: several wait for each other at each step, on a busy machine for long.
+            llama_f32,
+            name="smol",
+            engine="llama",
+            exact=True,
+            threads=1,
+            cache_gib=1.5,
+        )
     yield model
     asyncio.run(model.close())
 

@@ -59,6 +59,14 @@ def test_tokens_have_vectors_from_their_start_on(embedder: LocalEmbedder) -> Non
     assert none.shape == (0, embedder.width)
 
 
+def test_a_piece_of_the_text_stands_behind_each_token(embedder: LocalEmbedder) -> None:
+    assert embedder.pieces("[SEP] Caf\u00e9s, tokenizers?") == [
+        *("[", "SEP", "]", "Caf\u00e9s", ",", "token", "izer", "s", "?")
+    ]  # fmt: skip
+    _, tokens = embedder.embed_tokens(TEXTS, starts=[0] * len(TEXTS))
+    assert [len(embedder.pieces(text)) for text in TEXTS] == [len(each) for each in tokens]
+
+
 @pytest.mark.train
 def test_vectors_are_those_of_sentence_transformers(
     embedder: LocalEmbedder, embedder_weights: Path

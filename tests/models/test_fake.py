@@ -58,3 +58,4 @@ def test_hashing_gives_each_word_a_vector_from_its_start_on() -> None:
     np.testing.assert_array_equal(vectors, model.embed(texts))
     np.testing.assert_array_equal(tokens, model.embed(["rotate", "the", "key"]))
     assert none.shape == (0, model.width)
+    assert model.pieces("Rotate: the key!") == ["Rotate", "the", "key"]

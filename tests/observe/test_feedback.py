@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,16 @@ def put(request, house: World):
             rolled(house)
 
     return put
+
+
+def test_a_key_is_heard_on_what_it_is_for(house: World, put):
+    put(house.trace("a"))
+    endpoint = house.trace("a").endpoint
+    for only in ("endpoints/other", "models", "knowledge"):
+        with pytest.raises(NotFound):
+            say(house, replace(ANA, only=(only,)), "a", 1)
+    say(house, replace(ANA, only=(endpoint.path,)), "a", -1)
+    assert said(house, ANA) == {"a": [("ana", -1, "")]}
 
 
 def test_the_last_word_counts(house: World, put):

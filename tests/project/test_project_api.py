@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import subprocess
+import sys
 import threading
 import urllib.error
 import urllib.request
@@ -144,3 +146,15 @@ def test_a_key_of_none_is_no_key(file: Path, keys: list[str | None]):
     assert keys == [None]
     asked = inhouse("ask", "open", "What is the price?", cwd=file.parent)
     assert asked.stdout.endswith("\n\necho; the answer carries the label open\n")
+
+
+def test_a_door_to_apis_needs_no_numpy() -> None:
+    program = (
+        "import inhouse.models.remote, inhouse.project.loaders, inhouse.project.project, sys\n"
+        "import inhouse.project.recording, inhouse.serve.app, inhouse.serve.server\n"
+        "print('numpy' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "False\n"

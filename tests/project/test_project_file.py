@@ -87,6 +87,13 @@ MISTAKES = {
         3,
         ["'traces.keep' is wrong: 90 is no number of days. Write such as 90d"],
     ),
+    "size without a unit": (
+        "data:",
+        "serve: {body: 4}\ndata:",
+        3,
+        ["'serve.body' is wrong: 4 is no size. Write such as 512KiB or 4MiB."],
+    ),
+    "nobody is answered": ("data:", "serve: {concurrent: 0}\ndata:", 3, ["serve.concurrent"]),
     "empty clause": ("./memos}", "./memos, label: 'hr & '}", 4, ["empty place"]),
     "reserved group": ("hr:", "open:", 2, ["'open' cannot name a group"]),
     "group with a space": ("hr:", "h r:", 2, ["'h r' cannot name a group"]),
@@ -127,6 +134,24 @@ MISTAKES = {
         "{precision: int8, from: 'file:x'}",
         6,
         ["'precision' changes nothing here"],
+    ),
+    "engine of an embedder": (
+        "{from: minilm-l6}",
+        "{from: minilm-l6, engine: llama}",
+        6,
+        ["'engine' changes nothing here", "language models"],
+    ),
+    "precision for an engine that keeps none": (
+        "{from: smollm2-135m-instruct}",
+        "{from: smollm2-135m-instruct, engine: llama, precision: int4}",
+        7,
+        ["llama runs weights as they are and cannot keep them as int4", "take 'engine' out"],
+    ),
+    "unknown engine": (
+        "{from: smollm2-135m-instruct}",
+        "{from: smollm2-135m-instruct, engine: lama}",
+        7,
+        ["models.base.engine", "llama"],
     ),
     **{
         f"{key} without knowledge": (

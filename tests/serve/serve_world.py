@@ -125,6 +125,9 @@ class Embedder:
         pairs = zip(texts, starts, strict=True)
         return self.embed(texts), [self.embed(t[start:].split()) for t, start in pairs]
 
+    def pieces(self, text: str) -> list[str]:
+        return text.split()
+
     def tokens(self, texts: Sequence[str]) -> int:
         return sum(len(t.split()) for t in texts)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,9 +11,13 @@ from serve_world import section
 
 from inhouse.core.artifact import Ref
 from inhouse.core.nouns import Hit
-from inhouse.serve.gate import Gate, Trust, basis, best, quotation, words
+from inhouse.serve.citation import cite
+from inhouse.serve.gate import Gate, Trust
+from inhouse.serve.quote import basis, quotation
+from inhouse.serve.wording import stripped, words
 
 SOURCE = Ref.parse("data/handbook@abcd")
+DIGITS = re.compile(r"\d+").findall
 PARKING = "Visitors park in the yard behind the mill, next to the old crane."
 LEAVE = "Parents get ten weeks of paid leave. They tell their manager a month before."
 
@@ -25,7 +31,10 @@ HITS = [hit("Where do visitors park?", PARKING), hit("Parental leave", LEAVE)]
 
 
 def said(answer: str, question: str = QUESTION, size: int = 3) -> list[str]:
-    gate = Gate(question, HITS)
+    return pieces(Gate(question, HITS), answer, size)
+
+
+def pieces(gate: Gate, answer: str, size: int) -> list[str]:
     heard: list[str] = []
     for start in range(0, len(answer), size):
         heard += gate.push(answer[start : start + size])
@@ -121,13 +130,33 @@ def test_beside_a_quotation_every_word_must_stand_in_the_section() -> None:
 
 def test_a_trusted_model_says_what_it_likes() -> None:
     gate = Trust(QUESTION, HITS)
-    assert [*gate.push("The moon. "), *gate.finish()] == ["The moon. "]
+    assert "".join([*gate.push("The moon. "), *gate.finish()]) == "The moon. "
     assert spanned(gate) == {1: PARKING, 2: LEAVE}
     assert not gate.closed
 
 
-def test_the_best_section_is_that_with_the_fitting_heading() -> None:
-    assert best("parental leave", HITS) == HITS[1]
+def test_the_section_that_was_found_first_is_quoted() -> None:
+    gate = Gate("How long is parental leave?", HITS)
+    assert gate.quote() == f"{PARKING} [1]"
+
+
+def test_a_trusted_model_names_no_section_that_there_is_not() -> None:
+    for said, heard in (
+        ("The bonus is 5 [9].", "The bonus is 5."),
+        ("The bonus is 5 [2, 9] or 6 [1].", "The bonus is 5 [2] or 6 [1]."),
+        ("Take `args[9]` 【3†leave.md】 here.", "Take `args[9]` here."),
+        ("An open [ stays", "An open [ stays"),
+        ("And [1", "And [1"),
+    ):
+        for size in (1, 3, len(said)):
+            gate = Trust(QUESTION, HITS)
+            assert "".join(pieces(gate, said, size)) == heard
+
+
+def test_what_does_not_end_is_not_waited_for() -> None:
+    gate = Gate(QUESTION, HITS)
+    assert not list(gate.push("visitors park " * 100))
+    assert gate.closed
 
 
 def spanned(gate: Gate) -> dict[int, str]:
@@ -157,12 +186,44 @@ def test_a_quotation_begins_where_it_fits(passage: str, expected: str) -> None:
 
 @given(st.text(alphabet="ab .!?\n`~#", max_size=200), st.text(max_size=40))
 def test_spans_stay_inside(passage: str, question: str) -> None:
-    for start, end in (quotation(words(question), passage), basis(words(question), passage)):
+    asked = words(question)
+    for start, end in (quotation(asked, passage), *basis(asked, passage)):
         assert 0 <= start <= end <= len(passage)
-        assert passage[start:end] == passage[start:end].strip()
+        assert stripped(passage, *quotation(asked, passage)) == quotation(asked, passage)
 
 
 @given(st.text(max_size=300), st.integers(1, 20))
 def test_nothing_unsupported_gets_through(answer: str, size: int) -> None:
     for text in said(answer, size=size):
         assert text.endswith(("[1]", "[2]"))
+
+
+SAID = (
+    "Visitors park |in the yard| behind the mill|. |.|[1]| [7]|[1, 12]|Parents get ten weeks"
+    "| of paid leave|【2†x】|According to [3], |\n|\n\n|They tell their manager| a month before"
+    "| [|2]|休暇は三十日です。|? | not"
+)
+FRAGMENTS = st.lists(st.sampled_from(SAID.split("|")), max_size=25).map("".join)
+
+
+@given(FRAGMENTS, FRAGMENTS, st.integers(1, 9), st.booleans())
+def test_every_number_resolves_and_every_quote_stands_in_its_section(
+    answer: str, more: str, size: int, checked: bool
+) -> None:
+    hits = [*HITS, hit("More", f"{more} and that is all.", 0.75)]
+    gate = Gate(QUESTION, hits) if checked else Trust(QUESTION, hits)
+    heard = "".join(pieces(gate, answer, size))
+    printed = {int(n) for mark in re.findall(r"[\[【][\d, ]+[\]】]", heard) for n in DIGITS(mark)}
+    assert printed <= set(gate.spans)
+    if checked:
+        assert printed == set(gate.spans)
+    for citation in cite(hits, gate.spans):
+        assert citation.quote.strip()
+        assert citation.quote in hits[citation.number - 1].section.text
+
+
+@given(FRAGMENTS, st.integers(1, 9))
+def test_how_an_answer_is_cut_into_pieces_changes_nothing(answer: str, size: int) -> None:
+    for kind in (Gate, Trust):
+        whole = pieces(kind(QUESTION, HITS), answer, len(answer) or 1)
+        assert "".join(pieces(kind(QUESTION, HITS), answer, size)) == "".join(whole)

@@ -306,7 +306,11 @@ def test_a_request_is_one_line(
 ) -> None:
     _, ana = world.key("ana")
     send(url, "POST", "/v1/chat/completions", chat(), ana)
-    text, line = next((t, j) for t, j in lines if j.get("route") == "/v1/chat/completions")
+    ends, found = time.monotonic() + 20, []
+    while not found:  # the line is written when the answer is sent
+        assert time.monotonic() < ends
+        found = [(t, j) for t, j in lines if j.get("route") == "/v1/chat/completions"]
+    text, line = found[0]
     assert line.keys() >= {"time", "level", "request", "ms"}
     assert {k: line[k] for k in ("method", "status", "endpoint", "prompt_tokens", "finish")} == {
         "method": "POST", "status": 200, "endpoint": "desk", "prompt_tokens": 1, "finish": ["stop"],

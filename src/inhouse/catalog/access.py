@@ -85,6 +85,10 @@ class Access:
                 advance(connection)
 
     def _judge(self, actor: Actor, action: Action, thing: Ref, now: Moment) -> Decision:
+        if action != "read" and not actor.within(thing):
+            note = f"this key is only for {', '.join(actor.only)}"
+            fix = "Use another key, or ask for one: inhouse keys create."
+            return Decision(False, actor.name, action, thing, Label.CLOSED, note=note, fix=fix)
         state = now.state(thing)
         if state is None:
             note = "there is no such version" if thing.version else "it has not been made"

@@ -23,7 +23,7 @@ from sqlalchemy import (
 from inhouse.catalog import audit
 from inhouse.catalog.blobs import Blobs
 from inhouse.catalog.database import Database, advance
-from inhouse.catalog.schema import artifacts, candidates, edges, files, names, releases
+from inhouse.catalog.schema import artifacts, candidates, edges, files, names, releases, trials
 from inhouse.core.artifact import Ref
 from inhouse.core.errors import BadInput
 
@@ -41,7 +41,7 @@ def collect(
 ) -> Collected:
     """Remove the bytes of versions that no name points to and nothing current was made from.
 
-    What waits for a release is current, and so is what a rollback goes back to.
+    What waits for a release is current, and so are what is tried and what a rollback goes back to.
     Unfinished work goes as well, but for that on versions that are `wanted`; None keeps it all.
 
     Raises:
@@ -84,7 +84,8 @@ def collect(
 def _needed() -> CTE:
     heads = select(names.c.head.label("version"), true().label("whole"))
     waiting = select(candidates.c.version, true())
-    start = union_all(heads.where(names.c.head.is_not(None)), waiting, _released_before())
+    tried = select(trials.c.version, true()).where(trials.c.ended.is_(None))
+    start = union_all(heads.where(names.c.head.is_not(None)), waiting, tried, _released_before())
     needed = select(start.subquery()).cte("needed", recursive=True)
     step = select(edges.c.parent, needed.c.whole).join(needed, edges.c.child == needed.c.version)
     asked = (edges.c.flow == "filter") & needed.c.whole

@@ -11,10 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, Row, Select, select
+from sqlalchemy import CTE, ColumnElement, Select, select
 
 from inhouse.catalog.database import Database
-from inhouse.catalog.schema import artifacts, edges, keys, members, names
+from inhouse.catalog.key import FIELDS, Key
+from inhouse.catalog.schema import artifacts, edges, keys, limits, members, names
+from inhouse.catalog.trials import Trial, running
 from inhouse.core.artifact import Ref
 from inhouse.core.label import Clauses, Label
 
@@ -60,6 +62,11 @@ class Lineage:
             last = self._last = Moment(self._database, self.clauses, epoch=epoch)
         return last
 
+    @property
+    def latest(self) -> Moment:
+        """What held when somebody last asked: for who has just done so, without asking again."""
+        return self._last
+
 
 class Moment:
     """What references, names and keys mean in one epoch, read when it is first asked for."""
@@ -74,7 +81,8 @@ class Moment:
         self._sources: dict[str, tuple[Ref, ...]] = {}
         self._items: dict[str, tuple[Ref, ...]] = {}
         self._groups: dict[str, frozenset[str]] = {}
-        self._keys: dict[str, Row[Any]] = {}
+        self._keys: dict[str, Key] = {}
+        self._trials: dict[str, Trial] | None = None
 
     def groups(self, actor: str) -> frozenset[str]:
         """Return the groups that an actor holds; a stranger holds none."""
@@ -84,14 +92,15 @@ class Moment:
                 self._groups[actor] = frozenset(connection.execute(query).scalars())
         return self._groups[actor]
 
-    def key(self, hash: str) -> Row[Any] | None:
+    def key(self, hash: str) -> Key | None:
         """Return what is known of the key with that hash, or None if there is none."""
         if hash not in self._keys:
+            query = select(*FIELDS).outerjoin_from(keys, limits).where(keys.c.hash == hash)
             with self._database.read() as connection:
-                row = connection.execute(select(keys).where(keys.c.hash == hash)).one_or_none()
+                row = connection.execute(query).one_or_none()
             if row is None:
                 return None  # not remembered: there is no end of wrong keys
-            self._keys[hash] = row
+            self._keys[hash] = Key.of(row)
         return self._keys[hash]
 
     def state(self, ref: Ref) -> State | None:
@@ -103,6 +112,13 @@ class Moment:
                 return None  # not remembered: there is no end of names that mean nothing
             self._states[ref] = State(rows[0].version, rows[0].gone)
         return self._states[ref]
+
+    def trial(self, ref: Ref) -> Trial | None:
+        """Return what is tried beside the version that a name means, if anything is."""
+        if self._trials is None:
+            with self._database.read() as connection:
+                self._trials = {trial.ref.path: trial for trial in running(connection)}
+        return self._trials.get(ref.path)
 
     def demands(self, version: str) -> Demands:
         """Return what a version demands. A name without a label is closed."""

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from sqlalchemy import Connection, Row, delete, select, update
 
-from inhouse.catalog import audit
+from inhouse.catalog import audit, trials
 from inhouse.catalog.database import advance
 from inhouse.catalog.lineage import Lineage
 from inhouse.catalog.schema import artifacts, candidates, edges, files, names
@@ -140,5 +140,6 @@ def bury(connection: Connection, ref: Ref, *, by: str) -> None:
     connection.execute(change.values(gone="deleted"))
     connection.execute(update(names).where(names.c.head == ref.version).values(head=None))
     connection.execute(delete(candidates).where(candidates.c.version == ref.version))
+    trials.end_of(connection, ref, by=by, why="it was deleted")
     advance(connection)
     audit.write(connection, by, "delete", str(ref), note="")

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, func, select, update
 
-from inhouse.catalog import audit, records
+from inhouse.catalog import audit, records, trials
 from inhouse.catalog.database import Database
 from inhouse.catalog.schema import artifacts, candidates, names, releases
+from inhouse.catalog.trials import Trial
 from inhouse.core.artifact import Ref
 from inhouse.core.errors import BadInput, NotFound
 
@@ -78,15 +79,20 @@ class Releases:
             )
         return standing[-2]
 
-    def offer(self, ref: Ref) -> None:
-        """Make a version the one that waits for its release; what is served stays as it is."""
+    def offer(self, ref: Ref, *, by: str, new: bool) -> None:
+        """Make a version the one that waits for its release; what is served stays as it is.
+
+        If it is `new`, which is more than other documents, a trial of the name ends.
+        """
         with self._database.write() as connection:
             _require(connection, ref)
+            if new:
+                trials.end(connection, ref.path, by=by, why=f"{ref} is a new candidate")
             connection.execute(delete(candidates).where(candidates.c.path == ref.path))
             connection.execute(candidates.insert().values(path=ref.path, version=ref.version))
 
-    def release(self, ref: Ref, *, by: str, note: str = "") -> None:
-        """Serve a version from the next request on.
+    def release(self, ref: Ref, *, by: str, note: str = "") -> Trial | None:
+        """Serve a version from the next request on; return the trial that ends with it, if any.
 
         Raises:
             NotFound: it is not in the store, or its bytes are gone.
@@ -96,7 +102,9 @@ class Releases:
             now = {"path": ref.path, "version": ref.version, "at": time.time(), "actor": by}
             connection.execute(releases.insert().values(**now))
             audit.write(connection, by, "release", str(ref), note=note)
+            ended = trials.end(connection, ref.path, by=by, why=f"{ref} was released")
             records.point(connection, ref, by=by)
+            return ended
 
     def renew(self, ref: Ref, *, served: Ref, by: str) -> bool:
         """Serve a version instead of `served` as part of the same release.
@@ -114,6 +122,7 @@ class Releases:
             change = update(releases).where(releases.c.number == standing.scalar_subquery())
             connection.execute(change.values(version=ref.version))
             records.point(connection, ref, by=by)
+            trials.end_of(connection, ref, by=by, why="it is what is served")
             return True
 
     def roll_back(self, ref: Ref, *, to: Release, by: str) -> None:
@@ -128,6 +137,7 @@ class Releases:
             change = update(releases).where(later, releases.c.withdrawn.is_(None))
             connection.execute(change.values(withdrawn=time.time()))
             audit.write(connection, by, "rollback", str(ref), note=f"back to {to.ref}")
+            trials.end(connection, ref.path, by=by, why=f"rolled back to {to.ref}")
             records.point(connection, ref, by=by)
 
 

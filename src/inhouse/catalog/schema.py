@@ -97,6 +97,17 @@ keys = Table(
     Column("revoked", Float),
 )
 
+limits = Table(  # what a key is for and how much it may ask; most keys have no row
+    "limits",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),  # its place among the counts
+    Column("key", String, ForeignKey("keys.id"), nullable=False, unique=True),
+    Column("only", Text, nullable=False),  # names with spaces between; "" is everything
+    Column("requests_per_minute", Integer),
+    Column("tokens_per_day", BigInteger),
+    Column("concurrent", Integer),
+)
+
 audit = Table(
     "audit",
     metadata,
@@ -125,6 +136,20 @@ candidates = Table(  # the newest version that was made for a name that is relea
     metadata,
     Column("path", String, primary_key=True),
     Column("version", String(64), nullable=False),
+)
+
+trials = Table(  # one row for each version and share that a trial has had; the last is not ended
+    "trials",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("path", String, nullable=False, index=True),
+    Column("version", String(64), nullable=False),
+    Column("kind", String, nullable=False),
+    Column("percent", Float, nullable=False),
+    Column("first", String(64), nullable=False),  # the version that the trial began with
+    Column("began", Float, nullable=False),  # when it did
+    Column("actor", String, nullable=False),
+    Column("ended", Float, index=True),
 )
 
 sources = Table(  # what a file's digest was when it had this size and time
@@ -171,8 +196,23 @@ def _salt(connection: Connection) -> None:
     connection.execute(secrets.insert().values(name=SALT, value=os.urandom(32)))
 
 
+def _trials(connection: Connection) -> None:
+    metadata.create_all(connection, tables=[trials])
+
+
+def _limits(connection: Connection) -> None:
+    metadata.create_all(connection, tables=[limits])
+
+
 def _contents(connection: Connection) -> None:
     metadata.create_all(connection, tables=[contents])
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first, _releases, _salt, _contents)
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
+    _first,
+    _releases,
+    _salt,
+    _trials,
+    _limits,
+    _contents,
+)

@@ -14,7 +14,7 @@ from pathlib import Path
 from filelock import Timeout
 from sqlalchemy import Connection, delete, select, update
 
-from inhouse.catalog import audit, records
+from inhouse.catalog import audit, records, trials
 from inhouse.catalog.access import Access
 from inhouse.catalog.blobs import Blobs, disk_errors
 from inhouse.catalog.collect import Collected, collect
@@ -26,6 +26,7 @@ from inhouse.catalog.records import Outcome
 from inhouse.catalog.releases import Releases
 from inhouse.catalog.schema import artifacts, candidates, edges, names
 from inhouse.catalog.sources import Digests, fingerprint, modified, salt
+from inhouse.catalog.trials import Trials
 from inhouse.core.artifact import Artifact, Input, Ref
 from inhouse.core.errors import BadInput, Corrupt, NotFound, StoreError
 from inhouse.core.label import Label
@@ -60,6 +61,7 @@ class Catalog:
         self.access = Access(self.database, self.lineage)
         self.keys = Keys(self.database, self.lineage)
         self.releases = Releases(self.database)
+        self.trials = Trials(self.database)
 
     def close(self) -> None:
         """Close the database."""
@@ -211,6 +213,7 @@ class Catalog:
         with self.database.write() as connection:
             connection.execute(update(names).where(names.c.path == ref.path).values(head=None))
             connection.execute(delete(candidates).where(candidates.c.path == ref.path))
+            trials.end(connection, ref.path, by=by, why="taken out of service")
             advance(connection)
             audit.write(connection, by, "retire", ref.path, note=f"was {before}")
 

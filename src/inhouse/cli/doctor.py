@@ -40,7 +40,14 @@ def doctor(
     as_json: AsJson = False,
 ) -> None:
     """Say what this machine can do, and how to mend what is missing."""
-    found = [*_software(), *_processor(), *_memory_and_disk(), *_accelerator(), *_extras()]
+    found = [
+        *_software(),
+        *_processor(),
+        *_memory_and_disk(),
+        *_accelerator(),
+        *_engines(),
+        *_extras(),
+    ]
     if not offline:
         found += _registries()
     good = not any(f.state == "bad" for f in found)
@@ -142,6 +149,20 @@ def _accelerator() -> Iterator[Finding]:
         return
     for line in answer.stdout.strip().splitlines():
         yield Finding("gpu", line)
+
+
+def _engines() -> Iterator[Finding]:
+    from inhouse.core.errors import NotSetUp
+    from inhouse.models import llama_engine, vllm_engine
+    from inhouse.models.managed import find_program
+
+    for engine in (llama_engine, vllm_engine):
+        try:
+            found = find_program(engine.PROGRAM, engine.VARIABLE, engine.HOW_TO_GET)
+        except NotSetUp as missing:
+            yield Finding(engine.PROGRAM, "not here; an optional engine", "optional", missing.fix)
+        else:
+            yield Finding(engine.PROGRAM, found)
 
 
 def _extras() -> Iterator[Finding]:

@@ -17,9 +17,9 @@ def gc(
 ) -> None:
     """Remove the bytes that nothing current needs.
 
-    Kept is what a name points to, what waits for a release, the models of the release before, all
-    they were made from, and unfinished work that the next run goes on with. Versions and lineage
-    stay on record.
+    Kept is what a name points to, what waits for a release or is tried, the models of the release
+    before, all they were made from, and unfinished work that the next run goes on with. Versions
+    and lineage stay on record.
     """
     with opened(project) as house:
         wanted = {step.recipe.version for step in house.steps()}

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from inhouse.cli.making import waits_for
 from inhouse.cli.options import FILE, AsJson, ProjectFile, opened
 from inhouse.cli.terminal import console, print_json, print_next, print_table, size
+from inhouse.cli.trial import plain, said
+
+if TYPE_CHECKING:
+    from inhouse.core.artifact import Artifact
 
 
 def ls(
@@ -28,20 +32,15 @@ def ls(
         found = [a for a in house.catalog.list() if section in (None, a.ref.section)]
         now = house.catalog.lineage.now()
         waiting = house.catalog.releases.waiting()
+        trials = {trial.ref.path: trial for trial in house.catalog.trials.running()}
         labels = {
             a.ref: "by source" if now.sources(a.ref.version or "") else str(a.label) for a in found
         }
     if as_json:
+        newest = {ref.path: ref.version for ref in waiting}
         listed = [
-            {
-                "ref": a.ref.path,
-                "version": a.ref.version,
-                "digest": a.digest,
-                "label": labels[a.ref],
-                "bytes": a.size,
-                "created": a.created.isoformat(),
-                "waiting": next((w.version for w in waiting if w.path == a.ref.path), None),
-            }
+            _plain(a, labels[a.ref])
+            | {"waiting": newest.get(a.ref.path), "trial": plain(trials.get(a.ref.path))}
             for a in found
         ]
         print_json({"artifacts": listed})
@@ -57,4 +56,18 @@ def ls(
     for ref in waiting:
         if section in (None, ref.section):
             console.print(waits_for(ref))
+    for trial in trials.values():
+        if section in (None, trial.ref.section):
+            console.print(said(trial))
     print_next("inhouse show NAME" if found else "inhouse run")
+
+
+def _plain(artifact: Artifact, label: str) -> dict[str, Any]:
+    return {
+        "ref": artifact.ref.path,
+        "version": artifact.ref.version,
+        "digest": artifact.digest,
+        "label": label,
+        "bytes": artifact.size,
+        "created": artifact.created.isoformat(),
+    }

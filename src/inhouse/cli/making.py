@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from inhouse.cli.progress import Shown, shown
 from inhouse.cli.terminal import metrics, size
+from inhouse.cli.trial import ended
+from inhouse.cli.trial import plain as plain_trial
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from inhouse.catalog import Made
+    from inhouse.catalog.trials import Trial
     from inhouse.core.artifact import Ref
     from inhouse.core.stage import Progress
     from inhouse.project.observer import Followed
@@ -23,10 +26,11 @@ TOLD = 3
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """The steps of a run, and the endpoints that went out of service."""
+    """The steps of a run, the endpoints that went out of service, and the trials that ended."""
 
     followed: Sequence[Followed]
     retired: Sequence[str]
+    ended: Sequence[Trial]
 
 
 def make(
@@ -34,15 +38,21 @@ def make(
 ) -> Ran:
     """Run a project and show what happens, unless `quiet`; add what was left out to `known`."""
     with shown(quiet=quiet) as display:
-        observer = _Observer(display, house, known)
-        return Ran(house.run(target, loosen=loosen, observer=observer), observer.retired)
+        return _run(house, target, _Observer(display, house, known), loosen=loosen)
 
 
 def make_again(house: Project, target: str | None, known: set[str], *, quiet: bool) -> Ran:
     """Do as `make` does, and say only what was left out and is not in `known`; add it there."""
     with shown(quiet=quiet, brief=True) as display:
-        observer = _Observer(display, house, known, brief=True)
-        return Ran(house.run(target, observer=observer), observer.retired)
+        return _run(house, target, _Observer(display, house, known, brief=True))
+
+
+def _run(house: Project, target: str | None, observer: _Observer, *, loosen: bool = False) -> Ran:
+    before = house.catalog.trials.running()
+    followed = house.run(target, loosen=loosen, observer=observer)
+    going = {(trial.ref.path, trial.began) for trial in house.catalog.trials.running()}
+    ended = [trial for trial in before if (trial.ref.path, trial.began) not in going]
+    return Ran(followed, observer.retired, ended)
 
 
 def plain(ran: Ran) -> dict[str, Any]:
@@ -62,12 +72,14 @@ def plain(ran: Ran) -> dict[str, Any]:
             for f in ran.followed
         ],
         "retired": ran.retired,
+        "ended": [plain_trial(trial) for trial in ran.ended],
     }
 
 
 def waiting(ran: Ran) -> list[str]:
-    """Return in words what a run made and does not serve yet."""
-    return [waits_for(f.made.artifact.ref) for f in ran.followed if f.waits]
+    """Return in words what a run made and does not serve yet, and which trials ended with it."""
+    over = [ended(trial) for trial in ran.ended]
+    return over + [waits_for(f.made.artifact.ref) for f in ran.followed if f.waits]
 
 
 def waits_for(ref: Ref) -> str:

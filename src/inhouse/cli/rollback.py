@@ -1,4 +1,4 @@
-"""`inhouse rollback`: serve again what was released before."""
+"""`inhouse rollback`: end what is tried, or else serve again what was released before."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def rollback(
     actor: As = "",
     as_json: AsJson = False,
 ) -> None:
-    """Serve what was released before, over the documents of today."""
+    """End a canary or shadow; else serve what was released before, over the documents of today."""
     from inhouse.project.release import roll_back
 
     with opened(project, actor) as house:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import sys
+import tempfile
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -15,8 +19,10 @@ from inhouse.cli.terminal import console, stderr
 from inhouse.core.errors import MissingExtra
 
 if TYPE_CHECKING:
+    import socket
+
+    from inhouse.project.project import Project
     from inhouse.serve.seen import Watcher
-    from inhouse.serve.server import Listening
 
 Form = Literal["text", "json"]
 COLLECTOR = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
@@ -29,6 +35,10 @@ def serve(
     port: Annotated[
         int, typer.Option("--port", min=0, max=65535, help="0 takes any free one.")
     ] = 8000,
+    workers: Annotated[
+        int,
+        typer.Option("--workers", min=1, help="How many processes answer; each has its models."),
+    ] = 1,
     log: Annotated[
         Form, typer.Option("--log", help="How the log is written; never with what was asked.")
     ] = "text",
@@ -44,35 +54,45 @@ def serve(
     as_json: AsJson = False,
 ) -> None:
     """Serve the endpoints in OpenAI's dialect until Ctrl-C."""
-    from inhouse.project.bought import keys
-    from inhouse.project.recording import recorder, traces
-    from inhouse.serve.app import create_app
     from inhouse.serve.logs import configure
-    from inhouse.serve.server import Leaving
-    from inhouse.serve.server import serve as run_server
+    from inhouse.serve.server import listen
+    from inhouse.serve.workers import supervise
 
     configure(log)
-    with opened(project) as house:
-        names = list(house.config.endpoints)
-        wanted = {
-            n: [k for k in ks if not os.environ.get(k)] for n, ks in keys(house.config).items()
-        }
-        missing = {name: ", ".join(variables) for name, variables in wanted.items() if variables}
-        several = {name for name, entry in house.config.endpoints.items() if len(entry.models) > 1}
+    with opened(project) as house, listen(host, port) as listener:
+        ready = partial(_announce, house, listener, as_json=as_json)
+        if workers == 1:
+            answer(house, listener, ready=ready, drain=drain)
+            return
+        # Each worker has a socket in there: its path may have a hundred letters.
+        with tempfile.TemporaryDirectory(prefix="inhouse-") as folder:
+            words = (str(project), str(workers), folder, log, str(drain))
+            command = [sys.executable, "-m", "inhouse.cli.worker", *words]
+            supervise(listener, command, workers=workers, ready=ready, drain_seconds=drain)
 
-        def ready(listening: Listening) -> None:
-            if as_json:
-                # One line, at once: whoever started the server waits for it.
-                about = {"url": listening.url, "port": listening.port, "endpoints": names}
-                print(json.dumps({**about, "missing_keys": missing}), flush=True)
-            else:
-                _warn(missing, several)
-                _greet(listening.url, names)
 
-        with closing(recorder(house)) as sink, _spans() as watchers:
-            app = create_app(house.house(sink), feedback=traces(house), watchers=watchers)
-            leaving = Leaving(app.state.readiness.leave, drain)
-            run_server(app, host=host, port=port, ready=ready, leaving=leaving)
+def answer(
+    project: Project,
+    listener: socket.socket,
+    *,
+    ready: Callable[[], None],
+    drain: float,
+    workers: int = 1,
+    folder: Path | None = None,
+) -> None:
+    """Answer on a socket that listens, as one of so many workers, until SIGTERM.
+
+    Each of several finds the metrics of the others in a `folder`.
+    """
+    from inhouse.project.recording import recorder
+    from inhouse.project.serving import app
+    from inhouse.serve.server import Leaving, serve_on
+
+    with closing(recorder(project)) as sink, _spans() as watchers:
+        served = app(project, sink, watchers=watchers, workers=workers, folder=folder)
+        leaving = Leaving(served.state.readiness.leave, drain)
+        slow = project.config.serve.slow
+        serve_on(listener, served, ready=lambda _: ready(), slow_seconds=slow, leaving=leaving)
 
 
 @contextmanager
@@ -91,6 +111,33 @@ def _spans() -> Iterator[Sequence[Watcher]]:
         raise MissingExtra(f"{COLLECTOR[0]}, which is set,", "otlp") from error
     with closing(Spans()) as spans:
         yield (spans,)
+
+
+def _announce(project: Project, listener: socket.socket, *, as_json: bool) -> None:
+    """Say where the server is, and what keeps it from answering."""
+    from inhouse.serve.server import url_of
+
+    url, endpoints, missing = url_of(listener), project.config.endpoints, _missing(project)
+    if as_json:
+        # One line, at once: whoever started the server waits for it.
+        port = listener.getsockname()[1]
+        about = {"url": url, "port": port, "endpoints": list(endpoints), "missing_keys": missing}
+        print(json.dumps(about), flush=True)
+        return
+    several = {name for name, entry in endpoints.items() if len(entry.models) > 1}
+    _warn(missing, several)
+    _greet(url, list(endpoints))
+
+
+def _missing(project: Project) -> dict[str, str]:
+    """Return the variables with keys of APIs that are not set, by endpoint."""
+    from inhouse.project.bought import keys
+
+    wanted = {
+        name: [variable for variable in variables if not os.environ.get(variable)]
+        for name, variables in keys(project.config).items()
+    }
+    return {name: ", ".join(variables) for name, variables in wanted.items() if variables}
 
 
 def _warn(missing: Mapping[str, str], several: Collection[str]) -> None:

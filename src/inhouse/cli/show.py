@@ -9,6 +9,8 @@ import typer
 from inhouse.cli.making import waits_for
 from inhouse.cli.options import FILE, As, AsJson, ProjectFile, opened
 from inhouse.cli.terminal import console, metrics, print_json, print_next, print_table, size
+from inhouse.cli.trial import plain as plain_trial
+from inhouse.cli.trial import said
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,6 +35,7 @@ def show(
         artifact = house.artifact(Ref.parse(ref))
         left_out, closed = what_was_left_out(house, artifact), not may_read(house, artifact)
         waiting = house.catalog.releases.waiting()
+        trial = house.catalog.trials.of(artifact.ref)
         by_source = house.catalog.lineage.now().sources(artifact.ref.version or "")
     plain = _plain(artifact) | {"left_out": left_out.files}
     unseen = [ref.path for ref in left_out.closed]
@@ -45,7 +48,7 @@ def show(
     if by_source:
         plain["label"] += f"; then that of each of: {', '.join(ref.path for ref in by_source)}"
     if as_json:
-        print_json(plain)
+        print_json(plain | {"trial": plain_trial(trial)})
         return
     _print(plain, left_out.files)
     if unseen:
@@ -53,6 +56,8 @@ def show(
     for newer in waiting:
         if newer.path == artifact.ref.path and newer != artifact.ref:
             console.print(f"\n{waits_for(newer)}")
+    if trial:
+        console.print(said(trial))
     print_next(
         f"inhouse lineage {artifact.ref.path}", f"inhouse why {artifact.ref.path} --actor NAME"
     )

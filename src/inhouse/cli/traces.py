@@ -15,10 +15,11 @@ from rich.markup import escape
 from inhouse.cli.options import FILE, AsJson, ProjectFile, opened
 from inhouse.cli.terminal import console, print_json, print_next, print_table
 from inhouse.core.errors import BadInput
-from inhouse.core.nouns import Feedback, Trace, TraceState
+from inhouse.core.nouns import SHADOW, Feedback, Trace, TraceState
 
 if TYPE_CHECKING:
-    from inhouse.observe.traces import Page
+    from inhouse.observe.wanted import Wanted
+    from inhouse.project.project import Project
 
 Said = Mapping[str, Sequence[Feedback]]
 
@@ -61,6 +62,9 @@ def traces(
         Literal["good", "bad"] | None,
         typer.Option("--feedback", help="What was said about the answer."),
     ] = None,
+    shadow: Annotated[
+        bool, typer.Option("--shadow", help="Only what shadows answered, with what was shown.")
+    ] = False,
     last: Last = 50,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on with new ones until Ctrl-C.")
@@ -72,7 +76,6 @@ def traces(
     if context.invoked_subcommand:
         return
     from inhouse.observe.wanted import Wanted
-    from inhouse.project import recording
 
     wanted = Wanted(
         since=moment(since),
@@ -81,21 +84,19 @@ def traces(
         state=state,
         contains=contains,
         feedback=feedback,
+        shadow=shadow,
     )
     if follow and feedback:
         raise BadInput(
             "What has just been answered has no feedback yet.", "Leave out --follow or --feedback."
         )
     with opened(project) as house:
-        reader, them = house.catalog.access.actor(house.actor_name), recording.traces(house)
-        page = them.find(reader, wanted, last=last)
-        if not (as_json and follow):
-            _print(page, them.feedback_on(reader, page.traces), as_json=as_json)
         if follow:
-            for trace in them.follow(reader, wanted):
-                _print_one(trace, as_json=as_json)
-        elif not as_json:
-            print_next("inhouse traces show ID")
+            _follow(house, wanted, last, as_json=as_json)
+        elif shadow:
+            _list_pairs(house, wanted, last, as_json=as_json)
+        else:
+            _list(house, wanted, last, as_json=as_json)
 
 
 @app.command()
@@ -180,10 +181,32 @@ def erase(
     console.print(f"{count:,} traces erased. That they were stays in the audit log.")
 
 
-def _print(page: Page, said: Said, *, as_json: bool) -> None:
-    found = list(reversed(page.traces))
+def _list(house: Project, wanted: Wanted, last: int, *, as_json: bool) -> None:
+    from inhouse.project import recording
+
+    reader, them = house.catalog.access.actor(house.actor_name), recording.traces(house)
+    page = them.find(reader, wanted, last=last)
+    said = them.feedback_on(reader, page.traces)
+    _print(list(reversed(page.traces)), said, page.hidden, as_json=as_json)
+    if not as_json:
+        print_next("inhouse traces show ID")
+
+
+def _follow(house: Project, wanted: Wanted, last: int, *, as_json: bool) -> None:
+    from inhouse.project import recording
+
+    reader, them = house.catalog.access.actor(house.actor_name), recording.traces(house)
+    page = them.find(reader, wanted, last=last)
+    if not as_json:
+        said = them.feedback_on(reader, page.traces)
+        _print(list(reversed(page.traces)), said, page.hidden, as_json=False)
+    for trace in them.follow(reader, wanted):
+        _print_one(trace, as_json=as_json)
+
+
+def _print(found: list[Trace], said: Said, hidden: int, *, as_json: bool) -> None:
     if as_json:
-        print_json({"traces": [_plain(trace, said) for trace in found], "hidden": page.hidden})
+        print_json({"traces": [_plain(trace, said) for trace in found], "hidden": hidden})
         return
     rows = [_row(trace, said) for trace in found]
     # Columns in which nothing stands tell nothing.
@@ -192,13 +215,47 @@ def _print(page: Page, said: Said, *, as_json: bool) -> None:
     }
     shown = [i for i, name in enumerate(COLUMNS) if name not in empty]
     print_table([COLUMNS[i] for i in shown], [[r[i] for i in shown] for r in rows], spare="asked")
-    print_hidden(page.hidden)
+    print_hidden(hidden)
 
 
 def print_hidden(count: int) -> None:
     """Print how many of their own somebody may not read, if there are any."""
     if count:
         console.print(f"{count:,} more of your own you may not read now.")
+
+
+def _list_pairs(house: Project, wanted: Wanted, last: int, *, as_json: bool) -> None:
+    """Print each answer that was shown, and below it that of its shadow."""
+    from inhouse.observe.pairs import pairs
+    from inhouse.project import recording
+
+    reader, them = house.catalog.access.actor(house.actor_name), recording.traces(house)
+    found = pairs(them, reader, wanted, last=last)
+    both = list(reversed(found.pairs))
+    if as_json:
+        from inhouse.observe.rows import plain
+
+        listed = [
+            {"shown": plain(pair.shown) if pair.shown else None, "shadow": plain(pair.shadow)}
+            for pair in both
+        ]
+        print_json({"pairs": listed, "hidden": found.hidden})
+        return
+    rows = [_row_of_pair(t) for pair in both for t in (pair.shown, pair.shadow) if t]
+    print_table((*COLUMNS[:6], "answered"), rows, spare="answered")
+    print_next("inhouse traces show ID")
+
+
+def _row_of_pair(trace: Trace) -> tuple[str, ...]:
+    at, id, who, endpoint, state, took, *_ = _row(trace, {})
+    version = (trace.endpoint.version or "")[:SHOWN_DIGITS] if trace.endpoint else ""
+    said = _short(trace.answer or trace.error)
+    return at, id, who, f"{endpoint}@{version}", state, took, said
+
+
+def _short(text: str) -> str:
+    words = " ".join(text.split())
+    return words if len(words) <= ASKED_LETTERS else f"{words[:ASKED_LETTERS]}…"
 
 
 def _print_one(trace: Trace, *, as_json: bool) -> None:
@@ -218,19 +275,24 @@ def _plain(trace: Trace, said: Said) -> dict[str, Any]:
 
 def _row(trace: Trace, said: Said) -> tuple[str, ...]:
     messages = messages_of(trace)
-    asked = " ".join(messages[-1][1].split()) if messages else ""
     thumbs = {THUMBS[each.score]: None for each in said.get(trace.id, ())}
     return (
         clock(trace.at),
-        trace.id[:SHOWN_DIGITS],
+        _id(trace),
         trace.actor,
         trace.endpoint.name if trace.endpoint else trace.route,
         trace.state,
         "" if trace.seconds is None else f"{trace.seconds:.2f} s",
         "" if trace.cost is None else f"{trace.cost:.6f} {trace.price}",
         ", ".join(thumbs),
-        asked if len(asked) <= ASKED_LETTERS else f"{asked[:ASKED_LETTERS]}…",
+        _short(messages[-1][1]) if messages else "",
     )
+
+
+def _id(trace: Trace) -> str:
+    """Return as much of an id as tells it apart, of a shadow's with the word before it."""
+    bare = trace.id.removeprefix(SHADOW)
+    return trace.id[: len(trace.id) - len(bare) + SHOWN_DIGITS]
 
 
 def messages_of(trace: Trace) -> list[tuple[str, str]]:

@@ -16,10 +16,22 @@ sections in a knowledge base whose sources one may read, which needs one such so
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Somebody who asks, with the groups they hold at this moment."""
+    """Somebody who asks, with the groups they hold at this moment.
+
+    Who comes with a key that is `only` for some things may use and search nothing else: they are
+    names such as ``endpoints/desk`` and whole sections such as ``knowledge``. Without any, all that
+    the labels allow is open.
+    """
 
     name: str
     groups: frozenset[str] = frozenset()
+    only: tuple[str, ...] = ()
+
+    def within(self, thing: Ref) -> bool:
+        """Say whether a thing is among those that the key is for."""
+        return not self.only or any(
+            thing.path == name or thing.path.startswith(f"{name}/") for name in self.only
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +50,7 @@ class Decision:
     missing: Label = Label.OPEN
     origins: tuple[Ref, ...] = ()
     note: str = ""
+    fix: str = "Ask the owner of that label to be added to its group."
 
     @property
     def reason(self) -> str:
@@ -59,4 +72,4 @@ class Decision:
             Refused: it is not; the sentence names the label and where it comes from.
         """
         if not self.allowed:
-            raise Refused(self.reason, "Ask the owner of that label to be added to its group.")
+            raise Refused(self.reason, self.fix)

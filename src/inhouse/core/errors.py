@@ -9,11 +9,15 @@ InhouseError                  exit 1, HTTP 500
 │   ├── NotFound              HTTP 404: no such thing; names the nearest
 │   ├── Refused               HTTP 403: the label does not admit the actor
 │   ├── BadKey                HTTP 401: no key, an unknown, expired or revoked one
+│   ├── TooMany               HTTP 429: more than a limit allows; says when to ask again
+│   │   ├── OutOfQuota        a day's budget is spent
+│   │   └── Overloaded        more wait already than may wait
 │   ├── MissingExtra          an optional part of the product is not installed
 │   └── TooLong               the prompt does not fit the model's context
 ├── StoreError                HTTP 503: the store cannot be written or read
 │   └── Corrupt               bytes do not match their digest
 ├── NotSetUp                  exit 2, HTTP 503: only the operator can mend it
+├── OutOfTime                 HTTP 504: a request took longer than one may
 ├── EngineStopped             HTTP 503: a model's process has ended; the next request starts it
 └── ProviderError             HTTP 502: somebody else's API failed or timed out
     └── RequestRefused        it did not take this request; it may take others
@@ -109,6 +113,34 @@ class BadKey(UserError):
     code = "invalid_api_key"
 
 
+class TooMany(UserError):
+    """More is asked than a limit allows; `wait` is after how many seconds to ask again.
+
+    `kind` is what there was too much of, in OpenAI's words: requests, tokens.
+    """
+
+    status = 429
+    code = "rate_limit_exceeded"
+    kind: str = "requests"
+
+    def __init__(self, what: str, fix: str, *, wait: float) -> None:
+        super().__init__(what, fix)
+        self.wait = wait
+
+
+class OutOfQuota(TooMany):
+    """A day's budget is spent."""
+
+    code = "insufficient_quota"
+    kind = "insufficient_quota"
+
+
+class Overloaded(TooMany):
+    """More requests wait already than may wait."""
+
+    code = "overloaded"
+
+
 class MissingExtra(UserError):
     """An optional part of the product is not installed."""
 
@@ -152,6 +184,19 @@ class NotSetUp(InhouseError):
     exit_code = 2
     status = 503
     code = "not_set_up"
+
+
+class OutOfTime(InhouseError):
+    """A request took longer than one may take here."""
+
+    status = 504
+    code = "out_of_time"
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            f"The request was not answered within the {seconds:g} seconds that one may take here.",
+            "Ask for less at a time, or ask again when there is less to do.",
+        )
 
 
 class EngineStopped(InhouseError):

@@ -124,6 +124,10 @@ class Endpoint:
     params: Mapping[str, Any] = field(default_factory=dict)
 
 
+SHADOW = "shadow-"
+"""How the id begins of an answer that was only recorded; then comes that of the one shown."""
+
+
 @dataclass(frozen=True, slots=True)
 class Trace:
     """The record of one request: who asked what, and what was answered, with what and for whom.

@@ -173,6 +173,10 @@ class Embedder(Protocol):
         """
         ...
 
+    def pieces(self, text: str) -> list[str]:
+        """Return the piece of a text that each of its tokens in `embed_tokens` stands for."""
+        ...
+
     def tokens(self, texts: Sequence[str]) -> int:
         """Return how many tokens `embed` reads for these texts."""
         ...

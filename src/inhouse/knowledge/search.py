@@ -21,7 +21,7 @@ from inhouse.knowledge.bm25 import Postings, Scores
 from inhouse.knowledge.conversation import standalone
 from inhouse.knowledge.lance import FOLDER, LanceTables
 from inhouse.knowledge.layout import Layout, Numbers, Source
-from inhouse.knowledge.rank import FirstScore, combined, met
+from inhouse.knowledge.rank import FirstScore, combined, met, read, token_weights
 from inhouse.knowledge.schema import FORMAT, IndexFile
 from inhouse.knowledge.support import Signs, read_signs, support
 from inhouse.knowledge.vectors import Matrix, Vectors, VectorStore, highest
@@ -95,14 +95,8 @@ class KnowledgeBase:
         first, passages = score.of(sections)
         best = np.argsort(-first, kind="stable")[: max(top, CANDIDATES)]
         sections, first, passages = sections[best], first[best], passages[best]
-        openings = self._layout.first_passages(sections)
-        condensed = self._tokens(np.union1d(openings, passages))
-        meetings = np.array(
-            [
-                met(tokens, condensed[opening], condensed[nearest])
-                for opening, nearest in zip(openings.tolist(), passages.tolist(), strict=True)
-            ]
-        )
+        weights = token_weights(self._embedder.pieces(query))
+        condensed, meetings = self._meetings(tokens, weights, sections, passages)
         final = combined(first, score.around(sections), meetings)
         order = np.argsort(-final, kind="stable")
         hits = [self._hit(int(passages[i]), float(final[i])) for i in order[:top]]
@@ -143,6 +137,29 @@ class KnowledgeBase:
         matching = np.flatnonzero(matches)
         matching = matching[highest(matches[matching], most)]
         return np.union1d(near, matching)
+
+    def _meetings(
+        self, question: Vectors, weights: Scores, sections: Numbers, nearest: Numbers
+    ) -> tuple[dict[int, bytes], Scores]:
+        """Return the condensed tokens of all passages looked at, and how well each section meets.
+
+        Args:
+            question: unit vectors of its tokens.
+            weights: how much each of them counts.
+            sections: the candidates.
+            nearest: the passage of each that is nearest in meaning.
+        """
+        beside = [self._layout.beside(sections, step) for step in (-1, 1)]
+        firsts = (self._layout.first_passages(each) for each in (sections, *beside))
+        looked_at = np.stack([nearest, *firsts], axis=1)
+        looked_at[:, 2:][np.stack(beside, axis=1) < 0] = -1
+        condensed = self._tokens(np.unique(looked_at[looked_at >= 0]))
+        readings = {number: read(question, vectors) for number, vectors in condensed.items()}
+        meetings = [
+            met(weights, readings[first], readings[near], [readings[n] for n in others if n >= 0])
+            for near, first, *others in looked_at.tolist()
+        ]
+        return condensed, np.array(meetings)
 
     def _tokens(self, passages: Numbers) -> dict[int, bytes]:
         """Return the condensed tokens of passages by number."""

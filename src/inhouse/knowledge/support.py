@@ -18,8 +18,8 @@ from inhouse.knowledge.words import postings
 
 COMPARED = 10
 
-BIAS = -4.53
-NEAREST, WORDS, AHEAD = 7.45, 1.47, 5.52
+BIAS = -4.51
+NEAREST, WORDS, AHEAD = 7.32, 1.57, 5.98
 
 
 @dataclass(frozen=True, slots=True)

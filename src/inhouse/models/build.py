@@ -77,7 +77,7 @@ def run(spec: Build, inputs: Inputs, ctx: Context) -> Result:
             shutil.copyfile(source / name, ctx.work / name)
     config = dict(weights.config) | {"max_tokens": context_tokens(source, weights.config)}
     if kind == "language":
-        config["eos_token_id"] = _stops(source, weights.config)
+        config["eos_token_id"] = stops_of(source, weights.config)
         _save_vocabulary(source, config["eos_token_id"][0], ctx.work)
     (ctx.work / "config.json").write_bytes(orjson.dumps(config, option=orjson.OPT_INDENT_2))
     return Result(
@@ -149,8 +149,12 @@ def _name_in_order(model: Any) -> None:  # noqa: ANN401
             node.set_friendly_name(f"{node.get_type_name()}_{place}")
 
 
-def _stops(folder: Path, config: Mapping[str, Any]) -> list[int]:
-    """Return every token that ends an answer, as model and generation settings name them."""
+def stops_of(folder: Path, config: Mapping[str, Any]) -> list[int]:
+    """Return every token that ends an answer, as model and generation settings name them.
+
+    Raises:
+        BadInput: they name none.
+    """
     settings = folder / "generation_config.json"
     extra = read_json(settings).get("eos_token_id") if settings.is_file() else None
     found: set[int] = set()

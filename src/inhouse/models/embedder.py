@@ -91,6 +91,12 @@ class LocalEmbedder:
                 tokens[i] = mine / np.maximum(lengths, SHORTEST)
         return vectors, tokens
 
+    def pieces(self, text: str) -> list[str]:
+        """Return the piece of a text that each of its tokens in `embed_tokens` stands for."""
+        encoding = self._tokenizer.encode(text)
+        own = np.flatnonzero(own_tokens(encoding, 0))
+        return [text[slice(*encoding.offsets[i])] for i in own]
+
     def tokens(self, texts: Sequence[str]) -> int:
         """Return how many tokens `embed` reads for these texts."""
         return sum(len(e.ids) for e in self._tokenizer.encode_batch_fast(list(texts)))

@@ -103,6 +103,10 @@ class HashEmbedder:
         ]
         return self.embed(texts), [HashEmbedder.embed(self, found) for found in words]
 
+    def pieces(self, text: str) -> list[str]:
+        """Return the words."""
+        return WORD.findall(text)
+
     def tokens(self, texts: Sequence[str]) -> int:
         """Return how many words there are."""
         return sum(len(WORD.findall(text)) for text in texts)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING
 
 from inhouse.core.errors import BadInput
 from inhouse.models import machine
-from inhouse.models.build import MODEL
+from inhouse.models.build import MODEL, stops_of
 from inhouse.models.embedder import LocalEmbedder
 from inhouse.models.language import LocalModel
+from inhouse.models.ready import EngineName
+from inhouse.models.vocabulary import Vocabulary
 from inhouse.models.weight_files import read_json
 
-EngineName = Literal["openvino", "transformers"]
+if TYPE_CHECKING:
+    from inhouse.models.chat_format import ChatFormat
+    from inhouse.models.engine import Engine
 
 
 def load_language(
@@ -27,40 +32,60 @@ def load_language(
     """Load a language model.
 
     Args:
-        folder: what `build` made, or for ``transformers`` what `pull` made.
+        folder: what `build` made, or for the other engines what `pull` made.
         name: what it is called in responses.
-        engine: ``transformers`` is the slow reference and needs the extra ``train``.
+        engine: ``llama`` and ``vllm`` need a program beside ours; ``transformers`` is the slow
+            reference and needs the extra ``train``.
         exact: compute in float32 throughout, to compare engines.
         threads: CPU threads, 0 for what the machine and its container allow.
         cache_gib: memory for the tokens of all running conversations, in GiB; None for a quarter
-            of what is free, at most 4.
+            of what is free, at most 4. vLLM takes what its GPU has.
 
     Raises:
         BadInput: the folder holds no such model.
+        NotSetUp: the engine's program is not on this machine.
         MissingExtra: transformers is not installed.
     """
     from inhouse.models.chat_format import ChatFormat
 
     form = ChatFormat(folder)
-    ids = read_json(folder / "config.json").get("eos_token_id")
-    stops = frozenset(ids if isinstance(ids, list) else [] if ids is None else [ids])
-    if not stops:
-        raise BadInput(
-            f"{folder} does not say which token ends an answer.",
-            "Set eos_token_id in its config.json.",
-        )
-    threads = threads or machine.threads()
-    if engine == "transformers":
+    stops = frozenset(stops_of(folder, read_json(folder / "config.json")))
+    settings = _Settings(
+        exact,
+        threads or machine.threads(),
+        machine.cache_bytes() if cache_gib is None else int(cache_gib * 2**30),
+    )
+    return LocalModel(name, form, _engine(engine, folder, form, settings), stops)
+
+
+@dataclass(frozen=True, slots=True)
+class _Settings:
+    """What engines are told, as far as they can be."""
+
+    exact: bool
+    threads: int
+    cache_bytes: int
+
+
+def _engine(name: EngineName, folder: Path, form: ChatFormat, settings: _Settings) -> Engine:
+    exact, threads, cache = settings.exact, settings.threads, settings.cache_bytes
+    if name == "transformers":
         from inhouse.models.transformers_engine import TransformersEngine
 
-        reference = TransformersEngine(folder, threads=threads)
-        return LocalModel(name, form, reference, stops)
+        return TransformersEngine(folder, threads=threads)
+    if name == "vllm":
+        from inhouse.models.vllm_engine import VllmEngine
+
+        return VllmEngine(folder, exact=exact)
+    if name == "llama":
+        from inhouse.models.llama_engine import LlamaEngine
+
+        spelled = Vocabulary(form.tokenizer).spelled
+        return LlamaEngine(folder, spelled, exact=exact, threads=threads, cache_bytes=cache)
     from inhouse.models.openvino.engine import OpenVINOEngine
 
     _check_built(folder)
-    cache = machine.cache_bytes() if cache_gib is None else int(cache_gib * 2**30)
-    built = OpenVINOEngine(folder, exact=exact, threads=threads, cache_bytes=cache)
-    return LocalModel(name, form, built, stops)
+    return OpenVINOEngine(folder, exact=exact, threads=threads, cache_bytes=cache)
 
 
 def load_embedder(folder: Path, *, threads: int = 0) -> LocalEmbedder:

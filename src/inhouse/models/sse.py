@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable
 from typing import Any
 
 import orjson
@@ -14,7 +14,7 @@ class MalformedStream(Exception):
     """The stream is not what was promised; the text says how."""
 
 
-async def events(lines: AsyncIterable[bytes]) -> AsyncIterator[dict[str, Any]]:
+async def events(lines: AsyncIterable[bytes]) -> AsyncGenerator[dict[str, Any], None]:
     """Yield the object of each ``data:`` line, until ``[DONE]`` or the end.
 
     Raises:

@@ -12,6 +12,7 @@ from inhouse.catalog import Catalog, audit
 from inhouse.core.access import Actor
 from inhouse.core.artifact import Artifact, Edge, Ref
 from inhouse.core.errors import BadInput
+from inhouse.core.nouns import SHADOW
 from inhouse.core.stage import Context, Inputs, Recipe, Result, Stage
 from inhouse.observe import rolled
 from inhouse.observe.dayfile import day_files, purge
@@ -50,10 +51,10 @@ def erase(
 ) -> int:
     """Erase the traces of an actor, or those with the ids; return how many there were.
 
-    What was said about them goes with them, and what the actor said about those of others.
-    Who is no auditor erases only their own, and others' ids are as if there were none. Recording
-    waits while a file is written anew. Cut off, it is to be asked for again, and so is what was
-    being answered meanwhile: its end is recorded when it comes.
+    With an answer goes that of its shadow, and what was said about them; with an actor, what they
+    said about answers to others. Who is no auditor erases only their own, and others' ids are as if
+    there were none. Recording waits while a file is written anew. Cut off, it is to be asked for
+    again, and so is what was being answered meanwhile: its end is recorded when it comes.
 
     Raises:
         Refused: the traces of somebody else are to be erased, and `by` is no auditor.
@@ -65,14 +66,15 @@ def erase(
         raise BadInput("What is to be erased?", "Give ids, or an actor for all of theirs.")
     check_texts((actor, *ids))
     whose = reach(catalog, by, "erase", actor)
+    both = [*ids, *(f"{SHADOW}{id}" for id in ids)]
     what = f"those of {actor}" if actor else f"{len(ids)} by id"
     _audit(catalog, by.name, f"begun: {what}")
     with alone(catalog, folder) as note:
-        count = sum(purge(file, whose, ids) for file in day_files(folder))
+        count = sum(purge(file, whose, both) for file in day_files(folder))
         for ref in catalog.heads(SECTION):
             day = catalog.load(ref)
             with rolled.opened(day.folder / rolled.FILE) as file:
-                found = frozenset(_found(file, whose, ids))
+                found = frozenset(_found(file, whose, both))
             if found:
                 _rewrite(catalog, day.artifact, found, by.name, note)
                 count += len(found)

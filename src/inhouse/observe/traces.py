@@ -90,7 +90,8 @@ class Traces:
         """Keep what somebody thinks of an answer, in place of what they said about it before.
 
         Raises:
-            NotFound: there is no such trace, or the actor may not read it.
+            NotFound: there is no such trace, or the actor may not read it, or their key is not for
+                the endpoint that answered.
             StoreError: it cannot be written.
         """
         await asyncio.to_thread(self._keep, feedback, actor)
@@ -140,9 +141,11 @@ class Traces:
     def _keep(self, feedback: Feedback, actor: Actor) -> None:
         # Whoever erases removes traces first and feedback then, which waits for the end of this.
         with self._feedback.writing() as connection:
-            wanted = self._within(actor, Wanted(among=frozenset({feedback.trace})))
-            found = self._look(actor, wanted, 1).traces
-            if not found:
+            # A key is for the endpoint that answers, and says nothing of what that is made of.
+            reader = replace(actor, only=())
+            wanted = self._within(reader, Wanted(among=frozenset({feedback.trace})))
+            found = self._look(reader, wanted, 1).traces
+            if not found or not _answered_by(found[0], actor):
                 raise NotFound("answer", feedback.trace, (), "Nor one that you may not read.")
             self._account(actor, found)
             put(connection, feedback, found[0])
@@ -170,6 +173,11 @@ class Traces:
             note = ", ".join(f"{count} of {actor}" for actor, count in sorted(others.items()))
             with self._catalog.database.write() as connection:
                 audit.write(connection, reader.name, "read", "traces", note=note)
+
+
+def _answered_by(trace: Trace, actor: Actor) -> bool:
+    """Say whether what an actor's key is for gave the answer of a trace."""
+    return not actor.only or (trace.endpoint is not None and actor.within(trace.endpoint))
 
 
 class _Judge:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import orjson
 
-from inhouse.core.nouns import TraceState
+from inhouse.core.nouns import SHADOW, TraceState
 from inhouse.observe.rows import Row, check_texts, texts
 
 Thumb = Literal["good", "bad", "any"]
@@ -20,7 +20,8 @@ class Wanted:
     `since` and `until` are seconds since 1970, the second one exclusive. `endpoint` and `model`
     are references, of every version if they name none. `id` may be cut short. `contains` is
     found in what was asked, answered or went wrong, in upper or lower case. `feedback` is what
-    was said about them; `among` are whole ids.
+    was said about them; `among` are whole ids. `shadow` is True for what was only recorded, False
+    for what was shown, None for both.
     """
 
     since: float = 0.0
@@ -33,6 +34,7 @@ class Wanted:
     contains: str = ""
     feedback: Thumb | None = None
     among: frozenset[str] | None = None
+    shadow: bool | None = None
 
     def __post_init__(self) -> None:
         """Refuse what no trace can have.
@@ -59,6 +61,9 @@ class Wanted:
         if self.among is not None:
             terms.append("id IN (SELECT value FROM json_each(?))")
             values.append(orjson.dumps(sorted(self.among)).decode())
+        if self.shadow is not None:
+            terms.append(f"(substr(id, 1, ?) = ?) = {int(self.shadow)}")
+            values += [len(SHADOW), SHADOW]
         return " AND ".join(terms), values
 
     def expression(self) -> Any:  # noqa: ANN401
@@ -77,6 +82,9 @@ class Wanted:
             found &= pc.starts_with(pc.field("id"), self.id)
         if self.among is not None:
             found &= pc.field("id").isin(sorted(self.among))
+        if self.shadow is not None:
+            shadow = pc.starts_with(pc.field("id"), SHADOW)
+            found &= shadow if self.shadow else ~shadow
         return found
 
     def in_text(self, row: Row) -> bool:

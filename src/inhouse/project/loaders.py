@@ -14,12 +14,14 @@ from inhouse.core.documents import read_documents
 from inhouse.core.errors import NotSetUp
 from inhouse.core.nouns import Endpoint, Section
 from inhouse.core.protocols import Embedder, LanguageModel
-from inhouse.knowledge.search import GuardedSearch, KnowledgeBase
-from inhouse.models.load import load_embedder, load_language
 
+# What opens knowledge and models brings numpy along, which somebody else's API does not need.
 if TYPE_CHECKING:
     from inhouse.core.protocols import Retriever
     from inhouse.models.embedder import LocalEmbedder
+
+EMBEDDER = "openvino-f16"
+"""What the form of an embedder that runs is called, behind the name of its weights."""
 
 
 class Loaders:
@@ -36,7 +38,11 @@ class Loaders:
 
     def model(self, ref: Ref) -> LanguageModel:
         """Open a pinned model of the store, after checking its bytes."""
-        return load_language(self._catalog.load(ref).folder, name=ref.path)
+        from inhouse.models.load import load_language
+
+        opened = self._catalog.load(ref)
+        engine = opened.artifact.params.get("engine", "openvino")
+        return load_language(opened.folder, name=ref.path, engine=engine)
 
     def api(self, endpoint: Endpoint) -> LanguageModel:
         """Open somebody's API; one that others come after is not waited for as long.
@@ -59,6 +65,8 @@ class Loaders:
 
     def retriever(self, ref: Ref) -> Retriever:
         """Open a pinned knowledge base, guarded by the labels of its sources."""
+        from inhouse.knowledge.search import GuardedSearch, KnowledgeBase
+
         opened = self._catalog.load(ref)
         parents = opened.artifact.parents
         (embedder,) = (edge.parent for edge in parents if edge.role == "embedder")
@@ -73,6 +81,8 @@ class Loaders:
 
     def embedder(self, ref: Ref) -> Embedder:
         """Open a pinned embedder, after checking its bytes; all who need it share one."""
+        from inhouse.models.load import load_embedder
+
         with self._opening:
             found = self._embedders.get(ref.pinned)
             if found is None:

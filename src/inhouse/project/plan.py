@@ -119,6 +119,9 @@ def _planned(
             status, reason = "waits for", command
         else:
             reason = f"{reason}; then waits for: {command}"
+        trial = catalog.trials.of(step.recipe.ref)
+        if trial and head and origins.served(step, head) != step.recipe.version:
+            reason = f"{reason}; ends the {trial.kind} of {trial.ref}"
     seconds = head.seconds if head else None
     return Planned(step, status, reason, _audience(step, groups), seconds, waits)
 

@@ -19,16 +19,15 @@ from inhouse.core.nouns import Found, Message
 from inhouse.core.paths import located
 from inhouse.core.protocols import Sampling, Sink
 from inhouse.core.stage import Progress, Recipe, silent
-from inhouse.models import pull
-from inhouse.project.observer import Followed, Observer, Unobserved
-from inhouse.project.plan import Plan, plan
 from inhouse.project.read import needed, read
-from inhouse.project.release import serve
 from inhouse.project.schema import Adapted
-from inhouse.project.steps import EMBEDDER, Step, local_pin, steps
 
+# A server plans and makes nothing: what does that is imported where it is done, with numpy.
 if TYPE_CHECKING:
     from inhouse.project.asking import Answered
+    from inhouse.project.observer import Followed, Observer
+    from inhouse.project.plan import Plan
+    from inhouse.project.steps import Step
     from inhouse.serve.house import House
 
 FILE = "inhouse.yaml"
@@ -80,6 +79,8 @@ class Project:
         Raises:
             NotFound: the project has no such entry.
         """
+        from inhouse.project.steps import steps
+
         every = steps(self.config, self.source, self.catalog, self.root)
         if target is None:
             return every
@@ -96,6 +97,8 @@ class Project:
             NotFound: the project has no such entry.
             ProjectError: nobody could use what a step would make.
         """
+        from inhouse.project.plan import plan
+
         every = self.steps()
         whole = plan(every, self.catalog, self.groups, self.source)
         if target is None:
@@ -121,6 +124,8 @@ class Project:
             ProjectError: something in the file is wrong by now.
             Corrupt: stored bytes have changed again while what was damaged was made anew.
         """
+        from inhouse.project.observer import Unobserved
+
         observer = observer or Unobserved()
         names = needed(self.config, target)
         while True:
@@ -142,6 +147,9 @@ class Project:
             return self._follow(target, loosen, observer)
 
     def _follow(self, target: str | None, loosen: bool, observer: Observer) -> Sequence[Followed]:
+        from inhouse.project.observer import Followed
+        from inhouse.project.release import serve
+
         whole = self.plan(target)
         self._apply(whole, loosen=loosen)
         for ref in whole.retired:
@@ -194,7 +202,7 @@ class Project:
         Answers are recorded in `sink`; see `inhouse.project.recording`.
         """
         from inhouse.project import bought
-        from inhouse.project.loaders import Loaders
+        from inhouse.project.loaders import EMBEDDER, Loaders
         from inhouse.serve.house import House
 
         embedders = {base.embed for base in self.config.knowledge.values()}
@@ -366,6 +374,9 @@ def _needed(target: str, every: Sequence[Step]) -> set[str]:
 
 
 def _pulled(model: str, name: str | None, catalog: Catalog) -> Recipe:
+    from inhouse.models import pull
+    from inhouse.project.steps import local_pin
+
     if "://" not in model and not model.startswith("file:"):
         return Recipe(Ref.parse(f"models/{name or model}"), pull.STAGE, pull.Pull.named(model))
     if name is None:

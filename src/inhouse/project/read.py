@@ -292,11 +292,19 @@ def _check_effects(project: ProjectFile, source: Source) -> None:
     }
     for name, model in project.models.items():
         embeds = _kind(model) == "embedder" or f"models/{name}" in embedders
-        if embeds and "precision" in model.model_fields_set:
+        for key in ("engine", "precision"):
+            if embeds and key in model.model_fields_set:
+                raise source.error(
+                    ("models", name, key),
+                    f"{key!r} changes nothing here: this is an embedder.",
+                    "Take it out; it is for language models.",
+                )
+        if isinstance(model, Model) and model.engine != "openvino" and model.precision:
             raise source.error(
                 ("models", name, "precision"),
-                "'precision' changes nothing here: this is an embedder.",
-                "Take it out; it is for language models.",
+                f"{model.engine} runs weights as they are and cannot keep them as "
+                f"{model.precision}.",
+                "Take it out and name weights of that precision, or take 'engine' out.",
             )
     for name, endpoint in project.endpoints.items():
         idle = [key for key in GROUNDED if key in endpoint.model_fields_set]

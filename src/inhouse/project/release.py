@@ -1,8 +1,8 @@
 """Which version of an endpoint is served: what a run changes by itself, and what waits.
 
 Documents are data: a version that differs in nothing else is served by the run that made it. All
-else is behaviour and waits for a person. Where it waits, what is served goes on over the new
-documents, so that those that were deleted are gone from every answer.
+else is behaviour and waits for a person, who may try it first. What is served and what is tried go
+on over the new documents, so that those that were deleted are gone from every answer.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from inhouse.catalog import Catalog
 from inhouse.catalog.releases import Release
+from inhouse.catalog.trials import Kind, Trial
 from inhouse.core.artifact import Artifact, Edge, Ref, canonical, identity
 from inhouse.core.errors import NotFound
 from inhouse.core.stage import Recipe
@@ -34,10 +35,23 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """What is served now, what was served before, and in what they differ."""
+    """What is served now, what was served before, and in what they differ.
+
+    `ended` is the trial that ended with it.
+    """
 
     ref: Ref
     before: Ref
+    changes: Sequence[Change]
+    ended: Trial | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What is tried from now on beside what is served, and in what it differs from that."""
+
+    trial: Trial
+    served: Ref
     changes: Sequence[Change]
 
 
@@ -91,7 +105,7 @@ class Origins:
 
 def serve(catalog: Catalog, step: Step, made: Ref, *, by: str) -> bool:
     """Serve what a run made of an endpoint as far as that needs no release; say whether it is."""
-    catalog.releases.offer(made)
+    _offer(catalog, step, made, by=by)
     while served := catalog.find(step.recipe.ref):
         recipe = Origins(catalog).renewed(served, step.recipe.parents, pinned=step.pinned)
         if recipe is None or recipe.version == served.ref.version:
@@ -104,40 +118,79 @@ def serve(catalog: Catalog, step: Step, made: Ref, *, by: str) -> bool:
     return True
 
 
-def release(project: Project, endpoint: str, version: str = "") -> Released:
-    """Serve a version of an endpoint, or the newest that was made.
+def _offer(catalog: Catalog, step: Step, made: Ref, *, by: str) -> None:
+    """Make a version the one that waits; what is tried goes on over its documents.
 
-    An older version gets the documents of the one that is served, unless the endpoint pins them.
+    A trial ends if the version is new in more than its documents.
+    """
+    origins, newest = Origins(catalog), catalog.releases.candidate(made)
+    before = catalog.find(newest) if newest else None
+    alike = before is not None and origins.served(step, before) == made.version
+    catalog.releases.offer(made, by=by, new=not alike)
+    while (trial := catalog.trials.of(made)) and (tried := catalog.find(trial.ref)):
+        recipe = origins.renewed(tried, step.recipe.parents, pinned=step.pinned)
+        if recipe is None or recipe.version == tried.ref.version:
+            return
+        renewed = catalog.make(recipe, by=by, point=False).artifact.ref
+        if catalog.trials.renew(renewed, tried=tried.ref, by=by):
+            return
+
+
+def release(project: Project, endpoint: str, version: str = "") -> Released:
+    """Serve a version of an endpoint, or what is tried, or else the newest that was made.
+
+    A trial ends with it. An older version gets the documents of the one that is served, unless the
+    endpoint pins them.
 
     Raises:
         NotFound: there is no such endpoint or version, or its bytes are gone.
         Corrupt: the bytes of its model have changed.
     """
-    catalog, served = project.catalog, _served(project, endpoint)
-    newest = catalog.releases.candidate(served.ref) or served.ref
-    wanted = catalog.get(Ref(served.ref.section, served.ref.name, version) if version else newest)
-    if wanted.ref == served.ref:
-        return Released(wanted.ref, served.ref, ())
-    if wanted.ref == newest:
-        _check(catalog, wanted.parents)
-        ref = wanted.ref
-    else:
-        ref = _again(project, wanted, served)
+    catalog, served = project.catalog, endpoint_of(project, endpoint)
+    ref = _wanted(project, served, version)
+    if ref == served.ref:
+        return Released(ref, ref, ())
     changes = differences(catalog, served, catalog.get(ref))
-    note = "; ".join(f"{c.name}: {c.before} -> {c.after}" for c in changes)
-    catalog.releases.release(ref, by=project.actor_name, note=note)
-    return Released(ref, served.ref, changes)
+    ended = catalog.releases.release(ref, by=project.actor_name, note=_said(changes))
+    return Released(ref, served.ref, changes, ended)
+
+
+def try_out(
+    project: Project, endpoint: str, version: str = "", *, kind: Kind, percent: float
+) -> Tried:
+    """Try a version of an endpoint on some actors or requests, beside what is served.
+
+    Which version that is, and over which documents, is as for `release`. What was tried before is
+    tried no more; if it is the same in the same way, only the share changes.
+
+    Raises:
+        BadInput: the version is served already, or the share is none.
+        NotFound: there is no such endpoint or version, or its bytes are gone.
+        Corrupt: the bytes of its model have changed.
+    """
+    catalog, served = project.catalog, endpoint_of(project, endpoint)
+    ref = _wanted(project, served, version)
+    changes = differences(catalog, served, catalog.get(ref))
+    trial = catalog.trials.begin(
+        ref, kind=kind, percent=percent, by=project.actor_name, note=_said(changes)
+    )
+    return Tried(trial, served.ref, changes)
 
 
 def roll_back(project: Project, endpoint: str) -> Released:
-    """Serve what was released before, over the documents of what is served.
+    """End the trial of an endpoint. Without one, serve what was released before.
+
+    That gets the documents of what is served.
 
     Raises:
         BadInput: nothing was released before.
         NotFound: there is no such endpoint, or the bytes of that version are gone.
         Corrupt: the bytes of its model have changed.
     """
-    catalog, served = project.catalog, _served(project, endpoint)
+    catalog, served = project.catalog, endpoint_of(project, endpoint)
+    ended = catalog.trials.end(served.ref, by=project.actor_name, why="rolled back")
+    if ended:
+        return Released(served.ref, served.ref, (), ended)
     before = catalog.releases.before(served.ref)
     ref = _again(project, catalog.get(before.ref), served)
     changes = differences(catalog, served, catalog.get(ref))
@@ -151,7 +204,7 @@ def history(project: Project, endpoint: str) -> Sequence[Release]:
     Raises:
         NotFound: there is no such endpoint.
     """
-    return project.catalog.releases.history(_served(project, endpoint).ref)
+    return project.catalog.releases.history(endpoint_of(project, endpoint).ref)
 
 
 def differences(catalog: Catalog, before: Artifact, after: Artifact) -> list[Change]:
@@ -174,11 +227,33 @@ def _facts(catalog: Catalog, artifact: Artifact) -> dict[str, str]:
     return facts
 
 
-def _served(project: Project, endpoint: str) -> Artifact:
+def endpoint_of(project: Project, endpoint: str) -> Artifact:
+    """Return the version that is served of ``desk`` or ``endpoints/desk``.
+
+    Raises:
+        NotFound: the project has no such endpoint, or it has not been made.
+    """
     name, known = endpoint.removeprefix("endpoints/"), project.config.endpoints
     if name not in known:
         raise NotFound("endpoint", name, known)
     return project.artifact(Ref("endpoints", name))
+
+
+def _wanted(project: Project, served: Artifact, version: str) -> Ref:
+    """Return what is meant by a version, or by none, ready to be served."""
+    catalog, name = project.catalog, Ref(served.ref.section, served.ref.name)
+    trial, newest = catalog.trials.of(name), catalog.releases.candidate(name)
+    known = (trial.ref if trial else None, newest, served.ref)
+    wanted = catalog.get(name.at(version) if version else next(filter(None, known)))
+    if wanted.ref not in known:
+        return _again(project, wanted, served)
+    if wanted.ref != served.ref:
+        _check(catalog, wanted.parents)
+    return wanted.ref
+
+
+def _said(changes: Sequence[Change]) -> str:
+    return "; ".join(f"{c.name}: {c.before} -> {c.after}" for c in changes)
 
 
 def _again(project: Project, wanted: Artifact, served: Artifact) -> Ref:

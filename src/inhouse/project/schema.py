@@ -27,6 +27,8 @@ from inhouse.core.nouns import SUPPORTED
 
 DIGEST = r"^[0-9a-f]{64}$"
 DAYS = r"^[1-9]\d{0,4}d$"
+SIZE = r"^[1-9]\d{0,3}(KiB|MiB)$"
+UNITS = {"KiB": 2**10, "MiB": 2**20}
 
 
 def _one_or_more(value: object) -> object:
@@ -52,6 +54,12 @@ def _days(value: object) -> object:
             f"{reprlib.repr(value)} is no number of days.\n"
             "Write such as 90d, up to 99999d, or leave it out to keep all."
         )
+    return value
+
+
+def _size(value: object) -> object:
+    if not (isinstance(value, str) and re.fullmatch(SIZE, value)):
+        raise ValueError(f"{reprlib.repr(value)} is no size.\nWrite such as 512KiB or 4MiB.")
     return value
 
 
@@ -119,6 +127,10 @@ Days = Annotated[
     str,
     BeforeValidator(_days, json_schema_input_type=Annotated[str, StringConstraints(pattern=DAYS)]),
 ]
+Size = Annotated[
+    str,
+    BeforeValidator(_size, json_schema_input_type=Annotated[str, StringConstraints(pattern=SIZE)]),
+]
 Text = Annotated[str, StringConstraints(min_length=1)]
 
 LABEL = Field(
@@ -165,8 +177,15 @@ class Model(Entry):
         default=None, description="The digest the download must have; built-in names bring theirs."
     )
     licence: Text | None = Field(default=None, description="SPDX name, kept with the model.")
-    precision: Literal["int8", "int4", "f32"] = Field(
-        default="int8", description="How finely a language model's weights are kept to run."
+    engine: Literal["openvino", "llama", "vllm", "transformers"] = Field(
+        default="openvino",
+        description="What runs a language model: openvino here; llama-server, for GGUF files; "
+        "vllm, for GPUs; transformers, the slow reference.",
+    )
+    precision: Literal["int8", "int4", "f32"] | None = Field(
+        default=None,
+        description="How finely openvino keeps a language model's weights; int8 if nothing is "
+        "said. Other engines run the weights as they are.",
     )
     label: LabelText = LABEL
 
@@ -311,6 +330,35 @@ class Traces(Entry):
     )
 
 
+class Server(Entry):
+    """What a server bears, and how long it waits."""
+
+    concurrent: Annotated[int, Field(ge=1, strict=True)] = Field(
+        default=256,
+        description="How many requests are answered at once at each endpoint, embedder or "
+        "knowledge base; the workers share them evenly.",
+    )
+    queue: Annotated[int, Field(ge=0, strict=True)] = Field(
+        default=1024,
+        description="How many more may wait there for their turn; whoever comes then gets 429.",
+    )
+    seconds: Annotated[int, Field(ge=1, strict=True)] = Field(
+        default=600, description="How long one request may take, waiting included."
+    )
+    slow: Annotated[int, Field(ge=1, strict=True)] = Field(
+        default=30,
+        description="How many seconds a client may take to send a request, or to take what is "
+        "ready for it.",
+    )
+    body: Size = Field(default="4MiB", description="How large the body of a request may be.")
+
+    @property
+    def body_bytes(self) -> int:
+        """How many bytes a body may have."""
+        number, unit = self.body[:-3], self.body[-3:]
+        return int(number) * UNITS[unit]
+
+
 class ProjectFile(Entry):
     """The whole of inhouse.yaml."""
 
@@ -329,6 +377,9 @@ class ProjectFile(Entry):
     endpoints: dict[Name, Endpoint] = Field(default={}, description="Endpoints.")
     traces: Traces = Field(
         default_factory=Traces, description="How questions and answers are recorded."
+    )
+    serve: Server = Field(
+        default_factory=Server, description="How much the server takes on, and for how long."
     )
 
 

@@ -22,9 +22,10 @@ from inhouse.data.files import survey
 from inhouse.evaluate import suite
 from inhouse.knowledge import index
 from inhouse.knowledge.lance import require_lance
-from inhouse.models import build, pull
+from inhouse.models import build, pull, ready
 from inhouse.models.builtin import BUILTINS
 from inhouse.models.sources import local_files
+from inhouse.project.loaders import EMBEDDER
 from inhouse.project.read import Place, references
 from inhouse.project.schema import Adapted, Api, Data, Endpoint, Model, ProjectFile
 from inhouse.project.source import Source
@@ -32,7 +33,6 @@ from inhouse.serve import endpoint as serving
 from inhouse.train import embed
 
 LANGUAGE = "openvino"
-EMBEDDER = "openvino-f16"
 ADAPT = embed.stage(index.sections_of)
 
 
@@ -193,7 +193,7 @@ class _Steps:
 
     def _knowledge(self, name: str) -> None:
         entry = self._project.knowledge[name]
-        embedder = self._built(entry.embed, EMBEDDER)
+        embedder = self._form(entry.embed, EMBEDDER, build.STAGE, build.Build("embedder"))
         parents = (
             *(self._edge(ref, ref) for ref in entry.sources),
             self._edge("embedder", embedder),
@@ -268,19 +268,24 @@ class _Steps:
                 chain.append({"url": model.api, "name": model.name, **key})
             else:
                 role = serving.role(place)
-                parents.append(self._edge(role, self._built(model, LANGUAGE)))
+                parents.append(self._edge(role, self._language(model)))
                 chain.append({"role": role})
         return parents, chain
 
-    def _built(self, ref: str, form: str) -> str:
-        """Return the path of a model in the form an engine runs, adding the step once."""
-        path, spec = f"{ref}/{form}", build.Build("embedder")
-        if form == LANGUAGE:
-            entry = self._project.models[ref.partition("/")[2]]
-            spec = build.Build(precision=entry.precision if isinstance(entry, Model) else "int8")
-            path = f"{path}-{spec.precision}"
+    def _language(self, ref: str) -> str:
+        """Return the path of a language model in the form its engine runs."""
+        entry = self._project.models[ref.partition("/")[2]]
+        if isinstance(entry, Model) and entry.engine != "openvino":
+            return self._form(ref, entry.engine, ready.STAGE, ready.Ready(entry.engine))
+        precision = entry.precision if isinstance(entry, Model) else None
+        spec = build.Build(precision=precision or "int8")
+        return self._form(ref, f"{LANGUAGE}-{spec.precision}", build.STAGE, spec)
+
+    def _form(self, ref: str, form: str, stage: Stage, spec: object) -> str:
+        """Return the path of a model in another form, adding the step once."""
+        path = f"{ref}/{form}"
         if path not in self._steps:
-            self._add(path, build.STAGE, spec, (self._edge("weights", ref),))
+            self._add(path, stage, spec, (self._edge("weights", ref),))
         return path
 
     def _edge(self, role: str, path: str) -> Edge:

@@ -19,9 +19,10 @@ from inhouse.core.protocols import Finish, LanguageModel, Piece, Retriever, Samp
 from inhouse.models.engine import Capabilities, check_capable
 from inhouse.serve.citation import Citation, cite, listing
 from inhouse.serve.endpoint import Serve
-from inhouse.serve.gate import ENOUGH, Gate, Trust, best, spans
+from inhouse.serve.gate import Gate, Trust
 from inhouse.serve.house import Served
 from inhouse.serve.prompt import Prompt, grounded, spent, with_instructions
+from inhouse.serve.quote import ENOUGH, spans
 from inhouse.serve.rewrite import rewritten
 from inhouse.serve.search import find, question
 from inhouse.serve.seen import step
@@ -119,7 +120,7 @@ async def _grounded(
             yield last
         return
     extract = settings.mode == "extract"
-    hits = [best(found.query, found.hits)] if extract else found.hits
+    hits = found.hits[:1] if extract else found.hits
     prompt = await asyncio.to_thread(
         grounded,
         served.model,
@@ -204,7 +205,8 @@ async def _said(
         it.usage = spent(model, prompt.messages, last, pieces=came)
         it.finish = last.finish or "stop"
     for text in gate.finish():
-        yield text
+        if text:
+            yield text
     yield replace(last, usage=it.usage)
 
 

@@ -8,19 +8,21 @@ does; an ``operate`` route is for keys of operators alone.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence, Set
+from collections.abc import AsyncIterator, Coroutine, Sequence, Set
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from inhouse.catalog.spending import Spending
 from inhouse.core.access import Actor
 from inhouse.core.errors import InhouseError
 from inhouse.core.protocols import FeedbackSink
@@ -31,11 +33,12 @@ from inhouse.serve.chat import ChatDialect
 from inhouse.serve.choices import Dialect, Exchange
 from inhouse.serve.classify import Classifying
 from inhouse.serve.completions import TextDialect
-from inhouse.serve.connection import CLIENT_GONE, EventStream, while_connected
+from inhouse.serve.connection import EventStream, on_gone, while_connected
 from inhouse.serve.failures import REQUEST_ID, Json, Outermost, on_error, on_http_error
 from inhouse.serve.feedback import said
 from inhouse.serve.gathering import Gathering
 from inhouse.serve.house import House
+from inhouse.serve.limits import KeyLimits, spend_of
 from inhouse.serve.logs import say
 from inhouse.serve.lookup_bodies import (
     ClassifyBody,
@@ -54,6 +57,7 @@ from inhouse.serve.recording import Asked
 from inhouse.serve.responses import ResponseDialect
 from inhouse.serve.sections import section
 from inhouse.serve.seen import Watcher, current
+from inhouse.serve.shadow import Shadows
 from inhouse.serve.vectors import embedded, reranked
 
 Generating = ChatBody | CompletionBody | ResponseBody
@@ -65,16 +69,18 @@ NOBODY = Actor("")
 class Door(Route):
     """A route with its guard; its handler is reached only past it."""
 
-    def __init__(self, house: House, line: Line) -> None:
+    def __init__(self, house: House, line: Line, limits: KeyLimits) -> None:
         self.guard = line.guard
 
         async def endpoint(request: Request) -> Response:
             current().route = line.path
             if line.guard == "public":
                 return await line.handler(request, NOBODY)
-            actor = identify(house.catalog, request.headers)
+            key, actor = identify(house.catalog, request.headers)
             if line.guard == "operate":
                 await require_operator(house, actor)
+            elif key.limited and line.guard == "use":
+                return await limits.through(key, request, lambda: line.handler(request, actor))
             return await line.handler(request, actor)
 
         super().__init__(line.path, endpoint, methods=[line.method], name=line.path)
@@ -84,18 +90,20 @@ def create_app(
     house: House,
     *,
     max_body: int = MAX_BODY,
+    seconds: float | None = None,
     feedback: FeedbackSink | None = None,
     watchers: Sequence[Watcher] = (),
     workers: Path | None = None,
 ) -> Starlette:
-    """Return the app over a house; bodies may have `max_body` bytes.
+    """Return the app over a house; bodies may have `max_body` bytes, requests take `seconds`.
 
     `feedback` is who takes what people think of answers; it also decides who may. The `watchers`
     hear of every request beside the metrics and the log. Where several processes serve together,
     `workers` is a folder of theirs alone, in which each finds the others' metrics. Whoever stops
     the server calls ``app.state.readiness.leave()`` first.
     """
-    api = Api(house, max_body, feedback)
+    api = Api(house, max_body, seconds, feedback)
+    limits = KeyLimits(Spending(house.catalog.root))
     if workers is not None:
         api.gathering = Gathering(workers, api.metrics.text)
 
@@ -106,12 +114,18 @@ def create_app(
         yield
         if api.gathering:
             await api.gathering.close()
+        await api.shadows.close()
         await house.close()
+        limits.close()
 
     app = Starlette(
-        routes=[Door(house, line) for line in (*api.lines, *static.lines())],
+        routes=[Door(house, line, limits) for line in (*api.lines, *static.lines())],
         middleware=[Middleware(Outermost, watchers=(api.metrics, say, *watchers))],
-        exception_handlers={InhouseError: on_error, HTTPException: on_http_error},
+        exception_handlers={
+            InhouseError: on_error,
+            HTTPException: on_http_error,
+            ClientDisconnect: on_gone,
+        },
         lifespan=lifespan,
     )
     app.state.readiness = api.readiness
@@ -121,11 +135,15 @@ def create_app(
 class Api:
     """The handlers behind the doors."""
 
-    def __init__(self, house: House, max_body: int, feedback: FeedbackSink | None) -> None:
+    def __init__(
+        self, house: House, max_body: int, seconds: float | None, feedback: FeedbackSink | None
+    ) -> None:
         self._house = house
         self._max_body = max_body
+        self._seconds = seconds
         self._feedback = feedback
-        self.metrics = Metrics(house)
+        self.shadows = Shadows(house)
+        self.metrics = Metrics(house, self.shadows)
         self.readiness = Readiness(house)
         self.gathering: Gathering | None = None
         self._classifying = Classifying(house)
@@ -208,19 +226,23 @@ class Api:
     async def embed(self, request: Request, actor: Actor) -> Response:
         """Turn texts into vectors."""
         body = await self._read(request, EmbeddingBody)
-        return await embedded(self._house, actor, body, _asked(request, body, {"input"}))
+        asked = _asked(request, body, {"input"})
+        work = embedded(self._house, actor, body, asked, spend_of(request.scope))
+        return await self._while_connected(request, work)
 
     async def rerank(self, request: Request, actor: Actor) -> Response:
         """Say how well texts answer a query, best first."""
         body = await self._read(request, RerankBody)
-        return await reranked(self._house, actor, body, _asked(request, body, {"documents"}))
+        asked = _asked(request, body, {"documents"})
+        work = reranked(self._house, actor, body, asked, spend_of(request.scope))
+        return await self._while_connected(request, work)
 
     async def classify(self, request: Request, actor: Actor) -> Response:
         """Say into which of some classes texts fall, best first."""
         body = await self._read(request, ClassifyBody)
-        work = self._classifying.answer(actor, body, _asked(request, body))
-        answered = await while_connected(request.receive, work)
-        return answered or Response(status_code=CLIENT_GONE)
+        asked = _asked(request, body)
+        work = self._classifying.answer(actor, body, asked, spend_of(request.scope))
+        return await self._while_connected(request, work)
 
     async def rate(self, request: Request, actor: Actor) -> Response:
         """Take what the caller thinks of an answer."""
@@ -229,7 +251,8 @@ class Api:
     async def search(self, request: Request, actor: Actor) -> Response:
         """Find sections that the caller may read."""
         body = await self._read(request, SearchBody)
-        return await searched(self._house, actor, body, _asked(request, body))
+        work = searched(self._house, actor, body, _asked(request, body))
+        return await self._while_connected(request, work)
 
     async def section(self, request: Request, actor: Actor) -> Response:
         """Open a section that an answer cites, as it stands in the version that was cited."""
@@ -241,12 +264,18 @@ class Api:
     async def _exchanged(
         self, request: Request, actor: Actor, dialect: Dialect, body: Generating
     ) -> Response:
-        asked = replace(_asked(request, body), streamed=body.stream)
-        exchange = Exchange(self._house, actor, dialect, asked)
+        asked, spend = replace(_asked(request, body), streamed=body.stream), spend_of(request.scope)
+        exchange = Exchange(self._house, actor, dialect, asked, self.shadows, spend)
         if body.stream:
-            return EventStream(exchange.events(), named=isinstance(dialect, ResponseDialect))
-        answered = await while_connected(request.receive, exchange.whole())
-        return answered or Response(status_code=CLIENT_GONE)
+            named = isinstance(dialect, ResponseDialect)
+            return EventStream(exchange.events(), named=named, seconds=self._seconds)
+        return await self._while_connected(request, exchange.whole())
+
+    async def _while_connected(
+        self, request: Request, work: Coroutine[Any, Any, Response]
+    ) -> Response:
+        answered = await while_connected(request.receive, work, seconds=self._seconds)
+        return answered or on_gone(request)
 
 
 def _asked(request: Request, body: Body, without: Set[str] = frozenset()) -> Asked:

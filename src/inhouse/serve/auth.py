@@ -9,12 +9,13 @@ from __future__ import annotations
 from starlette.datastructures import Headers
 
 from inhouse.catalog import Catalog
+from inhouse.catalog.key import Key
 from inhouse.core.access import Actor
 from inhouse.core.errors import BadKey
 
 
-def identify(catalog: Catalog, headers: Headers) -> Actor:
-    """Return the actor of the request's key, with the groups held at this moment.
+def identify(catalog: Catalog, headers: Headers) -> tuple[Key, Actor]:
+    """Return the request's key, and the actor who comes with it, with the groups held now.
 
     Raises:
         BadKey: there is no key, or it is unknown, expired or revoked.
@@ -23,4 +24,4 @@ def identify(catalog: Catalog, headers: Headers) -> Actor:
     if scheme.lower() != "bearer" or not secret.strip():
         raise BadKey("This request carries no API key.", "Send it as 'Authorization: Bearer ih-…'.")
     # What the catalog knows of a key is remembered, and a read never waits: no thread is worth it.
-    return catalog.access.actor(catalog.keys.actor_of(secret.strip()))
+    return catalog.keys.of(secret.strip())

@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from inhouse.core.access import Actor
 from inhouse.core.nouns import ToolCall
@@ -21,8 +21,12 @@ from inhouse.serve.answer import Ending
 from inhouse.serve.chain import answers
 from inhouse.serve.failures import Json
 from inhouse.serve.house import House, Served
+from inhouse.serve.limits import Spend, counted
 from inhouse.serve.recording import Asked, Part, Parts, recorded
 from inhouse.serve.seen import current
+
+if TYPE_CHECKING:
+    from inhouse.serve.shadow import Shadows
 
 Event = Mapping[str, Any]
 
@@ -135,13 +139,24 @@ class Dialect(Protocol):
 
 
 class Exchange:
-    """A request of one actor, in one dialect."""
+    """A request of one actor, in one dialect; its shadow follows when it is answered."""
 
-    def __init__(self, house: House, actor: Actor, dialect: Dialect, asked: Asked) -> None:
+    def __init__(
+        self,
+        house: House,
+        actor: Actor,
+        dialect: Dialect,
+        asked: Asked,
+        shadows: Shadows,
+        spend: Spend | None = None,
+    ) -> None:
+        """Take a request; its tokens are told to `spend`, if there is one."""
         self._house = house
+        self._shadows = shadows
         self._actor = actor
         self._dialect = dialect
         self._asked = asked
+        self._spend = spend
 
     async def whole(self) -> Json:
         """Return the answers in one body."""
@@ -151,6 +166,7 @@ class Exchange:
             async with aclosing(together(streams)) as parts:
                 async for index, part in parts:
                     _take(choices[index], part, served)
+            self._shadows.send(served, self._dialect, self._asked)
             by = headers(choices[0].by or served)
             return Json(self._dialect.whole(choices, self._usage(choices)), headers=by)
 
@@ -183,14 +199,25 @@ class Exchange:
                     )
                     for event in make:
                         yield event
+            self._shadows.send(served, dialect, self._asked)
             for event in dialect.done(choices, self._usage(choices)):
                 yield event
 
     def _streams(self, served: Served) -> Sequence[Parts]:
-        """Return the streams of the answers, recorded where records are kept."""
+        """Return the streams of the answers, recorded where records are kept, and counted."""
         seen = current()
         seen.endpoint, seen.model = served.endpoint.ref.name, served.model_name
-        streams, sink = self._asking(served), self._house.sink
+        streams = self._recorded(served)
+        if self._spend is None:
+            return streams
+        n, body = self._dialect.n, self._asked.body
+        return [
+            counted(stream, self._spend, None if number % n else body)
+            for number, stream in enumerate(streams)
+        ]
+
+    def _recorded(self, served: Served) -> Sequence[Parts]:
+        streams, sink = streams_of(self._dialect, served), self._house.sink
         if sink is None:
             return streams
         reach = self._house.reach(served)
@@ -199,22 +226,6 @@ class Exchange:
             recorded(stream, sink, trace, streamed=self._asked.streamed, price=served.price)
             for stream, trace in zip(streams, traces, strict=True)
         ]
-
-    def _asking(self, served: Served) -> Sequence[Parts]:
-        """Return the streams of the answers; where there are several models, each asks in turn."""
-        dialect = self._dialect
-        if not served.chain:
-            return dialect.parts(served)
-        made: list[tuple[LanguageModel, Sequence[Parts]]] = []
-
-        def ask(number: int, by: Served) -> Parts:
-            for model, streams in made:
-                if model is by.model:
-                    return streams[number]
-            made.append((by.model, dialect.parts(by)))
-            return made[-1][1][number]
-
-        return [answers(served, partial(ask, number)) for number in range(dialect.answers)]
 
     def _choices(self, count: int) -> Sequence[Choice]:
         """Return the answers before there is anything of them, for the watchers to see as well."""
@@ -227,6 +238,22 @@ class Exchange:
             sum(choice.usage.prompt_tokens for choice in choices[:: self._dialect.n]),
             sum(choice.usage.completion_tokens for choice in choices),
         )
+
+
+def streams_of(dialect: Dialect, served: Served) -> Sequence[Parts]:
+    """Return the streams of the answers; where there are several models, each asks in turn."""
+    if not served.chain:
+        return dialect.parts(served)
+    made: list[tuple[LanguageModel, Sequence[Parts]]] = []
+
+    def ask(number: int, by: Served) -> Parts:
+        for model, streams in made:
+            if model is by.model:
+                return streams[number]
+        made.append((by.model, dialect.parts(by)))
+        return made[-1][1][number]
+
+    return [answers(served, partial(ask, number)) for number in range(dialect.answers)]
 
 
 def headers(served: Served) -> dict[str, str]:

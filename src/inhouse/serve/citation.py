@@ -1,6 +1,6 @@
 """Citations: the sections that an answer rests on, with the words that bear it out.
 
-Which words those are is decided in `inhouse.serve.gate`.
+Which words those are is decided in `inhouse.serve.quote`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from urllib.parse import quote
 
 from inhouse.core.nouns import Hit, Section
-from inhouse.serve.gate import Span
+from inhouse.serve.wording import Span
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from inhouse.serve.choices import headers
 from inhouse.serve.completions import Continues
 from inhouse.serve.failures import Json
 from inhouse.serve.house import House, Served
+from inhouse.serve.limits import Spend
 from inhouse.serve.lookup_bodies import ClassifyBody
 from inhouse.serve.recording import Asked, Parts, recorded
 
@@ -41,8 +42,12 @@ class Classifying:
         self._house = house
         self._priors: dict[tuple[str, ...], Scores] = {}
 
-    async def answer(self, actor: Actor, body: ClassifyBody, asked: Asked) -> Json:
+    async def answer(
+        self, actor: Actor, body: ClassifyBody, asked: Asked, spend: Spend | None = None
+    ) -> Json:
         """Return the classes of each text with their probabilities, best first.
+
+        The tokens are told to `spend` label by label: so they count if nobody waits for the end.
 
         Raises:
             NotFound: there is no such endpoint.
@@ -53,7 +58,8 @@ class Classifying:
         async with self._house.endpoint(body.model, actor) as served:
             found: list[Scores] = []
             read = 0
-            stream, sink = self._parts(served, _able(served, body), body, found), self._house.sink
+            model, sink = _Reader(_able(served, body), spend), self._house.sink
+            stream = self._parts(served, model, body, found)
             if sink:
                 trace = asked.trace(served, 0, ())
                 stream = recorded(stream, sink, trace, streamed=False)
@@ -80,26 +86,23 @@ class Classifying:
         return Json(content, headers=headers(served))
 
     async def _parts(
-        self, served: Served, model: Continues, body: ClassifyBody, found: list[Scores]
+        self, served: Served, model: _Reader, body: ClassifyBody, found: list[Scores]
     ) -> Parts:
         """Classify text by text; what is recorded as said is the best label of each."""
-        labels, read = body.labels, 0
+        labels = body.labels
         key = (served.actor.name, served.digest, *labels)
         if key not in self._priors:
-            empty = [await _likelihoods(model, text, labels) for text in NOTHING]
-            read += sum(count for _, count in empty)
+            rows = [await model.likelihoods(text, labels) for text in NOTHING]
             while len(self._priors) >= REMEMBERED:
                 self._priors.pop(next(iter(self._priors)))
-            rows = [scores for scores, _ in empty]
             self._priors[key] = [sum(each) / len(rows) for each in zip(*rows, strict=True)]
         prior = self._priors[key]
         for text in body.input:
-            scores, count = await _likelihoods(model, text, labels)
-            read += count
+            scores = await model.likelihoods(text, labels)
             found.append(_softmax([s - p for s, p in zip(scores, prior, strict=True)]))
             best = max(range(len(labels)), key=found[-1].__getitem__)
             yield f"{labels[best]}\n"
-        yield Ending("stop", Usage(read, 0), (), served.label)
+        yield Ending("stop", Usage(model.read, 0), (), served.label)
 
 
 def _able(served: Served, body: ClassifyBody) -> Continues:
@@ -118,19 +121,30 @@ def _able(served: Served, body: ClassifyBody) -> Continues:
     return served.model
 
 
-async def _likelihoods(model: Continues, text: str, labels: Sequence[str]) -> tuple[Scores, int]:
-    """Return how likely each label is behind a text, and how many tokens were read.
+class _Reader:
+    """A model with the tokens that it has `read` for one request."""
 
-    It is the mean of the log-probabilities of a label's tokens, so that a long one stands a chance.
-    """
-    prompt = PROMPT.format(text=text)
-    scores, read = [], 0
-    for label in labels:
-        tokens = await model.score(f"{prompt} {label}")
-        own = [token.logprob or 0.0 for token in tokens if token.start >= len(prompt)]
-        scores.append(sum(own) / max(len(own), 1))
-        read += len(tokens)
-    return scores, read
+    def __init__(self, model: Continues, spend: Spend | None) -> None:
+        self._model = model
+        self._spend = spend
+        self.read = 0
+
+    async def likelihoods(self, text: str, labels: Sequence[str]) -> Scores:
+        """Return how likely each label is behind a text.
+
+        It is the mean of the log-probabilities of a label's tokens, so that a long one stands a
+        chance.
+        """
+        prompt = PROMPT.format(text=text)
+        scores = []
+        for label in labels:
+            tokens = await self._model.score(f"{prompt} {label}")
+            self.read += len(tokens)
+            if self._spend:
+                self._spend(len(tokens))
+            own = [token.logprob or 0.0 for token in tokens if token.start >= len(prompt)]
+            scores.append(sum(own) / max(len(own), 1))
+        return scores
 
 
 def _softmax(scores: Scores) -> Scores:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import aclosing
 from typing import Any, TypeVar
 
 import orjson
-from starlette.responses import StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Message, Receive, Scope, Send
 
+from inhouse.core.errors import OutOfTime
 from inhouse.serve.failures import REQUEST_ID, error_body
 
 T = TypeVar("T")
@@ -19,12 +21,22 @@ CLIENT_GONE = 499
 FLAT = ("code", "message", "param")
 
 
-async def while_connected(receive: Receive, work: Coroutine[Any, Any, T]) -> T | None:
-    """Do some work, and cancel it when the client goes away; then return None."""
+async def while_connected(
+    receive: Receive, work: Coroutine[Any, Any, T], *, seconds: float | None = None
+) -> T | None:
+    """Do some work, and cancel it when the client goes away; then return None.
+
+    Raises:
+        OutOfTime: it took longer than so many seconds.
+    """
     task = asyncio.create_task(work)
     gone = asyncio.create_task(_disconnect(receive))
     try:
-        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        ended, _ = await asyncio.wait(
+            {task, gone}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED
+        )
+        if not ended and seconds is not None:
+            raise OutOfTime(seconds)
         return task.result() if task.done() else None
     finally:
         task.cancel()
@@ -32,9 +44,27 @@ async def while_connected(receive: Receive, work: Coroutine[Any, Any, T]) -> T |
         await asyncio.gather(task, gone, return_exceptions=True)
 
 
+async def to_its_end(work: Callable[[], T]) -> T:
+    """Do some work on a thread; whoever is cancelled meanwhile still waits for its end.
+
+    So what the work needs is held for as long as it runs: nothing can stop a thread.
+    """
+    running = asyncio.ensure_future(asyncio.to_thread(work))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        raise
+
+
 async def _disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+def on_gone(request: Request, error: Exception | None = None) -> Response:
+    """Answer nobody: the client went away, and is only counted."""
+    return Response(status_code=CLIENT_GONE)
 
 
 class EventStream(StreamingResponse):
@@ -43,34 +73,49 @@ class EventStream(StreamingResponse):
     With `named`, each event is called by its ``type`` and the last one stands for the end.
 
     The first thing that `events` gives is the headers. What fails before the first event is an
-    ordinary error with its status; what fails later is an event of its own, without ``[DONE]``.
+    ordinary error with its status; what fails later is an event of its own, without ``[DONE]``. So
+    does what takes longer than so many `seconds`.
     """
 
     def __init__(
-        self, events: AsyncGenerator[Mapping[str, Any], None], *, named: bool = False
+        self,
+        events: AsyncGenerator[Mapping[str, Any], None],
+        *,
+        named: bool = False,
+        seconds: float | None = None,
     ) -> None:
         super().__init__((), media_type="text/event-stream")
         self._events = events
         self._named = named
+        self._seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the events until they end or the client goes away."""
         await while_connected(receive, self._send(scope, send))
 
     async def _send(self, scope: Scope, send: Send) -> None:
+        begun = False
         async with aclosing(self._events) as events:
-            self.init_headers({"cache-control": "no-store", **await anext(events)})
-            first = await anext(events)
-            start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
-            await send(start)
-            await send(self._event(first))
             try:
-                async for event in events:
-                    await send(self._event(event))
+                async with asyncio.timeout(self._seconds) as limit:
+                    self.init_headers({"cache-control": "no-store", **await anext(events)})
+                    first = await anext(events)
+                    begun = True
+                    await send(self._start())
+                    await send(self._event(first))
+                    async for event in events:
+                        await send(self._event(event))
                 end = b"" if self._named else b"data: [DONE]\n\n"
-            except Exception as error:  # the status is out already: said in the stream, logged
-                end = self._line(self._failure(error, scope[REQUEST_ID]))
+            except Exception as error:
+                failure = OutOfTime(self._seconds or 0) if limit.expired() else error
+                if not begun:
+                    raise failure from None
+                # The status is out already: said in the stream, logged.
+                end = self._line(self._failure(failure, scope[REQUEST_ID]))
             await send({"type": "http.response.body", "body": end, "more_body": False})
+
+    def _start(self) -> Message:
+        return {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
 
     def _event(self, event: Mapping[str, Any]) -> dict[str, Any]:
         return {"type": "http.response.body", "body": self._line(event), "more_body": True}

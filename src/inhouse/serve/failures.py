@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 import uuid
 from collections.abc import Mapping, Sequence
@@ -14,8 +15,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from inhouse.core.errors import BadKey, InhouseError, Refused
-from inhouse.serve.seen import Watcher, begin
+from inhouse.core.errors import BadKey, InhouseError, Refused, TooMany
+from inhouse.serve.seen import Watcher, begin, current
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +56,10 @@ def error_body(error: Exception, request_id: str) -> dict[str, Any]:
 def on_error(request: Request, error: Exception) -> Response:
     """Answer a failure that the house foresaw."""
     assert isinstance(error, InhouseError)
+    current().failure = error.code
     headers = UNAUTHENTICATED if isinstance(error, BadKey) else None
+    if isinstance(error, TooMany):
+        headers = {"retry-after": str(math.ceil(error.wait))}
     return Json(error_body(error, request.scope[REQUEST_ID]), error.status, headers)
 
 
@@ -118,6 +122,8 @@ def _kind(error: InhouseError) -> str:
         return "authentication_error"
     if isinstance(error, Refused):
         return "permission_error"
+    if isinstance(error, TooMany):
+        return error.kind
     return "invalid_request_error" if error.status < 500 else "server_error"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from inhouse.core.access import Actor
-from inhouse.core.errors import InhouseError
+from inhouse.core.errors import InhouseError, Refused
 from inhouse.core.protocols import FeedbackSink
 from inhouse.serve.failures import Json
 from inhouse.serve.lookup_bodies import FeedbackBody
@@ -26,8 +26,14 @@ async def said(sink: FeedbackSink | None, actor: Actor, body: FeedbackBody) -> J
     """Hand over what an actor thinks of an answer.
 
     Raises:
+        Refused: the actor's key is for no endpoint.
         NotKept: nobody takes it.
     """
+    if actor.only and not any(name.partition("/")[0] == "endpoints" for name in actor.only):
+        raise Refused(
+            f"This key is only for {', '.join(actor.only)}, which give no answers.",
+            "Use the key that the answer was given to.",
+        )
     if sink is None:
         raise NotKept
     feedback = body.feedback(actor.name)

@@ -11,53 +11,24 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal
 
 from inhouse.catalog import Catalog
 from inhouse.core.access import Action, Actor, Decision
 from inhouse.core.artifact import Ref
 from inhouse.core.errors import BadInput, NotFound
 from inhouse.core.label import Label
-from inhouse.core.nouns import Endpoint, Section
+from inhouse.core.nouns import Endpoint
 from inhouse.core.protocols import Embedder, LanguageModel, Retriever, Sink
 from inhouse.serve.chain import Chain, Link, Resting, Tried
 from inhouse.serve.endpoint import Serve, by_model, settings
 from inhouse.serve.engines import Engines
+from inhouse.serve.loaders import Loaders
 from inhouse.serve.price import Price, Prices, price_of
+from inhouse.serve.turnstile import Turnstile
 from inhouse.serve.upkeep import Upkeep
 
 Kind = Literal["endpoint", "embedder"]
-
-
-class Loaders(Protocol):
-    """How to open what endpoints are made of. Called on a thread, once per version."""
-
-    def model(self, ref: Ref) -> LanguageModel:
-        """Open a pinned model of the store."""
-        ...
-
-    def api(self, endpoint: Endpoint) -> LanguageModel:
-        """Open the API that ``endpoint.params["api"]`` names.
-
-        Where it is one of several models, ``endpoint.params["chain"]`` has all in their order.
-        """
-        ...
-
-    def retriever(self, ref: Ref) -> Retriever:
-        """Open a pinned knowledge base."""
-        ...
-
-    def embedder(self, ref: Ref) -> Embedder:
-        """Open a pinned embedding model."""
-        ...
-
-    def section(self, source: Ref, id: str) -> Section | None:
-        """Return a section of a pinned source; None if that has no such one.
-
-        Raises:
-            NotFound: that version of the source is no longer kept.
-        """
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +112,7 @@ class House:
         self.loaders = loaders
         self._embedders_by_name = dict(embedders or {})
         self._names = {ref.path: name for name, ref in self._embedders_by_name.items()}
+        self.turnstile = Turnstile()  # whoever serves says how many may be answered at once
         # Decisions are written down one after the other; threads that all wait for the database
         # would only get in each other's way.
         self._deciding = asyncio.Lock()
@@ -157,19 +129,28 @@ class House:
         return await asyncio.to_thread(self._offers, actor)
 
     @asynccontextmanager
-    async def endpoint(self, name: str, actor: Actor) -> AsyncIterator[Served]:
-        """Open the current version of an endpoint, and hold it until the block ends.
+    async def endpoint(
+        self, name: str, actor: Actor, *, version: Ref | None = None
+    ) -> AsyncIterator[Served]:
+        """Open the version of an endpoint that answers an actor; hold it until the block ends.
+
+        With a `version` it is that one, whichever would answer, and it takes nobody's turn: whoever
+        names one sees to it that there are not too many.
 
         Raises:
             NotFound: there is no such endpoint; only those that the actor may use are named.
             Refused: its label does not admit the actor.
         """
         self._upkeep.begin()
-        decision, links = await self._decided(name, actor)
-        ref, knowledge = links[0].endpoint.ref, links[0].endpoint.knowledge
-        self._upkeep.forget_others(ref)
-        chain = Chain(links, self._lease, self._resting) if len(links) > 1 else None
+        decision, links = await self._decided(name, actor, version)
         async with AsyncExitStack() as held:
+            turn = self.turnstile.turn(links[0].endpoint.ref.path)
+            if version is None and await held.enter_async_context(turn):
+                # Meanwhile a label or the version that is served may have changed.
+                decision, links = await self._decided(name, actor, version)
+            ref, knowledge = links[0].endpoint.ref, links[0].endpoint.knowledge
+            self._upkeep.forget_others(ref)
+            chain = Chain(links, self._lease, self._resting) if len(links) > 1 else None
             if chain:
                 link, engine = await held.enter_async_context(chain.first())
             else:
@@ -206,13 +187,17 @@ class House:
             BadInput: the endpoint has no knowledge.
         """
         self._upkeep.begin()
-        async with self._deciding:
-            owner, decision = await asyncio.to_thread(self._open_to, name, actor)
-        ref = decision.thing
-        self._upkeep.forget_others(owner)
-        lease = self._retrievers.lease(owner.pinned, _key(ref), lambda: self.loaders.retriever(ref))
-        async with lease as retriever:
-            yield Searched(ref, retriever, decision.label)
+        owner, decision = await self._searching(name, actor)
+        async with self.turnstile.turn(owner.path) as waited:
+            if waited:
+                owner, decision = await self._searching(name, actor)
+            ref = decision.thing
+            self._upkeep.forget_others(owner)
+            lease = self._retrievers.lease(
+                owner.pinned, _key(ref), lambda: self.loaders.retriever(ref)
+            )
+            async with lease as retriever:
+                yield Searched(ref, retriever, decision.label)
 
     @asynccontextmanager
     async def embedder(self, name: str, actor: Actor) -> AsyncIterator[Encoding]:
@@ -223,14 +208,16 @@ class House:
             Refused: its label does not admit the actor.
         """
         self._upkeep.begin()
-        async with self._deciding:
-            decision = await asyncio.to_thread(self._admit, "embedder", name, actor)
-        ref = decision.thing
-        self._upkeep.forget_others(ref)
-        artifact = await asyncio.to_thread(self.catalog.get, ref)
-        lease = self._embedders.lease(ref.pinned, _key(ref), lambda: self.loaders.embedder(ref))
-        async with lease as engine:
-            yield Encoding(ref, artifact.digest, engine, decision.label)
+        decision = await self._embedding(name, actor)
+        async with self.turnstile.turn(decision.thing.path) as waited:
+            if waited:
+                decision = await self._embedding(name, actor)
+            ref = decision.thing
+            self._upkeep.forget_others(ref)
+            artifact = await asyncio.to_thread(self.catalog.get, ref)
+            lease = self._embedders.lease(ref.pinned, _key(ref), lambda: self.loaders.embedder(ref))
+            async with lease as engine:
+                yield Encoding(ref, artifact.digest, engine, decision.label)
 
     def reach(self, served: Served) -> Sequence[Decision]:
         """Return the yeses to the sources that an answer of an opened endpoint may rest on."""
@@ -249,12 +236,12 @@ class House:
         await self._upkeep.close()
 
     def _lease(self, link: Link) -> AbstractAsyncContextManager[LanguageModel]:
-        endpoint, owner = link.endpoint, link.endpoint.ref.pinned
-        model = endpoint.model
+        endpoint, model = link.endpoint, link.endpoint.model
+        owner = endpoint.ref.pinned
         if model:
             return self._models.lease(owner, link.key, lambda: self.loaders.model(model))
         # Not the key of the API: what another endpoint opened may not have the same settings.
-        key = f"{owner} {link.key}"
+        key = f"{_key(endpoint.ref)} {link.key}"
         return self._models.lease(owner, key, lambda: self.loaders.api(endpoint))
 
     def _offers(self, actor: Actor) -> Sequence[Offer]:
@@ -279,6 +266,8 @@ class House:
         if ref is None or self._kind(ref) != kind:
             known = [offer.name for offer in self._offers(actor) if offer.kind == kind]
             raise NotFound(kind, name, known)
+        if kind == "endpoint":
+            ref = self._use(ref, actor).thing
         return self._required(actor, "use", ref)
 
     def _required(self, actor: Actor, action: Action, ref: Ref) -> Decision:
@@ -288,6 +277,20 @@ class House:
         if self.sink and not decision.allowed:
             decision = decide(actor, action, ref)
         decision.require()
+        return decision
+
+    def _use(self, ref: Ref, actor: Actor) -> Decision:
+        """Decide on the use of an endpoint, and on the version that answers.
+
+        Of those who may use what is served, a canary answers the ones that it chooses and that
+        may use it as well.
+        """
+        decide = self.catalog.access.decide
+        decision = decide(actor, "use", ref, record=False)
+        trial = self.catalog.lineage.latest.trial(ref)
+        if trial and trial.kind == "canary" and decision.allowed and trial.chooses(actor.name):
+            tried = decide(actor, "use", trial.ref, record=False)
+            return tried if tried.allowed else decision
         return decision
 
     def _reference(self, kind: Kind, name: str) -> Ref | None:
@@ -306,6 +309,14 @@ class House:
 
     def _is_made(self, ref: Ref) -> bool:
         return self.catalog.lineage.now().state(ref) is not None
+
+    async def _searching(self, name: str, actor: Actor) -> tuple[Ref, Decision]:
+        async with self._deciding:
+            return await asyncio.to_thread(self._open_to, name, actor)
+
+    async def _embedding(self, name: str, actor: Actor) -> Decision:
+        async with self._deciding:
+            return await asyncio.to_thread(self._admit, "embedder", name, actor)
 
     def _open_to(self, name: str, actor: Actor) -> tuple[Ref, Decision]:
         """Decide on a search; return whose engine it needs, and the decision."""
@@ -330,15 +341,21 @@ class House:
             and decide(actor, "search", artifact.ref, record=False).allowed
         ]
 
-    async def _decided(self, name: str, actor: Actor) -> tuple[Decision, Sequence[Link]]:
+    async def _decided(
+        self, name: str, actor: Actor, version: Ref | None
+    ) -> tuple[Decision, Sequence[Link]]:
         """Decide on the use of an endpoint; return with it the endpoint with each of its models.
 
         Where answers are recorded, a use that is allowed stands there and not in the audit log: so
         it costs no write of its own, and what is read is remembered, so it needs no thread.
         """
+        if version:
+            decision = self.catalog.access.decide(actor, "use", version, record=False)
+            decision.require()
+            return decision, self._made_of(version)
         ref = self._named("endpoints", name) if self.sink else None
         if ref:
-            decision = self.catalog.access.decide(actor, "use", ref, record=False)
+            decision = self._use(ref, actor)
             if decision.allowed:
                 return decision, self._made_of(decision.thing)
         async with self._deciding:

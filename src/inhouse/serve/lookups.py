@@ -5,9 +5,8 @@ Looking is done in `inhouse.serve.search`; who may search what is the house's bu
 
 from __future__ import annotations
 
-import asyncio
-
 from inhouse.core.access import Actor
+from inhouse.serve.connection import to_its_end
 from inhouse.serve.failures import Json
 from inhouse.serve.house import House
 from inhouse.serve.lookup_bodies import SearchBody
@@ -23,8 +22,8 @@ async def searched(house: House, actor: Actor, body: SearchBody, asked: Asked) -
         trace = asked.lookup(actor, opened.ref, opened.label)
         async with looked_up(house.sink, trace) as record:
             with step("retrieval", str(opened.ref)):
-                found, label = await asyncio.to_thread(
-                    find, opened.retriever, messages, actor, top=body.top, access=access
+                found, label = await to_its_end(
+                    lambda: find(opened.retriever, messages, actor, top=body.top, access=access)
                 )
             record.label = opened.label.join(label)
             record.sections = tuple(hit.section.id for hit in found.hits)

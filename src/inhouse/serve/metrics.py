@@ -22,10 +22,11 @@ from starlette.responses import Response
 
 from inhouse.catalog import audit
 from inhouse.core.access import Actor
-from inhouse.core.errors import Refused
+from inhouse.core.errors import Refused, TooMany
 from inhouse.models.engine import Stats
 from inhouse.serve.house import House
 from inhouse.serve.seen import Answer, Seen
+from inhouse.serve.shadow import Shadows
 
 OPERATOR = "operator"
 """The group whose members may read the metrics."""
@@ -57,11 +58,11 @@ async def require_operator(house: House, actor: Actor) -> None:
     Raises:
         Refused: they may not. It goes on record.
     """
-    if OPERATOR not in actor.groups:
+    if OPERATOR not in actor.groups or actor.only:
         await asyncio.to_thread(_refuse, house, actor)
         raise Refused(
             f"{actor.name} may not read the metrics.",
-            f"It needs the group {OPERATOR!r}, which tells of every endpoint.",
+            f"It needs the group {OPERATOR!r} and a key for all, as they tell of all endpoints.",
         )
 
 
@@ -74,12 +75,15 @@ def _refuse(house: House, actor: Actor) -> None:
 class Metrics:
     """The metrics of one process; a `seen.Watcher`. It lives on the event loop."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: House, shadows: Shadows) -> None:
         # Without it each series has a second one, which no query needs.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = made = CollectorRegistry()
         self._requests = Counter(
             "inhouse_requests", "Requests that ended.", (*ROUTED, "status"), registry=made
+        )
+        self._limited = Counter(
+            "inhouse_limited", "Requests that a limit kept out.", ("route", "reason"), registry=made
         )
         self._seconds = Histogram(
             "inhouse_request_seconds", "From a request to the end of its answer.", ROUTED,
@@ -118,12 +122,15 @@ class Metrics:
         _about(made)
         ProcessCollector(registry=made)
         made.register(_Engines(house))
+        made.register(_Turns(house, shadows))
 
     def __call__(self, seen: Seen, scope: MutableMapping[str, Any]) -> None:
         """Count a request that has ended."""
         route, endpoint, model = seen.route, seen.endpoint, seen.model.partition("@")[0]
         self._requested(route, endpoint, seen.status).inc()
         self._took(route, endpoint).observe(seen.seconds)
+        if seen.status == TooMany.status:
+            self._limited.labels(route, seen.failure).inc()
         for answer in seen.answers:
             self._answered(seen, answer)
         if seen.read:
@@ -190,6 +197,38 @@ class _Engines(Collector):
         return iter(())  # else it would be collected once before there is anything
 
 
+class _Turns(Collector):
+    """Who is answered and who waits at each thing, and what becomes of the shadows."""
+
+    def __init__(self, house: House, shadows: Shadows) -> None:
+        self._house = house
+        self._shadows = shadows
+
+    def collect(self) -> Iterator[Metric]:
+        inside = GaugeMetricFamily(
+            "inhouse_turns_running", "Requests that have their turn.", labels=("thing",)
+        )
+        waiting = GaugeMetricFamily(
+            "inhouse_turns_waiting", "Requests that wait for theirs.", labels=("thing",)
+        )
+        for name, running, queued in self._house.turnstile.rooms():
+            inside.add_metric((name,), running)
+            waiting.add_metric((name,), queued)
+        yield from (inside, waiting)
+        shadows = self._shadows
+        yield GaugeMetricFamily(
+            "inhouse_shadows_running", "Shadows on their way.", value=shadows.in_flight
+        )
+        for name, what, count in (
+            ("sent", "Requests that were sent to a shadow.", shadows.sent),
+            ("dropped", "Requests that were not, for too many were on their way.", shadows.dropped),
+        ):
+            yield CounterMetricFamily(f"inhouse_shadows_{name}", what, value=count)
+
+    def describe(self) -> Iterator[Metric]:
+        return iter(())
+
+
 def _figures(found: Sequence[tuple[tuple[str, str], Stats]]) -> Iterator[Metric]:
     """Yield the figures of engines; what an engine does not tell is left out."""
     gauges = {
@@ -219,10 +258,14 @@ def _filled(
     name: str,
     found: Sequence[tuple[tuple[str, str], Stats]],
 ) -> Metric:
+    # Two APIs of one endpoint may call their model the same: they are one series.
+    sums: dict[tuple[str, str], float] = {}
     for labels, stats in found:
         value = getattr(stats, name)
         if value is not None:
-            family.add_metric(labels, value)
+            sums[labels] = sums.get(labels, 0) + value
+    for labels, total in sums.items():
+        family.add_metric(labels, total)
     return family
 
 

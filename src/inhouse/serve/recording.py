@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from inhouse.core.access import Actor, Decision
 from inhouse.core.artifact import Ref
@@ -21,6 +21,9 @@ from inhouse.serve.answer import Ending
 from inhouse.serve.house import Served
 from inhouse.serve.price import Price
 from inhouse.serve.seen import current, kept
+
+if TYPE_CHECKING:
+    from inhouse.serve.limits import Spend
 
 Part = str | Piece | Ending | Served
 """What comes of an answer; an opened endpoint says, before the rest, which model it is from."""
@@ -87,8 +90,12 @@ class Lookup:
 
 
 @asynccontextmanager
-async def looked_up(sink: Sink | None, trace: Trace) -> AsyncIterator[Lookup]:
+async def looked_up(
+    sink: Sink | None, trace: Trace, spend: Spend | None = None
+) -> AsyncIterator[Lookup]:
     """Give what is to be filled with what a request finds; its record is safe after the block.
+
+    What it has read is told to `spend`, also if nobody waits for it any more.
 
     Raises:
         StoreError: nothing can be recorded, so nothing is answered.
@@ -104,6 +111,8 @@ async def looked_up(sink: Sink | None, trace: Trace) -> AsyncIterator[Lookup]:
         state, error = "failed", f"{type(failure).__name__}: {failure}"
         raise
     finally:
+        if spend and not error:
+            spend(found.prompt_tokens)
         if sink is not None:
             facts = {each.name: getattr(found, each.name) for each in fields(Lookup)}
             seconds = time.time() - trace.at

@@ -16,9 +16,9 @@ from typing import cast
 from inhouse.core.errors import RequestRefused, TooLong
 from inhouse.core.nouns import Message
 from inhouse.core.protocols import LanguageModel, Piece, Sampling, Usage
-from inhouse.serve.gate import END, words
 from inhouse.serve.prompt import spent
 from inhouse.serve.seen import step
+from inhouse.serve.wording import END, words
 
 TASK = (
     "Rewrite the last question of the user as one question that can be understood without the "
@@ -72,6 +72,6 @@ def _asks(found: str, turns: Sequence[str]) -> bool:
     Its words may be those of any of the user's turns, and so must be its numbers.
     """
     said, told, last = " ".join(turns), words(found) - LIGHT, words(turns[-1]) - LIGHT
-    one = found.endswith(ASKS) and len(found) <= LONGEST and not END.search(found)
+    one = found.endswith(ASKS) and len(found) <= LONGEST and not END.search(found[:-1])
     numbers = set(DIGITS.findall(found)) <= set(DIGITS.findall(said))
     return one and numbers and bool(told) and last <= told <= words(said)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 
-from inhouse.core.access import Actor
+from inhouse.catalog import Catalog
+from inhouse.core.access import Action, Actor
 from inhouse.core.artifact import Ref
 from inhouse.core.errors import BadField, BadInput, NotFound
 from inhouse.serve.citation import link, modified
@@ -30,6 +31,7 @@ async def section(house: House, actor: Actor, query: SectionQuery) -> Json:
 
 def _shown(house: House, actor: Actor, query: SectionQuery) -> dict[str, object]:
     source = _pinned(query.source)
+    _require_cited(house.catalog, actor, source)
     decision = house.catalog.access.decide(actor, "read", source)
     decision.require()
     try:
@@ -53,6 +55,30 @@ def _shown(house: House, actor: Actor, query: SectionQuery) -> dict[str, object]
         "current": state is not None and state.version == found.source.version,
         "inhouse": {"label": str(decision.label)},
     }
+
+
+def _require_cited(catalog: Catalog, actor: Actor, source: Ref) -> None:
+    """Do nothing if the actor's key is for something that cites a source, in any version of it.
+
+    A key opens no section that its endpoints and knowledge bases could not show.
+
+    Raises:
+        Refused: it is not. It goes on record.
+    """
+    if not actor.only:
+        return
+    now, decide = catalog.lineage.now(), catalog.access.decide
+    cited: set[str] = set()
+    for head in (*catalog.heads("endpoints"), *catalog.heads("knowledge")):
+        trial = now.trial(Ref(head.section, head.name))
+        action: Action = "use" if head.section == "endpoints" else "search"
+        for ref in (head, trial.ref) if trial else (head,):
+            if decide(actor, action, ref, record=False).allowed:
+                of = now.sources if action == "use" else now.items
+                cited |= {found.path for found in of(ref.version or "")}
+    if source.path not in cited:
+        # The source is none of the things that the key is for: so it says, and records it.
+        decide(actor, "search", source).require()
 
 
 def _pinned(source: str) -> Ref:

@@ -50,9 +50,10 @@ class Step:
 class Seen:
     """One request. Times are of `time.perf_counter`, but for `at`: seconds since 1970.
 
-    `endpoint` and `model` are set when the caller was admitted to them, so they exist. `read` is
-    how many tokens were read where no answer is written. `records` is how long each of its records
-    took; `costs` are pairs of unit and amount.
+    `failure` is the code of the error that was answered. `endpoint` and `model` are set when the
+    caller was admitted to them, so they exist. `read` is how many tokens were read where no answer
+    is written. `records` is how long each of its records took; `costs` are pairs of unit and
+    amount.
     """
 
     id: str
@@ -62,6 +63,7 @@ class Seen:
     started: float = field(default_factory=time.perf_counter)
     ended: float = 0.0
     status: int = 0
+    failure: str = ""
     endpoint: str = ""
     model: str = ""
     read: int = 0

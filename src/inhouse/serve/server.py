@@ -18,12 +18,14 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from inhouse.core.errors import BadInput
+from inhouse.serve.slow import SLOW_SECONDS, Patient, look_over
 
 log = logging.getLogger(__name__)
 
 BACKLOG = 512
 PORT = 8000
 GRACE_SECONDS = 30
+TICKS = 10  # of a tenth of a second each, between two looks at slow clients
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,39 +43,62 @@ def serve(
     host: str = "127.0.0.1",
     port: int = PORT,
     ready: Callable[[Listening], None] | None = None,
-    grace_seconds: int = GRACE_SECONDS,
+    slow_seconds: float = SLOW_SECONDS,
     leaving: Leaving | None = None,
 ) -> None:
     """Serve until SIGTERM, SIGINT or `Listening.stop`; port 0 takes any free one.
 
-    `ready` is called once requests are answered. Requests that are open at the end have
-    `grace_seconds` to finish; then they are cut off. Before that, `leaving` says what comes.
+    The rest is as `serve_on` has it.
 
     Raises:
         BadInput: the port is taken, or the host is not this machine's.
     """
-    with _listen(host, port) as listener:
-        config = uvicorn.Config(
-            app,
-            access_log=False,
-            backlog=BACKLOG,
-            lifespan="on",
-            log_config=None,
-            log_level="warning",
-            proxy_headers=False,
-            server_header=False,
-            timeout_graceful_shutdown=grace_seconds,
-            ws="none",
-        )
-        chosen = listener.getsockname()[1]
-        shown = f"[{host}]" if ":" in host else host
-        server = _Server(config)
-        server.leaving = leaving or Leaving()
-        server.announce = lambda: (ready or _log_ready)(
-            Listening(f"http://{shown}:{chosen}", chosen, server.stop)
-        )
-        with _signals_end_quietly():
-            server.run(sockets=[listener])
+    with listen(host, port) as listener:
+        serve_on(listener, app, ready=ready, slow_seconds=slow_seconds, leaving=leaving)
+
+
+def serve_on(
+    listener: socket.socket,
+    app: ASGIApp,
+    *,
+    ready: Callable[[Listening], None] | None = None,
+    slow_seconds: float = SLOW_SECONDS,
+    leaving: Leaving | None = None,
+) -> None:
+    """Serve on a socket that listens, which other processes may share.
+
+    `ready` is called once requests are answered. Requests that are open at the end have
+    `GRACE_SECONDS` to finish; then they are cut off. Before that, `leaving` says what comes.
+    Clients are cut off that take longer than `slow_seconds` to send a request, or to take what is
+    ready for them.
+    """
+    config = uvicorn.Config(
+        app,
+        access_log=False,
+        backlog=BACKLOG,
+        http=Patient,
+        lifespan="on",
+        log_config=None,
+        log_level="warning",
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        ws="none",
+    )
+    server = _Server(config)
+    server.slow_seconds = slow_seconds
+    server.leaving = leaving or Leaving()
+    server.announce = lambda: (ready or _log_ready)(
+        Listening(url_of(listener), listener.getsockname()[1], server.stop)
+    )
+    with _signals_end_quietly():
+        server.run(sockets=[listener])
+
+
+def url_of(listener: socket.socket) -> str:
+    """Return the address of a socket that listens."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +115,18 @@ class Leaving:
 
 class _Server(uvicorn.Server):
     announce: Callable[[], None]
+    slow_seconds: float
     leaving: Leaving
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.announce()
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % TICKS == 0:
+            now = asyncio.get_running_loop().time()
+            look_over(self.server_state.connections, now, self.slow_seconds)
+        return await super().on_tick(counter)
 
     def stop(self) -> None:
         self.leaving.tell()
@@ -116,7 +148,12 @@ def _log_ready(listening: Listening) -> None:
     log.info("Listening on %s", listening.url)
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens.
+
+    Raises:
+        BadInput: the port is taken, or the host is not this machine's.
+    """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         with socket.create_server((host, port), family=family, backlog=BACKLOG) as listener:

@@ -1,7 +1,8 @@
 """Lets go of engines that nothing served needs, also where nobody asks any more.
 
 Owners of engines are pinned references: an owner is stale as soon as its name means another
-version, or none. Closing is the engines' business, when the last request on them has ended.
+version, or none, and it is not tried beside that one. Closing is the engines' business, when the
+last request on them has ended.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from inhouse.catalog import Catalog
+from inhouse.catalog.lineage import Moment
 from inhouse.core.artifact import Ref
 from inhouse.core.errors import StoreError
 from inhouse.serve.engines import Engines
@@ -35,12 +37,14 @@ class Upkeep:
             self._looking = asyncio.create_task(self._look())
 
     def forget_others(self, ref: Ref) -> None:
-        """Let go of what other versions of a name needed."""
-        self._forget(
+        """Let go of what other versions of a name needed, unless they are served or tried."""
+        others = [
             owner
             for owner in self._owners()
             if owner.startswith(f"{ref.path}@") and not owner.endswith(f"@{ref.version}")
-        )
+        ]
+        if others:
+            self._forget(_stale(others, self._catalog.lineage.latest))
 
     async def close(self) -> None:
         """Look no more, and close all engines. Nobody may hold one any more."""
@@ -63,16 +67,22 @@ class Upkeep:
         return {owner for engines in self._engines for owner in engines.owners}
 
     def _stale(self, owners: Iterable[str]) -> Sequence[str]:
-        now = self._catalog.lineage.now()
-        found = []
-        for owner in owners:
-            ref = Ref.parse(owner)
-            state = now.state(Ref(ref.section, ref.name))
-            if state is None or state.version != ref.version:
-                found.append(owner)
-        return found
+        return _stale(owners, self._catalog.lineage.now())
 
     def _forget(self, owners: Iterable[str]) -> None:
         for owner in owners:
             for engines in self._engines:
                 engines.forget(owner)
+
+
+def _stale(owners: Iterable[str], now: Moment) -> Sequence[str]:
+    found = []
+    for owner in owners:
+        ref = Ref.parse(owner)
+        name = Ref(ref.section, ref.name)
+        state, trial = now.state(name), now.trial(name)
+        served = state is not None and state.version == ref.version
+        tried = state is not None and trial is not None and trial.ref == ref
+        if not served and not tried:
+            found.append(owner)
+    return found

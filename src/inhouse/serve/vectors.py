@@ -5,7 +5,6 @@ Who may use an embedder is the house's business.
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 from collections.abc import Sequence
@@ -16,8 +15,10 @@ import orjson
 
 from inhouse.core.access import Actor
 from inhouse.core.protocols import Embedder
+from inhouse.serve.connection import to_its_end
 from inhouse.serve.failures import Json
 from inhouse.serve.house import Encoding, House
+from inhouse.serve.limits import Spend
 from inhouse.serve.lookup_bodies import EmbeddingBody, RerankBody
 from inhouse.serve.recording import Asked, looked_up
 from inhouse.serve.seen import step
@@ -29,17 +30,18 @@ if TYPE_CHECKING:
     Vectors = npt.NDArray[np.float32]
 
 
-async def embedded(house: House, actor: Actor, body: EmbeddingBody, asked: Asked) -> Json:
+async def embedded(
+    house: House, actor: Actor, body: EmbeddingBody, asked: Asked, spend: Spend | None = None
+) -> Json:
     """Turn texts into vectors; the record has their digest instead of them."""
     about = {**asked.body, "input": of_texts(body.input)}
     async with house.embedder(body.model, actor) as opened:
         trace = replace(asked, body=about).lookup(actor, opened.ref, opened.label, opened.digest)
-        async with looked_up(house.sink, trace) as record:
+        async with looked_up(house.sink, trace, spend) as record:
+            read = await to_its_end(lambda: opened.embedder.tokens(body.input))
+            record.prompt_tokens = read
             with step("embedding"):
-                vectors = await asyncio.to_thread(opened.embedder.embed, body.input)
-            read = record.prompt_tokens = await asyncio.to_thread(
-                opened.embedder.tokens, body.input
-            )
+                vectors = await to_its_end(lambda: opened.embedder.embed(body.input))
     show = _base64 if body.encoding_format == "base64" else _numbers
     data = [
         {"object": "embedding", "index": i, "embedding": show(vector)}
@@ -48,18 +50,19 @@ async def embedded(house: House, actor: Actor, body: EmbeddingBody, asked: Asked
     return _answer(opened, body.model, read, {"data": data})
 
 
-async def reranked(house: House, actor: Actor, body: RerankBody, asked: Asked) -> Json:
+async def reranked(
+    house: House, actor: Actor, body: RerankBody, asked: Asked, spend: Spend | None = None
+) -> Json:
     """Say how well texts answer a query, best first; the record has their digest, not them."""
     about = {**asked.body, "documents": of_texts(body.documents)}
-    texts = [body.query, *body.documents]
+    query, documents = body.query, body.documents
     async with house.embedder(body.model, actor) as opened:
         trace = replace(asked, body=about).lookup(actor, opened.ref, opened.label, opened.digest)
-        async with looked_up(house.sink, trace) as record:
+        async with looked_up(house.sink, trace, spend) as record:
+            read = await to_its_end(lambda: opened.embedder.tokens([query, *documents]))
+            record.prompt_tokens = read
             with step("embedding"):
-                scores = await asyncio.to_thread(
-                    relevance, opened.embedder, body.query, body.documents
-                )
-            read = record.prompt_tokens = await asyncio.to_thread(opened.embedder.tokens, texts)
+                scores = await to_its_end(lambda: relevance(opened.embedder, query, documents))
     best = sorted(range(len(scores)), key=lambda i: (-scores[i], i))[: body.top_n]
     results = [
         {"index": i, "relevance_score": scores[i]}

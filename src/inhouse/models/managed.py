@@ -1,0 +1,239 @@
+"""Somebody else's server as a process of ours: started, watched, asked over HTTP, and stopped.
+
+It listens on this machine alone, behind a key that is made anew each time. What is asked of it,
+and what its answers mean, is the engines' business.
+"""
+
+from __future__ import annotations
+
+import collections
+import http.client
+import logging
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import orjson
+
+from inhouse.core.errors import BadInput, EngineStopped, NotSetUp
+from inhouse.models.sse import MalformedStream, events
+
+HOST = "127.0.0.1"
+KEPT_LINES = 200
+SHOWN_LINES = 6
+ANSWER_LIMIT = 64 * 2**20
+LINE_LIMIT = 2**20
+POLL_SECONDS = 0.1
+STOP_SECONDS = 15
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """How a server is started.
+
+    `command` goes before ``--host`` and ``--port``; `key_variable` is the environment variable
+    that it takes its key from, which keeps the key out of the list of processes; `seconds` is how
+    long it may take until it says at ``/health`` that it is ready.
+    """
+
+    name: str
+    command: Sequence[str]
+    key_variable: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+    seconds: float = 600.0
+
+
+class ManagedServer:
+    """One running server. It is not started anew: whoever owns it makes another."""
+
+    def __init__(self, launch: Launch) -> None:
+        """Start it and wait until it is ready.
+
+        Raises:
+            BadInput: it ended, or was not ready in time; the error has its last words.
+        """
+        self._launch = launch
+        self._key = secrets.token_urlsafe(32)
+        self._lines: collections.deque[str] = collections.deque(maxlen=KEPT_LINES)
+        self._port = _free_port()
+        self._closing = False
+        address = ("--host", HOST, "--port", str(self._port))
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "inhouse.models.keeper", *launch.command, *address],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=os.environ | launch.environment | {launch.key_variable: self._key},
+        )
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
+        try:
+            self._wait_until_ready()
+        except BaseException:
+            self.stop()
+            raise
+
+    @property
+    def running(self) -> bool:
+        """Whether its process is there."""
+        return self._process.poll() is None
+
+    @asynccontextmanager
+    async def session(self) -> AsyncGenerator[Session, None]:
+        """Open a connection or more; what is under way when it closes is aborted."""
+        timeout = aiohttp.ClientTimeout(sock_connect=10)
+        headers = {"Authorization": f"Bearer {self._key}"}
+        async with aiohttp.ClientSession(
+            f"http://{HOST}:{self._port}", headers=headers, timeout=timeout, read_bufsize=LINE_LIMIT
+        ) as client:
+            yield Session(self._launch.name, client)
+
+    async def stream(self, path: str, body: Mapping[str, Any]) -> AsyncGenerator[Any, None]:
+        """Yield the events of one answer; closing it early aborts it.
+
+        Raises:
+            EngineStopped: the process has ended.
+            BadInput: the server refuses the request.
+        """
+        async with (
+            self.session() as session,
+            session.post(path, body) as response,
+            aclosing(events(response.content)) as found,
+        ):
+            async for event in found:
+                yield event
+
+    def stop(self) -> None:
+        """Stop the server and all that it started."""
+        self._closing = True
+        if self._process.stdin is not None and not self._process.stdin.closed:
+            self._process.stdin.close()
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._listener.join(STOP_SECONDS)
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+
+    def _listen(self) -> None:
+        """Keep the last lines of what the server says, and log them if it ends by itself."""
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._lines.append(line.decode(errors="replace").rstrip())
+        if not self._closing:
+            log.error("%s has ended. Its last words: %s", self._launch.name, self._last_words())
+
+    def _last_words(self) -> str:
+        return " | ".join([line for line in self._lines if line][-SHOWN_LINES:]) or "none"
+
+    def _wait_until_ready(self) -> None:
+        limit = time.monotonic() + self._launch.seconds
+        while time.monotonic() < limit:
+            if not self.running:
+                self._listener.join(STOP_SECONDS)
+                raise self._not_ready("ended before it was ready")
+            if _healthy(self._port):
+                return
+            time.sleep(POLL_SECONDS)
+        raise self._not_ready(f"was not ready after {self._launch.seconds:g} s")
+
+    def _not_ready(self, what: str) -> BadInput:
+        return BadInput(
+            f"{self._launch.name} {what}. Its last words: {self._last_words()}",
+            "Mend what it complains of, or use another engine for this model.",
+        )
+
+
+class Session:
+    """Connections to a server for one thing to do."""
+
+    def __init__(self, name: str, client: aiohttp.ClientSession) -> None:
+        self._name = name
+        self._client = client
+
+    @asynccontextmanager
+    async def post(
+        self, path: str, body: Mapping[str, Any]
+    ) -> AsyncGenerator[aiohttp.ClientResponse, None]:
+        """Send a request and give the response; a fault while it is read counts as well.
+
+        Raises:
+            EngineStopped: the connection failed or broke off.
+            BadInput: the server refuses the request.
+        """
+        try:
+            async with self._client.post(
+                path, data=orjson.dumps(body), headers={"Content-Type": "application/json"}
+            ) as response:
+                if response.status >= 500:
+                    log.error("%s answered %d", self._name, response.status)
+                    raise EngineStopped
+                if response.status != 200:
+                    raise refusal(await response.content.read(LINE_LIMIT))
+                yield response
+        except (aiohttp.ClientError, ConnectionError, MalformedStream, ValueError) as error:
+            log.error("%s broke off: %r", self._name, error)
+            raise EngineStopped from error
+
+    async def ask(self, path: str, body: Mapping[str, Any]) -> Any:  # noqa: ANN401
+        """Return the whole answer to a request, as `post` raises."""
+        async with self.post(path, body) as response:
+            return orjson.loads(await response.read())
+
+
+def refusal(said: bytes | Mapping[str, Any]) -> BadInput:
+    """Return the error for what a server says of a request that it does not take."""
+    try:
+        event = orjson.loads(said) if isinstance(said, bytes) else said
+        reason = str(event["error"]["message"])
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        reason = "no reason is given"
+    return BadInput(
+        f"The engine does not take this request: {reason[:300].rstrip('.')}.",
+        "Mend it, or leave it out.",
+    )
+
+
+def find_program(name: str, variable: str, fix: str) -> str:
+    """Return where a program is: what the environment variable names, or what PATH leads to.
+
+    Raises:
+        NotSetUp: it is not there; `fix` says how to get it.
+    """
+    named = os.environ.get(variable)
+    found = shutil.which(named or name)
+    if found is None:
+        where = f"{variable} names {named}, which is no program" if named else "it is not on PATH"
+        raise NotSetUp(f"This model runs on {name}, and {where}.", fix)
+    return str(Path(found).absolute())
+
+
+def _healthy(port: int) -> bool:
+    connection = http.client.HTTPConnection(HOST, port, timeout=5)
+    try:
+        connection.request("GET", "/health")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _free_port() -> int:
+    with socket.create_server((HOST, 0)) as listener:
+        return int(listener.getsockname()[1])

@@ -1,0 +1,46 @@
+"""A project's server: the app over its endpoints, with the limits that the project file sets.
+
+Sockets and processes are the business of `inhouse.serve`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from inhouse.core.protocols import Sink
+from inhouse.project.recording import traces
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
+    from inhouse.project.project import Project
+    from inhouse.serve.seen import Watcher
+
+
+def app(
+    project: Project,
+    sink: Sink,
+    *,
+    watchers: Sequence[Watcher] = (),
+    workers: int = 1,
+    folder: Path | None = None,
+) -> Starlette:
+    """Return the app that one of so many workers serves; answers are recorded in `sink`.
+
+    The `watchers` hear of every request; the workers find each other's metrics in a `folder`.
+    """
+    from inhouse.serve.app import create_app
+    from inhouse.serve.turnstile import Turnstile
+
+    wanted, house = project.config.serve, project.house(sink)
+    house.turnstile = Turnstile(-(-wanted.concurrent // workers), -(-wanted.queue // workers))
+    return create_app(
+        house,
+        max_body=wanted.body_bytes,
+        seconds=wanted.seconds,
+        feedback=traces(project),
+        watchers=watchers,
+        workers=folder,
+    )

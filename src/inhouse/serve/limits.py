@@ -1,0 +1,183 @@
+"""What a key with limits meets at the door: requests a minute, tokens a day, requests at once.
+
+The counts, which all processes over a store share, are the catalog's; how much a key may ask stands
+in the key. A key without limits never comes here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import aclosing
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
+
+from inhouse.catalog.key import Key
+from inhouse.catalog.spending import MINUTE_SECONDS, Spending, Taken
+from inhouse.core.errors import OutOfQuota, TooMany
+from inhouse.serve.answer import Ending
+from inhouse.serve.house import Served
+from inhouse.serve.prompt import LETTERS_PER_TOKEN
+from inhouse.serve.recording import Parts
+
+PASS = "inhouse.pass"
+SOON_SECONDS = 1.0
+
+Spend = Callable[[int], None]
+
+
+class KeyLimits:
+    """Lets the requests of keys with limits in, one by one."""
+
+    def __init__(self, spending: Spending) -> None:
+        self._spending = spending
+
+    async def through(
+        self, key: Key, request: Request, handle: Callable[[], Awaitable[Response]]
+    ) -> Response:
+        """Handle a request within its key's limits; it is under way until its answer is sent.
+
+        Raises:
+            TooMany: too many requests in this minute, or at once.
+            OutOfQuota: today's tokens are spent.
+            StoreError: the counts cannot be written.
+        """
+        passed = request.scope[PASS] = self._admitted(key)
+        try:
+            return Counted(await handle(), passed)
+        except BaseException:
+            passed.leave()
+            raise
+
+    def _admitted(self, key: Key) -> Pass:
+        place = None
+        if key.limits.concurrent:
+            place = self._spending.hold(key)
+            if place is None:
+                raise TooMany(
+                    f"This key may have {key.limits.concurrent} requests under way at once.",
+                    "Wait for one to end, or ask the operator for more.",
+                    wait=SOON_SECONDS,
+                )
+        passed = Pass(self._spending, key, place)
+        try:
+            passed.taken = self._spending.take(key, time.time())
+            _require(key, passed.taken)
+        except BaseException:
+            passed.leave()
+            raise
+        return passed
+
+    def close(self) -> None:
+        """Close the counts."""
+        self._spending.close()
+
+
+class Pass:
+    """A request that was let in; it counts what it spends, and leaves once."""
+
+    taken: Taken
+
+    def __init__(self, spending: Spending, key: Key, place: int | None) -> None:
+        self._spending = spending
+        self._key = key
+        self._place = place
+
+    def spend(self, tokens: int) -> None:
+        """Count tokens that were read and written."""
+        self._spending.spend(self._key, tokens, time.time())
+
+    def leave(self) -> None:
+        """Make room for another request of the key."""
+        if self._place is not None:
+            self._spending.let_go(self._key, self._place)
+            self._place = None
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """Return what the key has left, under the names that OpenAI's clients know."""
+        found: dict[str, str] = {}
+        limits, now = self._key.limits, time.time()
+        if limits.requests_per_minute:
+            left = (MINUTE_SECONDS - self.taken.ahead) * limits.requests_per_minute
+            found |= {
+                "limit-requests": str(limits.requests_per_minute),
+                "remaining-requests": str(max(0, round(left) // round(MINUTE_SECONDS))),
+                "reset-requests": f"{self.taken.ahead:.3f}s",
+            }
+        if limits.tokens_per_day:
+            found |= {
+                "limit-tokens": str(limits.tokens_per_day),
+                "remaining-tokens": str(max(0, limits.tokens_per_day - self.taken.tokens)),
+                "reset-tokens": f"{86_400 - now % 86_400:.0f}s",
+            }
+        return [(f"x-ratelimit-{name}".encode(), text.encode()) for name, text in found.items()]
+
+
+class Counted(Response):
+    """An answer to a request that is under way until it is sent, or nobody waits for it."""
+
+    def __init__(self, response: Response, passed: Pass) -> None:
+        self._response = response
+        self._passed = passed
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the answer, with what its key has left."""
+
+        async def told(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"].extend(self._passed.headers())
+            await send(message)
+
+        try:
+            await self._response(scope, receive, told)
+        finally:
+            self._passed.leave()
+
+
+async def counted(parts: Parts, spend: Spend, asked: Mapping[str, Any] | None) -> Parts:
+    """Pass an answer on and count its tokens, also if it is cut off.
+
+    Its prompt is counted where `asked` tells what that was: answers to one prompt share it. Of an
+    answer that was cut off, a token is counted for each piece, and for every three letters asked.
+    """
+    pieces, ending = 0, None
+    try:
+        async with aclosing(parts):
+            async for part in parts:
+                if isinstance(part, Ending):
+                    ending = part
+                elif not isinstance(part, Served):
+                    pieces += 1
+                yield part
+    finally:
+        if ending:
+            read, written = ending.usage.prompt_tokens, ending.usage.completion_tokens
+            spend(written + (read if asked is not None else 0))
+        elif pieces:
+            spend(pieces + len(orjson.dumps(asked or "")) // LETTERS_PER_TOKEN)
+
+
+def spend_of(scope: Scope) -> Spend | None:
+    """Return what counts the tokens of a request, if its key has limits."""
+    passed: Pass | None = scope.get(PASS)
+    return passed.spend if passed else None
+
+
+def _require(key: Key, taken: Taken) -> None:
+    if taken.refused == "tokens":
+        raise OutOfQuota(
+            f"This key has spent {taken.tokens:,} tokens today; it may spend "
+            f"{key.limits.tokens_per_day:,} a day.",
+            "Ask again tomorrow (UTC), or ask the operator for more.",
+            wait=taken.wait,
+        )
+    if taken.refused:
+        raise TooMany(
+            f"This key may ask {key.limits.requests_per_minute} times a minute.",
+            f"Ask again in {taken.wait:.1f} seconds, or ask the operator for more.",
+            wait=taken.wait,
+        )

@@ -1,0 +1,71 @@
+"""Chooses the part of a section to show: what answers a question, or bears out a sentence.
+
+A part is a span of a passage, so that it can be shown word for word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from inhouse.core.nouns import Hit
+from inhouse.serve.wording import Span, core, parts, stripped, words
+
+ENOUGH = 0.65
+"""Share of a sentence's words that must stand in one section."""
+
+QUOTED_WORDS = 60
+
+
+def spans(question: str, hits: Sequence[Hit]) -> dict[int, Span]:
+    """Return for each section, by number from 1, the part that is nearest to a question."""
+    asked = words(question)
+    return {number: quotation(asked, hit.passage) for number, hit in enumerate(hits, 1)}
+
+
+def quotation(question: frozenset[str], passage: str) -> Span:
+    """Return where the part of a passage stands that shares most with a question.
+
+    It begins with a sentence or a whole block of code and ends with a paragraph, if that is not
+    long, but never with a colon.
+    """
+    pieces = list(parts(passage)) or [(0, len(passage))]
+    # An example uses the words of a question more often than it answers it.
+    shared = [
+        len(question & words(passage[a:b])) / (2 if passage[a : a + 1] in "`~" else 1)
+        for a, b in pieces
+    ]
+    first = shared.index(max(shared))
+    start, end = pieces[first]
+    for _, next_end in pieces[first + 1 :]:
+        gap = passage[end:next_end].lstrip(" ")
+        so_far = len(passage[start:end].split())
+        open_ended = passage[start:end].rstrip("*_` ").endswith(":")
+        ended = gap.startswith("\n\n") and so_far > 12 and not open_ended
+        if ended or so_far + len(gap.split()) > QUOTED_WORDS * (1 + open_ended):
+            break
+        end = next_end
+    return stripped(passage, start, end)
+
+
+def basis(said: frozenset[str], passage: str) -> list[Span]:
+    """Return where the parts of a passage stand that hold the words of a sentence.
+
+    Those that hold most of them come first, until enough are held.
+    """
+    wanted = said & words(passage)
+    missing, chosen = wanted, []
+    pieces = [(span, words(passage[slice(*span)])) for span in parts(passage)]
+    for span, held in sorted(pieces, key=lambda piece: -len(wanted & piece[1])):
+        if len(missing) > (1 - ENOUGH) * len(wanted) and held & missing:
+            chosen.append(span)
+            missing -= held
+    return chosen or [(0, len(passage))]
+
+
+def copied(sentence: str, passage: str) -> Span | None:
+    """Return where a passage has exactly this sentence, whole; None if it has not."""
+    wanted = core(sentence)
+    for start, end in parts(passage):
+        if core(passage[start:end]) == wanted:
+            return stripped(passage, start, end)
+    return None

@@ -1,0 +1,160 @@
+"""Which sentences a section bears out: words, numbers, denials, copies and marks of the model."""
+
+from __future__ import annotations
+
+import pytest
+from serve_world import section
+
+from inhouse.core.artifact import Ref
+from inhouse.core.nouns import Hit
+from inhouse.serve.claims import denies, exact
+from inhouse.serve.gate import Gate
+from inhouse.serve.wording import core, parts
+
+SOURCE = Ref.parse("data/handbook@abcd")
+APPROVED = "Your team lead approves leave within two working days."
+DAYS = "Everybody has 30 days of leave a year."
+NICHT = "Die Teamleitung genehmigt den Urlaub nicht selbst."
+JAPANESE = "有給休暇は一年に三十日あります。申請は二日前までに行います。"
+
+
+def hits(*texts: tuple[str, str]) -> list[Hit]:
+    made = [section(SOURCE, i, heading, text) for i, (heading, text) in enumerate(texts)]
+    return [Hit(each, each.text, 0.9) for each in made]
+
+
+HITS = hits(
+    ("Who approves leave?", APPROVED),
+    ("How many days?", f"{DAYS} Bring form 7."),
+    ("Urlaub", f"{NICHT} Fragen Sie das Büro."),
+    ("休暇", JAPANESE),
+)
+
+
+def heard(sentence: str, question: str = "Who approves leave?") -> str:
+    gate = Gate(question, HITS)
+    return "".join([text for letter in sentence for text in gate.push(letter)] + [*gate.finish()])
+
+
+@pytest.mark.parametrize(
+    ("sentence", "expected"),
+    [
+        ("Your team lead approves leave within two working days [1].", f"{APPROVED} [1]"),
+        ("Your team lead approves leave within two working days. [1]", f"{APPROVED} [1]"),
+        ("Your team lead [1] approves leave within two working days.", f"{APPROVED} [1]"),
+        ("Everybody has 30 days of leave a year [7].", f"{DAYS} [2]"),
+        ("Everybody has 7 days of leave a year.", ""),
+        ("Die Teamleitung genehmigt den Urlaub selbst.", ""),
+        (NICHT, f"{NICHT} [3]"),
+        ("有給休暇は一年に三十日あります。", "有給休暇は一年に三十日あります。 [4]"),
+        ("有給休暇は一年に二十日あります。", ""),
+        ('The document says "Who approves leave?"', ""),
+    ],
+)
+def test_what_stands_passes_and_what_does_not_is_left_out(sentence: str, expected: str) -> None:
+    assert heard(sentence) == expected
+
+
+@pytest.mark.parametrize(
+    "marked",
+    [
+        "Everybody has 30 days of leave a year [1], [2].",
+        "Everybody has 30 days of leave a year [1] and [2].",
+        "Everybody has 30 days of leave a year [1, 2-3].",
+        "Everybody has 30 days of leave a year.[2]",
+        "Everybody has 30 days [^2] of leave a year【2†leave.md】.",
+        "Everybody has 30 days of leave a year (see [2]).",
+        "[2] Everybody has 30 days of leave a year.",
+        "According to [2], everybody has 30 days of leave a year.",
+    ],
+)
+def test_a_model_sets_no_marks_of_its_own(marked: str) -> None:
+    assert heard(marked) == f"{DAYS} [2]"
+
+
+def test_marks_tell_sentences_apart() -> None:
+    both = "Everybody has 30 days of leave a year.[2] Your lead approves leave in two days.[1]"
+    assert heard(both) == f"{DAYS} [2] Your lead approves leave in two days. [1]"
+
+
+def test_what_a_sentence_rests_on_holds_its_numbers() -> None:
+    assert heard("Everybody has 30 days and must bring form 7.").endswith("[2]")
+    assert heard("Everybody has thirty days of leave a year.").endswith("[2]")
+    assert not heard("Everybody has twenty days of leave a year.")
+    assert not heard("Everybody has 30 days of leave a year in May.")
+
+
+def test_both_sentences_of_a_script_without_spaces_pass() -> None:
+    first, second, _ = JAPANESE.split("。")
+    assert heard(JAPANESE) == f"{first}。 [4] {second}。 [4]"
+
+
+def test_a_copy_must_say_something_that_was_not_asked() -> None:
+    assert not heard("Bring form 7.", "Bring form 7"), "three words"
+    assert not heard(NICHT, f"Heißt es: {NICHT}")
+    assert not heard("the team lead approves leave"), "not to its end"
+
+
+def test_a_part_of_a_sentence_is_no_copy() -> None:
+    gate = Gate("Where?", hits(("Sitz", "Es stimmt nicht, dass das Büro in der Mühle ist.")))
+    assert not [*gate.push("das Büro in der Mühle ist."), *gate.finish()]
+
+
+def test_a_denial_is_that_of_what_the_sentence_says() -> None:
+    text = "No, reports are processed apart. Yes, all fees and expenses stand in the monthly bill."
+    for said, passes in (
+        ("All fees and expenses stand apart, and reports are processed.", False),
+        ("No, fees and expenses stand in the monthly bill of reports processed.", False),
+        ("Fees and expenses stand in the monthly bill.", True),
+        ("No reports are processed within the bill, but apart.", True),
+    ):
+        gate = Gate("How are they paid?", hits(("Pay", text)))
+        assert bool([*gate.push(f"{said} ")]) == passes, said
+
+
+def test_a_line_that_is_wrapped_is_one_sentence() -> None:
+    text = "Visitors may never\npark in the yard.\n- One\n- Two\nMonday\nTuesday"
+    found = [core(text[start:end]) for start, end in parts(text)]
+    assert found == ["Visitors may never park in the yard", "One", "Two", "Monday", "Tuesday"]
+    gate = Gate("Where?", hits(("Yard", text)))
+    assert not [*gate.push("Visitors may park in the yard."), *gate.finish()]
+
+
+@pytest.mark.parametrize(
+    ("yes", "no"),
+    [
+        ("The fee is paid.", "The fee isn’t paid."),
+        ("Somebody pays.", "Nobody pays."),
+        ("Urlaub wird bezahlt.", "Es wird kein Urlaub bezahlt."),
+        ("Mit Antrag.", "Ohne Antrag."),
+        ("Le congé est payé.", "Le congé n'est pas payé."),
+        ("Il y a des frais.", "Il n'y a aucun frais."),
+        ("La empresa paga.", "La empresa nunca paga."),
+        ("L'azienda paga.", "L'azienda non paga."),
+        ("Er is verlof.", "Er is geen verlof."),
+        ("A non-profit pays.", "Nothing is paid."),
+    ],
+)
+def test_denials(yes: str, no: str) -> None:
+    assert not denies(yes)
+    assert denies(no)
+
+
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [
+        ("1,000 euros", "1000 euros"),
+        ("3,5 Tage", "3.5 days"),
+        ("05:30 am", "5:30"),
+        ("zwölf", "twelve"),
+        ("in May and June", "june, or May"),
+        ("you may march", "you can stay march"),
+        ("see [3]", "see"),
+    ],
+)
+def test_numbers_and_days_are_the_same_however_they_are_written(text: str, same: str) -> None:
+    assert exact(text) == exact(same)
+
+
+def test_numbers_are_whole() -> None:
+    assert exact("3.5 days").isdisjoint(exact("35 or 3 or 5"))
