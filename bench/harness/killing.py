@@ -124,6 +124,8 @@ class Killing:
             file = docs / f"{page:03}.md"
             if not file.exists() or file.read_text(encoding="utf-8") != text:
                 file.write_text(text, encoding="utf-8")
+                # A document is as old as its file, here as there.
+                os.utime(file, (revision + 1, revision + 1))
         for file in docs.iterdir():
             if int(file.stem) not in self._state:
                 file.unlink()

@@ -71,3 +71,25 @@ def test_a_file_just_written_is_read_every_time(catalog: Catalog, tmp_path: Path
         file.write_text(text)
         assert catalog.fingerprint([file]).all() == [digest(text)]
     assert catalog.fingerprint([]).all() == []
+
+
+def test_the_first_time_of_a_content_counts(catalog: Catalog, tmp_path: Path):
+    root = tmp_path / "project"
+    root.mkdir()
+
+    def modified(path: str, text: str, at: float) -> float:
+        (root / path).write_text(text)
+        os.utime(root / path, (at, at))
+        return catalog.modified([(path, digest(text))], root)[path]
+
+    assert modified("a", "one", 1000.5) == 1000.5
+    assert modified("a", "one", 2000) == 1000.5
+    assert modified("a", "two", 3000) == 3000
+    assert modified("a", "one", 4000) == 1000.5
+    assert modified("b", "one", 5000) == 5000
+    assert modified("b", "two", 0) == 0
+    moved = root.rename(tmp_path / "moved")
+    files = [("a", digest("one")), ("b", digest("one")), ("b", digest("gone"))]
+    (moved / "b").unlink()
+    assert list(catalog.modified(files[:2], moved).values()) == [1000.5, 5000]
+    assert catalog.modified(files[2:], moved) == {"b": 0}

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,7 +35,8 @@ def root(tmp_path: Path) -> Path:
 def scan(patterns: list[str], root: Path) -> Collect:
     found = survey(patterns, root)
     digests = {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in found.files}
-    return Collect.of(digests, found.left_out, root, salt="")
+    spec = Collect.of(digests, found.left_out, root, salt="")
+    return replace(spec, modified={p: (root / p).stat().st_mtime for p, _ in spec.files})
 
 
 def work(tmp_path: Path) -> Context:
@@ -77,8 +79,19 @@ def test_the_same_files_give_the_same_bytes(root: Path, tmp_path: Path) -> None:
     for _ in range(2):
         STAGE.run(scan(["."], root), {}, ctx)
         written.append({path.name: path.read_bytes() for path in ctx.work.iterdir()})
-        (root / "a.md").touch()
     assert written[0] == written[1]
+
+
+def test_a_document_is_as_old_as_its_file_and_makes_nothing_new_by_that(
+    root: Path, tmp_path: Path
+) -> None:
+    (root / "f.jsonl").write_text('{"text": "A record."}\n', encoding="utf-8")
+    for name in ("a.md", "f.jsonl"):
+        os.utime(root / name, (1_700_000_000, 1_700_000_000))
+    spec, ctx = scan(["a.md", "f.jsonl"], root), work(tmp_path)
+    STAGE.run(spec, {}, ctx)
+    assert [d.modified for d in read_documents(ctx.work)] == [1_700_000_000] * 2
+    assert identity(replace(spec, modified={})) == identity(spec)
 
 
 @pytest.mark.parametrize("change", [lambda f: f.write_text("new"), lambda f: f.unlink()])
@@ -122,6 +135,7 @@ def test_what_is_the_same_as_before_is_not_read_again(
     (root / "a.md").write_text("# Travel\n\nStay.\n", encoding="utf-8")
     (root / "moved.html").write_bytes((root / "b.html").read_bytes())
     (root / "e.md").unlink()
+    (root / "b.html").touch()
     spec = scan(["."], root)
     fresh, again = work(tmp_path / "fresh"), work(tmp_path / "again")
     result = STAGE.run(spec, {}, fresh)
@@ -129,9 +143,9 @@ def test_what_is_the_same_as_before_is_not_read_again(
     parsed: list[str] = []
     whole = parse.documents
 
-    def noting(path: str, data: bytes, digest: str):
+    def noting(path: str, *rest: object):
         parsed.append(path)
-        return whole(path, data, digest)
+        return whole(path, *rest)
 
     monkeypatch.setattr(parse, "documents", noting)
     before = Input(_made(STAGE), first.work)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from making_files import archive
 
@@ -182,6 +184,30 @@ def test_a_notion_export() -> None:
     table = "# Cities\n\n| City | Limit |\n| --- | --- |\n| Bonn | 100 |\n"
     assert kept["wiki.zip/Cities"].text == table
     assert set(left_out) == {f"/Bad {ID}.md", "/attachments"}
+
+
+def test_pages_have_the_time_that_the_export_gives() -> None:
+    html = page("Far", "<p>Go.").replace("by Ana", "by Ana, last modified on Mar 05, 2024")
+    changed = '<property name="lastModificationDate">2024-03-05 10:00:00.5</property>'
+    notion = {
+        f"A {ID}.md": "# A\n\nLast edited time: March 5, 2024 4:12 PM\n\nGo.\n",
+        f"B {ID}.html": "<h1>B</h1><table><tr><th>Last edited time<td>@March 5, 2024</table>Go.",
+        f"C {ID}.md": "# C\n\nLast edited: sometime\n",
+    }
+    kept = (
+        read({"index.html": "<p>Confluence", "far.html": html, "near.html": page("Near", "Go.")})[0]
+        | read(backup(item(1, "Travel", more=changed), body(1, "<p>Go.</p>")))[0]
+        | read(notion)[0]
+    )
+    times = {d.title: d.modified for d in kept.values()}
+    assert {t: at and datetime.fromtimestamp(at, UTC) for t, at in times.items()} == {
+        "Far": datetime(2024, 3, 5, tzinfo=UTC),
+        "Near": 0.0,
+        "Travel": datetime(2024, 3, 5, 10, microsecond=500_000, tzinfo=UTC),
+        "A": datetime(2024, 3, 5, 16, 12, tzinfo=UTC),
+        "B": datetime(2024, 3, 5, tzinfo=UTC),
+        "C": 0.0,
+    }
 
 
 def test_a_notion_export_in_parts() -> None:

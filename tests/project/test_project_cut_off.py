@@ -137,6 +137,6 @@ def test_editing_one_document_of_two_embeds_its_sections_alone(weights_store: Pa
         project.run()
         summary = project.catalog.get(Ref.parse("knowledge/docs")).summary
         assert (summary["embedded"], summary["reused"]) == (1, 40)
-        answered = project.ask("desk", "What is the size of part 7 on page 2?")
+        answered = project.ask("page", "What is the size of part 7 on page 2?")
         assert answered.model.startswith("models/base/openvino-int8@")
         assert answered.citations

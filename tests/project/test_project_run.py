@@ -172,6 +172,20 @@ def test_editing_one_document_embeds_its_sections_alone(made: Path):
     assert (summaries["knowledge/all"]["embedded"], summaries["knowledge/all"]["reused"]) == (1, 2)
 
 
+def test_touching_a_document_makes_nothing_new(made: Path):
+    one, two = (made.parent / f"docs/memos/{name}.md" for name in ("one", "two"))
+    with opened(made) as project:
+        before = {hit.section.modified for hit in project.search("desk", "price", top=9).hits}
+        assert len(before) == 2
+        os.utime(one, (1_700_000_000, 1_700_000_000))
+        assert not any(f.made.fresh for f in project.run())
+        two.write_text("# Two\n\nThe weight is nine.\n", encoding="utf-8")
+        assert any(f.made.fresh for f in project.run())
+        after = {hit.section.modified for hit in project.search("desk", "price", top=9).hits}
+        assert after - before == {two.stat().st_mtime}
+        assert len(after & before) == 1
+
+
 def offers(project: Project, actor: str) -> set[str]:
     async def ask() -> set[str]:
         house = project.house()

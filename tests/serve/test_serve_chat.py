@@ -68,6 +68,7 @@ def test_grounded_answer_cites_what_the_actor_may_read(world: World, client: Cli
         "id": "s0",
         "quote": "Parents get ten weeks. With pay.",
         "link": "leave.md#parental",
+        "modified": "2026-03-05",
     }
     assert answer.inhouse["label"] == "open"
     prompt = world.double(world.base).seen[0][0]

@@ -32,6 +32,7 @@ def test_sections_with_all_that_is_needed(world: World, url: str) -> None:
             "headings": ["Leave", "Parental"],
             "anchor": "parental",
             "link": "leave.md#parental",
+            "modified": "2026-03-05",
             "passage": "Parents get ten weeks",
             "text": "Parents get ten weeks. With pay.",
             "score": 1.0,

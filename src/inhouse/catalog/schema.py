@@ -161,6 +161,14 @@ sources = Table(  # what a file's digest was when it had this size and time
     Column("digest", String(64), nullable=False),
 )
 
+contents = Table(  # when a file that was seen to hold this for the first time was modified
+    "contents",
+    metadata,
+    Column("path", String, primary_key=True),
+    Column("digest", String(64), primary_key=True),
+    Column("modified", Float, nullable=False),  # seconds since 1970, UTC
+)
+
 secrets = Table(
     "secrets",
     metadata,
@@ -196,10 +204,15 @@ def _limits(connection: Connection) -> None:
     metadata.create_all(connection, tables=[limits])
 
 
+def _contents(connection: Connection) -> None:
+    metadata.create_all(connection, tables=[contents])
+
+
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _first,
     _releases,
     _salt,
     _trials,
     _limits,
+    _contents,
 )

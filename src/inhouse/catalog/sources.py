@@ -1,5 +1,6 @@
 """Digests of files outside the store, remembered by size and time so that asking again is quick.
 
+Since when a file holds what it holds is remembered as well, so that touching it changes nothing.
 And the salt of what is made of them: without it, a version would tell whoever sees it whether a
 file that they may not read is the one they guess.
 """
@@ -12,15 +13,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 from sqlalchemy.dialects.sqlite import insert
 
 from inhouse.catalog.blobs import sha256
 from inhouse.catalog.database import Database
-from inhouse.catalog.schema import SALT, secrets, sources
+from inhouse.catalog.schema import SALT, contents, secrets, sources
 from inhouse.core.errors import BadInput
 
 SETTLED_SECONDS = 2.0
+YEAR_10000 = 253402300800.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,42 @@ def fingerprint(database: Database, paths: Sequence[Path]) -> Digests:
                 change.on_conflict_do_update(index_elements=["path"], set_=update), fresh
             )
     return Digests(digests, unread)
+
+
+def modified(
+    database: Database, files: Sequence[tuple[str, str]], root: Path
+) -> Mapping[str, float]:
+    """Return since when files hold what they do, in seconds since 1970; 0.0 if unknown.
+
+    That is the time of a file when it was first seen to hold this. It stays the same in a store,
+    whatever touches, copies or moves the file later on.
+
+    Args:
+        database: where it is remembered.
+        files: path below `root`, or an absolute one, and sha256 of each.
+        root: folder of the project.
+    """
+    with database.read() as connection:
+        known = _moments(connection)
+    new = [file for file in files if file not in known]
+    if new:
+        rows = [{"path": p, "digest": d, "modified": _moment(root / p)} for p, d in new]
+        with database.write() as connection:
+            connection.execute(insert(contents).on_conflict_do_nothing(), rows)
+            known = _moments(connection)  # another process may have been first
+    return {path: known[path, digest] for path, digest in files}
+
+
+def _moments(connection: Connection) -> dict[tuple[str, str], float]:
+    return {(row.path, row.digest): row.modified for row in connection.execute(select(contents))}
+
+
+def _moment(path: Path) -> float:
+    try:
+        at = path.stat().st_mtime
+    except OSError:
+        return 0.0  # it is gone by now, so nothing will be made of it
+    return at if 0 < at < YEAR_10000 else 0.0
 
 
 def salt(database: Database, path: str) -> str:

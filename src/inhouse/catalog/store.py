@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from inhouse.catalog.lineage import Lineage, matching
 from inhouse.catalog.records import Outcome
 from inhouse.catalog.releases import Releases
 from inhouse.catalog.schema import artifacts, candidates, edges, names
-from inhouse.catalog.sources import Digests, fingerprint, salt
+from inhouse.catalog.sources import Digests, fingerprint, modified, salt
 from inhouse.catalog.trials import Trials
 from inhouse.core.artifact import Artifact, Input, Ref
 from inhouse.core.errors import BadInput, Corrupt, NotFound, StoreError
@@ -226,6 +226,10 @@ class Catalog:
     def fingerprint(self, paths: Sequence[Path]) -> Digests:
         """Return the sha256 of files outside the store; see `inhouse.catalog.sources`."""
         return fingerprint(self.database, paths)
+
+    def modified(self, files: Sequence[tuple[str, str]], root: Path) -> Mapping[str, float]:
+        """Return since when files hold what they do; see `inhouse.catalog.sources`."""
+        return modified(self.database, files, root)
 
     def salt(self, path: str) -> str:
         """Return what keys the versions of a name; see `inhouse.catalog.sources`."""

@@ -141,10 +141,10 @@ class Input:
 def identity(spec: object) -> dict[str, Any]:
     """Return the fields of a spec that decide its result.
 
-    A field declared with ``metadata={"identity": False}`` (where a folder happens to lie, say)
-    says how to do the work but not what comes out, and is left out. One declared with
-    ``metadata={"identity": "unless default"}`` is left out while it has its default: so a field
-    can come later, and the versions that were made before it stay what they are.
+    A field declared with ``metadata={"identity": False}`` is left out: it says how to do the work
+    (where a folder happens to lie), or goes along and makes nothing new (when a file was modified).
+    One declared with ``metadata={"identity": "unless default"}`` is left out while it has its
+    default: so a field can come later, and versions that were made before it stay what they are.
     """
     if not dataclasses.is_dataclass(spec) or isinstance(spec, type):
         raise TypeError(f"a spec is a dataclass, not {type(spec).__name__}")

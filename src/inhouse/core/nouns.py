@@ -18,7 +18,7 @@ class Document:
     """One text with its origin. `text` is Markdown, the normal form of all parsed formats.
 
     `path` is relative to the root of its source; `digest` is the sha256 of the original bytes;
-    `modified` is in seconds since 1970 (UTC), 0.0 if unknown.
+    `modified` is when its text became what it is, in seconds since 1970 (UTC), 0.0 if unknown.
     """
 
     path: str
@@ -34,7 +34,7 @@ class Section:
 
     `headings` runs from the document's title to the section's own heading; `anchor` is what a
     link puts behind ``#``; `position` counts sections within the document from 0. `source` is
-    the artifact whose label guards it.
+    the artifact whose label guards it. `modified` is that of the document.
     """
 
     id: str
@@ -44,6 +44,7 @@ class Section:
     headings: tuple[str, ...]
     anchor: str
     text: str
+    modified: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

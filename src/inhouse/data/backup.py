@@ -14,6 +14,7 @@ from xml.parsers import expat
 from inhouse.core.errors import BadInput
 from inhouse.data.archive import LARGEST, Archive
 from inhouse.data.confluence import not_read
+from inhouse.data.dates import moment
 from inhouse.data.parts import LeftOut, Part, Places
 from inhouse.data.storage import read_storage
 
@@ -39,24 +40,26 @@ def read_backup(archive: Archive) -> Iterator[Part | LeftOut]:
     Raises:
         BadInput: the XML is broken, or declares a document type or entities.
     """
-    titles: dict[str, str] = {}
+    pages: dict[str, tuple[str, float]] = {}
     for found in _objects(archive, bodies=False):
         if found.kind != "BodyContent" and _is_current(found.values):
-            titles[found.values.get("id", "")] = found.values.get("title", "").strip()
+            about = found.values.get("title", "").strip(), _modified(found.values)
+            pages[found.values.get("id", "")] = about
     places = Places()
     for found in _objects(archive, bodies=True):
         page = found.values.get("content", "")
-        if found.kind != "BodyContent" or page not in titles:
+        if found.kind != "BodyContent" or page not in pages:
             continue
-        title = titles.pop(page)
+        title, modified = pages.pop(page)
         if found.values.get("bodyType", STORAGE) != STORAGE:
             yield LeftOut(places.take(title), "It is in wiki markup of old. Edit and save it once.")
             continue
         try:
-            yield Part(title, read_storage(found.values.get("body", "")), places.take(title))
+            text = read_storage(found.values.get("body", ""))
+            yield Part(title, text, places.take(title), modified)
         except BadInput as unfit:
             yield LeftOut(places.take(title), str(unfit))
-    for title in titles.values():
+    for title, _ in pages.values():
         yield LeftOut(places.take(title), "It has no text. Leave it out of the source.")
     yield from not_read(sum(PurePosixPath(name).name not in OWN for name in archive.names))
 
@@ -64,6 +67,10 @@ def read_backup(archive: Archive) -> Iterator[Part | LeftOut]:
 def _is_current(values: Mapping[str, str]) -> bool:
     old = values.get("originalVersion") or values.get("originalVersionId")
     return values.get("contentStatus", "current") == "current" and not old
+
+
+def _modified(values: Mapping[str, str]) -> float:
+    return moment(values.get("lastModificationDate") or values.get("creationDate", ""))
 
 
 @dataclass(slots=True)

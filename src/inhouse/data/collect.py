@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from inhouse.core.documents import write_documents
@@ -27,13 +27,15 @@ class Collect:
     """The files of a source: path and sha256 of each, in order; `root` is where they lie.
 
     `left_out` is what was not even looked at: path and reason. Nobody who does not know the `salt`
-    can tell from a version whether the files are those that they guess.
+    can tell from a version whether the files are those that they guess. `modified` are seconds
+    since 1970 by path; one that is not there is unknown.
     """
 
     files: tuple[tuple[str, str], ...]
     root: str = field(metadata={"identity": False})
     left_out: tuple[tuple[str, str], ...] = ()
     salt: str = ""
+    modified: Mapping[str, float] = field(default_factory=dict, metadata={"identity": False})
 
     @classmethod
     def of(
@@ -62,7 +64,7 @@ def run(spec: Collect, inputs: Inputs, ctx: Context) -> Result:
         nonlocal documents, characters
         for done, (path, digest) in enumerate(spec.files, 1):
             try:
-                for found in _read(Path(spec.root), path, digest, before):
+                for found in _read(spec, path, digest, before):
                     if isinstance(found, LeftOut):
                         left_out.append({"path": path + found.place, "reason": found.reason})
                         continue
@@ -83,14 +85,16 @@ def run(spec: Collect, inputs: Inputs, ctx: Context) -> Result:
 STAGE = Stage("data.collect", 6, run)
 
 
-def _read(root: Path, path: str, digest: str, before: Earlier) -> Iterator[Document | LeftOut]:
+def _read(spec: Collect, path: str, digest: str, before: Earlier) -> Iterator[Document | LeftOut]:
     from inhouse.data.parse import CONTAINERS, documents
 
+    modified = spec.modified.get(path, 0.0)
     known = before.document(path, digest)
     if known and Path(path).suffix.lower() not in CONTAINERS:
-        yield known
+        yield replace(known, modified=modified)
     else:
-        yield from documents(path, _verified(root / path, digest), digest)
+        data = _verified(Path(spec.root) / path, digest)
+        yield from documents(path, data, digest, modified)
 
 
 def _verified(file: Path, digest: str) -> bytes:

@@ -11,6 +11,7 @@ from selectolax.lexbor import LexborHTMLParser
 
 from inhouse.core.errors import BadInput
 from inhouse.data.archive import Archive
+from inhouse.data.dates import moment
 from inhouse.data.html import read_html
 from inhouse.data.parts import LeftOut, Part, Places
 from inhouse.data.text import decode
@@ -41,11 +42,12 @@ def read_space(archive: Archive) -> Iterator[Part | LeftOut]:
     places = Places()
     for name in pages:
         try:
-            title, text = _page(decode(archive.read(name)))
+            title, text, modified = _page(decode(archive.read(name)))
         except BadInput as unfit:
             yield LeftOut(f"/{name}", str(unfit))
         else:
-            yield Part(title, text, places.take(title or PurePosixPath(name).stem))
+            place = places.take(title or PurePosixPath(name).stem)
+            yield Part(title, text, place, modified)
     yield from not_read(sum(name != index for name in archive.names) - len(pages))
 
 
@@ -79,16 +81,20 @@ def _start(archive: Archive, name: str) -> bytes:
         return stream.read(START)
 
 
-def _page(html: str) -> tuple[str, str]:
-    """Return title and text of a page without what Confluence puts around it."""
+def _page(html: str) -> tuple[str, str, float]:
+    """Return title, text and time of a page without what Confluence puts around it."""
     tree = LexborHTMLParser(html)
     headline = tree.css_first("#title-text") or tree.css_first("title")
     title = " ".join(headline.text().split()) if headline else ""
     # Titles are written "Name of the space : Title".
     title = title.partition(" : ")[2] or title
+    about = tree.css_first(".page-metadata")
+    # "Created by Ana, last modified by Bo on Mar 05, 2024"
+    words = " ".join(about.text().split()) if about else ""
+    modified = moment(words.rpartition(" on ")[2])
     content = tree.css_first("#main-content") or tree.css_first("#content")
     if content is None:
-        return title, ""
+        return title, "", modified
     for around in content.css(NOT_CONTENT):
         around.decompose()
-    return title, read_html((content.html or "").encode())[1]
+    return title, read_html((content.html or "").encode())[1], modified

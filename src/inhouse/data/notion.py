@@ -11,6 +11,7 @@ from inhouse.core.errors import BadInput
 from inhouse.data.archive import Archive
 from inhouse.data.blocks import heading, table
 from inhouse.data.confluence import not_read
+from inhouse.data.dates import moment
 from inhouse.data.html import read_html
 from inhouse.data.markdown import read_markdown
 from inhouse.data.parts import LeftOut, Part, Places
@@ -24,6 +25,9 @@ TARGET = re.compile(r"\]\([^)\n]*\)")
 ALL = re.compile(r"_all(?=\.csv\Z)")
 INNER = re.compile(r"(?:\A|/)(?:ExportBlock-[^/]*|Export-[^/]*|Part-\d+|[^/]*-Part-\d+)\.zip\Z")
 MOST_ROWS = 20_000
+# A property of the page, as a line of Markdown or the row of a table.
+EDITED = re.compile(r"\bLast edited(?: time)?(?::| \|) @?(\w+ \d+, \d{4}(?: \d+:\d\d [AP]M)?)")
+HEAD = 2000
 
 
 def is_notion(archive: Archive) -> bool:
@@ -74,7 +78,9 @@ def _page(name: str, data: bytes, places: Places) -> Part:
     else:
         title, text = path.stem, _database(path.stem, decode(data))
     title = title or path.stem
-    return Part(title, text, places.take(*path.parts[:-1], title))
+    edited = EDITED.search(text, 0, HEAD)
+    place = places.take(*path.parts[:-1], title)
+    return Part(title, text, place, moment(edited[1]) if edited else 0.0)
 
 
 def _database(title: str, text: str) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 from inhouse.core.errors import BadInput
@@ -51,27 +52,32 @@ CONTAINERS: Mapping[str, Opener] = {
 }
 
 
-def documents(path: str, data: bytes, digest: str) -> Iterator[Document | LeftOut]:
+def documents(
+    path: str, data: bytes, digest: str, modified: float = 0.0
+) -> Iterator[Document | LeftOut]:
     """Yield the documents in a file, and the parts of it that cannot be read.
 
     Args:
         path: where it lies in its source; the ending tells the format.
         data: the whole file.
         digest: sha256 of `data`.
+        modified: when the file was, in seconds since 1970, 0.0 if unknown. What is a page of it
+            has the time that the file itself gives.
 
     Raises:
         BadInput: nothing in it, or nothing more, can be read.
     """
     opener = CONTAINERS.get(PurePosixPath(path).suffix.lower())
     if opener is None:
-        yield parse(path, data, digest)
+        yield replace(parse(path, data, digest), modified=modified)
         return
     for part in opener(data):
         if isinstance(part, LeftOut):
             yield part
             continue
         try:
-            yield _document(path + part.place, part.title, part.text, digest)
+            document = _document(path + part.place, part.title, part.text, digest)
+            yield replace(document, modified=part.modified if part.place else modified)
         except BadInput as unfit:
             yield LeftOut(part.place, str(unfit))
 
@@ -101,5 +107,4 @@ def _document(path: str, title: str, text: str, digest: str) -> Document:
         (title + text).encode()
     except UnicodeEncodeError as error:
         raise BadInput("It holds half a character.", "Save it as UTF-8 text.") from error
-    # A file's time is not part of the source's version, so it may not be part of its bytes.
     return Document(path, title, text, digest)

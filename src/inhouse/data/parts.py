@@ -14,12 +14,14 @@ class Part:
     """A document in a file: its title, empty if it has none, and its text as Markdown.
 
     `place` goes behind the path of the file, such as ``/Travel policy``; it is empty where the
-    document is the whole file.
+    document is the whole file, whose time is its own then. `modified` is in seconds since 1970, 0.0
+    if unknown.
     """
 
     title: str
     text: str
     place: str = ""
+    modified: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

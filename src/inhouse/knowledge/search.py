@@ -171,16 +171,17 @@ class KnowledgeBase:
         return [source for source in self._layout.filled() if source.path in readable]
 
     def _hit(self, passage: int, score: float) -> Hit:
-        ((name, *source, path, position, headings, anchor, text, start, stop),) = self._index.rows(
-            "SELECT sec.id, src.section, src.name, src.version, doc.path, sec.position, "
-            "sec.headings, sec.anchor, sec.text, pas.start, pas.stop FROM passages pas "
-            "JOIN sections sec ON sec.number = pas.section "
+        (row,) = self._index.rows(
+            "SELECT sec.id, src.section, src.name, src.version, doc.path, doc.modified, "
+            "sec.position, sec.headings, sec.anchor, sec.text, pas.start, pas.stop "
+            "FROM passages pas JOIN sections sec ON sec.number = pas.section "
             "JOIN documents doc ON doc.number = sec.document "
             "JOIN sources src ON src.number = doc.source WHERE pas.number = ?",
             passage,
         )
+        name, *source, path, modified, position, headings, anchor, text, start, stop = row
         names = tuple(json.loads(headings))
-        section = Section(name, Ref(*source), path, position, names, anchor, text)
+        section = Section(name, Ref(*source), path, position, names, anchor, text, modified)
         return Hit(section, text[start:stop], min(max(score, 0.0), 1.0))
 
 

@@ -33,7 +33,9 @@ def split(document: Document, source: Ref) -> list[Section]:
     for position, piece in enumerate(pieces(document)):
         name = _section_id(source, document.path, piece.anchor)
         place = (name, source, document.path, position)
-        sections.append(Section(*place, piece.headings, piece.anchor, piece.text))
+        sections.append(
+            Section(*place, piece.headings, piece.anchor, piece.text, document.modified)
+        )
     return sections
 
 

@@ -116,6 +116,7 @@ class _Steps:
         self._steps: dict[str, Step] = {}
 
     def all(self) -> list[Step]:
+        """Return the steps, parents first."""
         entries = references(self._project)
         graph = {path: [ref for _, ref in wanted] for path, wanted in entries.items()}
         build_one = {
@@ -158,7 +159,8 @@ class _Steps:
         digests = self._catalog.fingerprint(wanted)
         unread = {path: f"It cannot be read: {why}." for path, why in digests.unread.items()}
         salt = self._catalog.salt(f"data/{name}")
-        return collect.Collect.of(digests.found, found.left_out | unread, self._root, salt=salt)
+        spec = collect.Collect.of(digests.found, found.left_out | unread, self._root, salt=salt)
+        return replace(spec, modified=self._catalog.modified(spec.files, self._root))
 
     def _models(self, name: str) -> None:
         entry = self._project.models[name]

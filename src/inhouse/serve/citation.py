@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from urllib.parse import quote
 
 from inhouse.core.nouns import Hit, Section
@@ -19,7 +20,8 @@ class Citation:
     """A section that an answer cites as [number].
 
     `quote` is what the answer rests on; it stands word for word in the section `id` of the
-    `document`, in the pinned version of the `source`.
+    `document`, in the pinned version of the `source`. `modified` is the day on which the document
+    was, if that is known.
     """
 
     number: int
@@ -30,6 +32,7 @@ class Citation:
     id: str
     quote: str
     link: str
+    modified: str | None
 
 
 def cite(hits: Sequence[Hit], spans: Mapping[int, Span]) -> tuple[Citation, ...]:
@@ -48,6 +51,7 @@ def _citation(number: int, hit: Hit, span: Span) -> Citation:
         id=section.id,
         quote=hit.passage[slice(*span)],
         link=link(section),
+        modified=modified(section),
     )
 
 
@@ -61,6 +65,13 @@ def link(section: Section) -> str:
     if page and document.lower().endswith(".pdf"):
         return f"{document}#page={page[1]}"
     return f"{document}#{quote(anchor)}" if anchor else document
+
+
+def modified(section: Section) -> str | None:
+    """Return the day (UTC) on which the document was modified, as YYYY-MM-DD; None if unknown."""
+    if not section.modified:
+        return None
+    return datetime.fromtimestamp(section.modified, UTC).date().isoformat()
 
 
 def listing(citations: Sequence[Citation]) -> str:

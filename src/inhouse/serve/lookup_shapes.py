@@ -146,6 +146,7 @@ class FoundSection(TypedDict):
     headings: list[str]
     anchor: str
     link: str
+    modified: str | None
     passage: str
     text: str
     score: float
@@ -184,6 +185,7 @@ class Section(TypedDict):
     headings: list[str]
     anchor: str
     link: str
+    modified: str | None
     text: str
     current: bool
     inhouse: SectionOrigin

@@ -15,7 +15,7 @@ from inhouse.core.errors import BadInput
 from inhouse.core.label import Label
 from inhouse.core.nouns import Found, Hit, Message
 from inhouse.core.protocols import Retriever
-from inhouse.serve.citation import link
+from inhouse.serve.citation import link, modified
 
 
 def find(
@@ -77,6 +77,7 @@ def shown(hit: Hit) -> dict[str, Any]:
         "headings": section.headings,
         "anchor": section.anchor,
         "link": link(section),
+        "modified": modified(section),
         "passage": hit.passage,
         "text": section.text,
         "score": round(hit.score, 4),

@@ -12,7 +12,7 @@ from inhouse.catalog import Catalog
 from inhouse.core.access import Action, Actor
 from inhouse.core.artifact import Ref
 from inhouse.core.errors import BadField, BadInput, NotFound
-from inhouse.serve.citation import link
+from inhouse.serve.citation import link, modified
 from inhouse.serve.failures import Json
 from inhouse.serve.house import House
 from inhouse.serve.lookup_bodies import SectionQuery
@@ -50,6 +50,7 @@ def _shown(house: House, actor: Actor, query: SectionQuery) -> dict[str, object]
         "headings": found.headings,
         "anchor": found.anchor,
         "link": link(found),
+        "modified": modified(found),
         "text": found.text,
         "current": state is not None and state.version == found.source.version,
         "inhouse": {"label": str(decision.label)},

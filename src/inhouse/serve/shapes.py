@@ -46,6 +46,7 @@ class Cited(TypedDict):
     id: str
     quote: str
     link: str
+    modified: str | None
 
 
 class Tried(TypedDict):
