@@ -43,7 +43,7 @@ def release(
     ] = False,
     history: Annotated[bool, typer.Option("--history", help="Only list the releases.")] = False,
     project: ProjectFile = FILE,
-    actor: As = "",
+    actor: As = None,
     as_json: AsJson = False,
 ) -> None:
     """Serve a new version of an endpoint from the next request on, or try it first."""

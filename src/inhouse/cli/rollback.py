@@ -13,7 +13,7 @@ from inhouse.cli.release import tell
 def rollback(
     endpoint: Annotated[str, typer.Argument(help="endpoints/NAME.")],
     project: ProjectFile = FILE,
-    actor: As = "",
+    actor: As = None,
     as_json: AsJson = False,
 ) -> None:
     """End a canary or shadow; else serve what was released before, over the documents of today."""
