@@ -147,7 +147,9 @@ def test_an_older_store_is_brought_up(tmp_path: Path):
     _, secret = catalog.keys.create("ana", by="owner")
     catalog.close()
     with closing(sqlite3.connect(tmp_path / "store" / "catalog.db")) as database:
-        database.executescript("DROP TABLE limits; DELETE FROM migrations WHERE number = 5;")
+        database.executescript(
+            "DROP TABLE limits; DROP TABLE contents; DELETE FROM migrations WHERE number >= 5;"
+        )
     catalog = Catalog(tmp_path / "store")
     assert catalog.keys.of(secret)[0].limits == Limits()
     catalog.close()

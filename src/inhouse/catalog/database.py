@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from filelock import FileLock
@@ -28,6 +29,8 @@ class Database:
 
     def __init__(self, file: Path) -> None:
         self.file = file
+        self._asking = Lock()
+        self._clock: sqlite3.Connection | None = None
         self._engine = _engine(file)
         try:
             self._migrate()
@@ -54,20 +57,23 @@ class Database:
     def epoch(self) -> int:
         """Return the counter that moves when labels, groups, heads or deletions change.
 
-        Every decision asks it, so it goes past SQLAlchemy's statement machinery.
+        Every decision asks it, so it has a connection of its own that stays open.
         """
-        with _mended(self.file):
-            connection = self._engine.raw_connection()
-            try:
-                cursor = connection.cursor()
-                cursor.execute("SELECT value FROM meta WHERE key = 'epoch'")
-                (value,) = cursor.fetchone() or (0,)
-                return int(value)
-            finally:
-                connection.close()
+        with _mended(self.file), self._asking:
+            if self._clock is None:
+                self._clock = sqlite3.connect(
+                    self.file, BUSY_SECONDS, isolation_level=None, check_same_thread=False
+                )
+            # All rows are fetched: a statement that has not ended would go on seeing the past.
+            rows = self._clock.execute("SELECT value FROM meta WHERE key = 'epoch'").fetchall()
+        return int(rows[0][0]) if rows else 0
 
     def close(self) -> None:
         """Close all connections."""
+        with self._asking:
+            if self._clock is not None:
+                self._clock.close()
+                self._clock = None
         self._engine.dispose()
 
     def _migrate(self) -> None:

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import orjson
 from aiohttp.http_exceptions import HttpProcessingError
+from yarl import URL
 
 from inhouse.core.errors import BadInput, ProviderError, RequestRefused
 from inhouse.core.nouns import Message
@@ -92,6 +93,7 @@ class RemoteModel:
         self._provider = provider
         self._patience = patience or PATIENT
         self._refused: set[str] = set()
+        self._address = URL(f"{provider.url.rstrip('/')}/chat/completions")
         self._session: aiohttp.ClientSession | None = None
         self._counts = Counts()
         self._retries = self._failures = 0
@@ -230,13 +232,17 @@ class RemoteModel:
             timeout = aiohttp.ClientTimeout(
                 sock_connect=self._patience.connect, sock_read=self._patience.idle
             )
-            self._session = aiohttp.ClientSession(timeout=timeout, read_bufsize=LINE_LIMIT)
-        headers = {"Content-Type": "application/json", "Accept": "text/event-stream"}
-        if self._provider.key:
-            headers["Authorization"] = f"Bearer {self._provider.key}"
-        address = f"{self._provider.url.rstrip('/')}/chat/completions"
+            headers = {"Content-Type": "application/json", "Accept": "text/event-stream"}
+            if self._provider.key:
+                headers["Authorization"] = f"Bearer {self._provider.key}"
+            self._session = aiohttp.ClientSession(
+                timeout=timeout,
+                read_bufsize=LINE_LIMIT,
+                headers=headers,
+                cookie_jar=aiohttp.DummyCookieJar(),
+            )
         # A redirect could carry the key to another host.
-        return await self._session.post(address, data=body, headers=headers, allow_redirects=False)
+        return await self._session.post(self._address, data=body, allow_redirects=False)
 
     async def _refusal(self, response: aiohttp.ClientResponse) -> tuple[str, str]:
         """Return what the provider refuses, and the field it names; let the response go."""

@@ -29,19 +29,31 @@ async def while_connected(
     Raises:
         OutOfTime: it took longer than so many seconds.
     """
-    task = asyncio.create_task(work)
-    gone = asyncio.create_task(_disconnect(receive))
+    me = asyncio.current_task()
+    assert me is not None
+    gone = False
+
+    async def watch() -> None:
+        nonlocal gone
+        await _disconnect(receive)
+        gone = True
+        me.cancel()
+
+    watching = asyncio.create_task(watch())
+    limit = asyncio.timeout(seconds)
     try:
-        ended, _ = await asyncio.wait(
-            {task, gone}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED
-        )
-        if not ended and seconds is not None:
-            raise OutOfTime(seconds)
-        return task.result() if task.done() else None
+        async with limit:
+            return await work
+    except asyncio.CancelledError:
+        if gone and me.uncancel() == 0:
+            return None
+        raise
+    except TimeoutError:
+        if seconds is not None and limit.expired():
+            raise OutOfTime(seconds) from None
+        raise
     finally:
-        task.cancel()
-        gone.cancel()
-        await asyncio.gather(task, gone, return_exceptions=True)
+        watching.cancel()
 
 
 async def to_its_end(work: Callable[[], T]) -> T:

@@ -7,6 +7,7 @@ nothing is ignored; a null is the same as leaving the field out.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, ClassVar, NoReturn, TypeVar
 
 import orjson
@@ -50,7 +51,7 @@ class Body(BaseModel):
     def _supported(cls, fields: object) -> object:
         if not isinstance(fields, dict):
             return fields
-        known = {field.alias or name for name, field in cls.model_fields.items()}
+        known = _names(cls)
         kept = {}
         for name, value in fields.items():
             if value is None or name in cls.ignored or value in cls.neutral.get(name, ()):
@@ -80,6 +81,12 @@ class Body(BaseModel):
         for name, values in sorted(cls.neutral.items()):
             fields[name] = {"enum": [*values, None], "description": "Not supported."}
         return schema
+
+
+@cache
+def _names(kind: type[BaseModel]) -> frozenset[str]:
+    """Return what the fields of an object are called in requests."""
+    return frozenset(field.alias or name for name, field in kind.model_fields.items())
 
 
 def refuse(field: str, what: str, fix: str) -> NoReturn:
