@@ -160,6 +160,15 @@ def test_release_and_rollback(made: Path):
     assert waits in person("run", cwd=folder)
 
 
+def test_release_and_rollback_act_for_whoever_runs_them(made: Path):
+    whoever = {"INHOUSE_ACTOR": "", "LOGNAME": "bo"}
+    edit(made, "knowledge: knowledge/desk", "knowledge: knowledge/desk\n    top: 7")
+    for verb in ("run", "release", "rollback"):
+        person(verb, *(["desk"] if verb != "run" else []), cwd=made.parent, **whoever)
+    releases = machine("release", "desk", "--history", cwd=made.parent)["releases"]
+    assert [(r["by"], r["rolled_back"] is None) for r in releases] == [("ana", True), ("bo", False)]
+
+
 def test_looking_at_things(made: Path):
     folder = made.parent
     listed = machine("ls", cwd=folder)["artifacts"]
