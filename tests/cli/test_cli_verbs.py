@@ -160,6 +160,28 @@ def test_release_and_rollback(made: Path):
     assert waits in person("run", cwd=folder)
 
 
+def test_only_what_can_be_done_is_said_to_be_next(made: Path):
+    edit(made, "  desk:\n    model", "  asked:\n    model")
+    edit(made, "  open: {model", "  desk: {instructions: Be brief., model")
+    ran = person("run", cwd=made.parent)
+    assert ran.splitlines()[-3:-1] == [
+        "next: inhouse release endpoints/desk",
+        'next: inhouse ask asked "your question"',
+    ]
+
+
+def test_nobody_is_told_to_ask_what_is_not_made(file: Path):
+    ran = person("run", "data/memos", cwd=file.parent)
+    assert ran.endswith("next: inhouse ls\n")
+
+
+def test_what_is_open_without_a_word_is_named(made: Path):
+    said = "no label is written, so open to everybody: data/handbook\n"
+    assert all(said in person(verb, cwd=made.parent) for verb in ("plan", "run"))
+    edit(made, "{from: ./docs/handbook}", "{from: ./docs/handbook, label: open}")
+    assert all("no label" not in person(verb, cwd=made.parent) for verb in ("plan", "run"))
+
+
 def test_release_and_rollback_act_for_whoever_runs_them(made: Path):
     whoever = {"INHOUSE_ACTOR": "", "LOGNAME": "bo"}
     edit(made, "knowledge: knowledge/desk", "knowledge: knowledge/desk\n    top: 7")

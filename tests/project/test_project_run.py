@@ -301,6 +301,15 @@ def test_documents_that_were_deleted_are_said_to_be(made: Path):
         assert project.search("desk", "price").hits
 
 
+def test_what_a_run_hands_back_can_be_looked_at(made: Path):
+    write(made.parent, {f"docs/memos/more{i}.md": f"# More {i}\n\nText.\n" for i in range(50)})
+    with opened(made) as project:
+        shown = repr(project.run())
+    assert "data/handbook" in shown
+    assert "up to date" in shown
+    assert len(shown) < 1000
+
+
 def test_what_cannot_be_looked_at_stops_nothing(made: Path):
     from inhouse.project.left_out import left_out
 
