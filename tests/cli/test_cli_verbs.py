@@ -342,6 +342,26 @@ def test_mistakes_in_a_project(made_once: Path, words: list[str], said: str):
     assert said in machine(*words, cwd=made_once, code=2)["error"]["what"]
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["run", "desk"], "Did you mean 'endpoints/desk'?"),
+        (["run", "memos"], "Did you mean 'data/memos'?"),
+        (["ask", "knowledge/desk", "What?"], "Known: endpoints/desk, endpoints/open."),
+        (["evaluate", "endpoints/desk", "faq"], "Known: none yet."),
+        (["search", "endpoints/desk", "What?"], "Known: knowledge/all, knowledge/desk."),
+        (["ask", "desk", " "], "Ask something."),
+    ],
+)
+def test_how_a_mistake_is_mended(made_once: Path, words: list[str], said: str):
+    assert machine(*words, cwd=made_once, code=2)["error"]["fix"] == said
+
+
+def test_an_empty_question_leaves_no_trace(made: Path):
+    machine("ask", "desk", "", cwd=made.parent, code=2)
+    assert machine("traces", cwd=made.parent)["traces"] == []
+
+
 def test_a_file_in_the_place_of_a_folder_is_a_mistake(tmp_path: Path):
     write(tmp_path, {"a.md": "# A\n", "inhouse.yaml": "project: a\nstore: ./a.md\n"})
     for words in (["init", "a.md"], ["init", "a.md/deeper"]):
