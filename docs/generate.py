@@ -32,7 +32,7 @@ is made from the program by `python docs/generate.py`.
 
 | code | meaning |
 | --- | --- |
-| 0 | done |
+| 0 | done; `why` says no with it too, as `allowed` in its `--json` |
 | 1 | failed: the store, the disk, somebody else's API, or `doctor` found something bad |
 | 2 | your mistake: a wrong argument, a wrong line in `inhouse.yaml`, a refusal, a name unknown |
 | 130 | interrupted; what was finished is kept |

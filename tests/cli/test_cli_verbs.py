@@ -160,6 +160,37 @@ def test_release_and_rollback(made: Path):
     assert waits in person("run", cwd=folder)
 
 
+def test_only_what_can_be_done_is_said_to_be_next(made: Path):
+    edit(made, "  desk:\n    model", "  asked:\n    model")
+    edit(made, "  open: {model", "  desk: {instructions: Be brief., model")
+    ran = person("run", cwd=made.parent)
+    assert ran.splitlines()[-3:-1] == [
+        "next: inhouse release endpoints/desk",
+        'next: inhouse ask asked "your question"',
+    ]
+
+
+def test_nobody_is_told_to_ask_what_is_not_made(file: Path):
+    ran = person("run", "data/memos", cwd=file.parent)
+    assert ran.endswith("next: inhouse ls\n")
+
+
+def test_what_is_open_without_a_word_is_named(made: Path):
+    said = "no label is written, so open to everybody: data/handbook\n"
+    assert all(said in person(verb, cwd=made.parent) for verb in ("plan", "run"))
+    edit(made, "{from: ./docs/handbook}", "{from: ./docs/handbook, label: open}")
+    assert all("no label" not in person(verb, cwd=made.parent) for verb in ("plan", "run"))
+
+
+def test_release_and_rollback_act_for_whoever_runs_them(made: Path):
+    whoever = {"INHOUSE_ACTOR": "", "LOGNAME": "bo"}
+    edit(made, "knowledge: knowledge/desk", "knowledge: knowledge/desk\n    top: 7")
+    for verb in ("run", "release", "rollback"):
+        person(verb, *(["desk"] if verb != "run" else []), cwd=made.parent, **whoever)
+    releases = machine("release", "desk", "--history", cwd=made.parent)["releases"]
+    assert [(r["by"], r["rolled_back"] is None) for r in releases] == [("ana", True), ("bo", False)]
+
+
 def test_looking_at_things(made: Path):
     folder = made.parent
     listed = machine("ls", cwd=folder)["artifacts"]
@@ -309,6 +340,26 @@ def test_mistakes_without_a_project(tmp_path: Path, words: list[str], said: str)
 )
 def test_mistakes_in_a_project(made_once: Path, words: list[str], said: str):
     assert said in machine(*words, cwd=made_once, code=2)["error"]["what"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["run", "desk"], "Did you mean 'endpoints/desk'?"),
+        (["run", "memos"], "Did you mean 'data/memos'?"),
+        (["ask", "knowledge/desk", "What?"], "Known: endpoints/desk, endpoints/open."),
+        (["evaluate", "endpoints/desk", "faq"], "Known: none yet."),
+        (["search", "endpoints/desk", "What?"], "Known: knowledge/all, knowledge/desk."),
+        (["ask", "desk", " "], "Ask something."),
+    ],
+)
+def test_how_a_mistake_is_mended(made_once: Path, words: list[str], said: str):
+    assert machine(*words, cwd=made_once, code=2)["error"]["fix"] == said
+
+
+def test_an_empty_question_leaves_no_trace(made: Path):
+    machine("ask", "desk", "", cwd=made.parent, code=2)
+    assert machine("traces", cwd=made.parent)["traces"] == []
 
 
 def test_a_file_in_the_place_of_a_folder_is_a_mistake(tmp_path: Path):

@@ -24,7 +24,7 @@ def headings(text: str) -> int:
 @pytest.mark.parametrize(
     ("text", "title", "rest"),
     [
-        ("---\ntitle: Trips\ndate: 2026\n---\n# Travel\n", "Trips", "# Travel\n"),
+        ("---\ntitle: Trips\ndate: 2026\n---\n# Travel\nGo", "Trips", "# Travel\nGo"),
         ("---\nlayout: x\nTitle: 'Trips: all'\n...\nGo\n", "Trips: all", "Go\n"),
         ("---\ntitle:\nother: x\n---\n# Travel\nGo", "Travel", "# Travel\nGo"),
         ("---\ntitle: >\n  Long\n---\nGo", "travel policy", "Go"),
@@ -76,7 +76,11 @@ def test_encodings(data: bytes, path: str) -> None:
         (b"a\0b", "a.txt", "null characters"),
         (b"", "a.md", "no text"),
         (b" \n\n", "a.txt", "no text"),
-        (b"---\ntitle: x\n---\n", "a.md", "no text"),
+        (b"---\ntitle: x\n---\n", "a.md", "no text. Write something into it"),
+        (b"---\nowner: x\n---\n", "a.md", "It has no text"),
+        (b"# Leave\n", "a.md", "It has headings and no text"),
+        (b"# Leave\n\n## How long?\n", "a.md", "It has headings and no text"),
+        (b"x", "a.exe", "Leave it out of the source, or convert it to one of .md"),
         (b"<script>x</script>", "a.html", "no text"),
         (b"<div>" * 5000 + b"x", "a.html", "nested deeper"),
         (b"\x89PNG", "a.png", "type '.png'"),

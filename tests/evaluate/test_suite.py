@@ -102,11 +102,11 @@ def test_a_knowledge_base_is_measured_once(suite: Path) -> None:
 
 def test_what_asks_for_other_sections_is_told(suite: Path) -> None:
     folder = suite.parent
-    write(folder, {"queries.jsonl": QUESTIONS.replace('["size"]', '["size", "18f5"]')})
+    write(folder, {"queries.jsonl": QUESTIONS.replace('["size"]', '["size", "18f5", "9a"]')})
     with opened(suite) as project:
         project.run()
-        assert project.evaluate("desk", "faq")[1]["unknown"] == ["18f5"]
-    assert "1 relevant id is no section of the knowledge base, such as 18f5" in " ".join(
+        assert project.evaluate("desk", "faq")[1]["unknown"] == ["18f5", "9a"]
+    assert "2 relevant ids are no section of the knowledge base: 18f5 9a" in " ".join(
         quickly("evaluate", "desk", "faq", cwd=folder).stdout.split()
     )
     write(folder, {"queries.jsonl": '{"query": "What?", "relevant": ["18f5", "b"]}\n'})

@@ -48,7 +48,7 @@ def made(file: Path) -> dict[str, int]:
 def test_the_same_is_made_once(file: Path):
     runs = [begun("run", cwd=file.parent) for _ in range(3)]
     said = ended(*runs)
-    assert sum("waits: another run is making" in words for words in said) >= 1
+    assert sum("is part of another run" in words for words in said) >= 1
     assert set(made(file).values()) == {1}
     assert sorted(words.partition(" made, ")[0] for words in said) == ["0", "0", "8"]
 
@@ -78,7 +78,7 @@ def made_and_held(made: Path):
         with project.catalog.alone(["data/memos"], lambda name: None):
             waiting = begun("run", cwd=made.parent)
             assert waiting.stderr
-            assert "waits: another run is making data/memos" in waiting.stderr.readline()
+            assert "waits: data/memos is part of another run" in waiting.stderr.readline()
             yield made, waiting
         ended(waiting)
         found = project.search("all", "price")

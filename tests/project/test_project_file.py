@@ -95,9 +95,10 @@ MISTAKES = {
     ),
     "nobody is answered": ("data:", "serve: {concurrent: 0}\ndata:", 3, ["serve.concurrent"]),
     "empty clause": ("./memos}", "./memos, label: 'hr & '}", 4, ["empty place"]),
+    "blank label": ("./memos}", "./memos, label: }", 4, ["'data.memos.label' is empty", "Write a"]),
     "reserved group": ("hr:", "open:", 2, ["'open' cannot name a group"]),
     "group with a space": ("hr:", "h r:", 2, ["'h r' cannot name a group"]),
-    "people as a word": ("[ana]", "ana", 2, ["groups.hr", "list"]),
+    "people as a word": ("[ana]", "ana", 2, ["groups.hr", "list", "Write [ana]."]),
     "top too large": (
         "knowledge/desk}",
         "knowledge/desk, top: 51}",

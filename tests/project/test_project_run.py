@@ -289,6 +289,27 @@ def test_the_last_document_can_be_deleted(made: Path):
         assert project.search("all", "How long?").hits
 
 
+def test_documents_that_were_deleted_are_said_to_be(made: Path):
+    with opened(made) as project:
+        project.catalog.delete(Ref("data", "memos"), by="ana")
+        with pytest.raises(Refused, match="data/memos: it was deleted") as said:
+            project.search("desk", "price")
+        assert said.value.fix == "Make them with: inhouse run"
+        reasons = {p.step.path: p.reason for p in project.plan().steps}
+        assert reasons["data/memos"] == "it was deleted"
+        project.run()
+        assert project.search("desk", "price").hits
+
+
+def test_what_a_run_hands_back_can_be_looked_at(made: Path):
+    write(made.parent, {f"docs/memos/more{i}.md": f"# More {i}\n\nText.\n" for i in range(50)})
+    with opened(made) as project:
+        shown = repr(project.run())
+    assert "data/handbook" in shown
+    assert "up to date" in shown
+    assert len(shown) < 1000
+
+
 def test_what_cannot_be_looked_at_stops_nothing(made: Path):
     from inhouse.project.left_out import left_out
 

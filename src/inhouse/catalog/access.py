@@ -115,12 +115,17 @@ class Access:
         found = [self._judge(actor, "read", source, now) for source in sources]
         if not found or any(decision.allowed for decision in found):
             return given
-        carried = "; ".join(f"{d.thing.path} carries {d.missing}" for d in found)
+        closed = [decision for decision in found if not decision.note]
+        if not closed:
+            gone = "; ".join(f"{decision.thing.path}: {decision.note}" for decision in found)
+            note = f"none of the documents it answers from is there any more ({gone})"
+            return replace(given, allowed=False, note=note, fix="Make them with: inhouse run")
+        carried = "; ".join(f"{d.thing.path} carries {d.missing}" for d in closed)
         return replace(
             given,
             allowed=False,
-            missing=Label.joined(decision.missing for decision in found),
-            origins=tuple(origin for decision in found for origin in decision.origins),
+            missing=Label.joined(decision.missing for decision in closed),
+            origins=tuple(origin for decision in closed for origin in decision.origins),
             note=f"it answers only from documents closed to them: {carried}",
         )
 

@@ -45,7 +45,9 @@ def _print_retrieval(report: Mapping[str, Any]) -> None:
     print_table(("questions", *report["metrics"]), _rows(report))
     if unknown := report["unknown"]:
         count = "1 relevant id is" if len(unknown) == 1 else f"{len(unknown)} relevant ids are"
-        console.print(f"{count} no section of the knowledge base, such as {escape(unknown[0])}")
+        console.print(f"{count} no section of the knowledge base:")
+        for each in unknown:
+            console.print(f"  {escape(each)}")
     if report["worst"]:
         console.print("\nwent worst")
     for missed in report["worst"]:

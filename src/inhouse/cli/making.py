@@ -137,8 +137,8 @@ class _Observer:
         self._display.say(f"out of service: {ref.path}")
 
     def wait(self, path: str) -> None:
-        """Say what another run is making."""
-        self._display.say(f"waits: another run is making {path}")
+        """Say that another run has something in hand, which may be at another step by now."""
+        self._display.say(f"waits: {path} is part of another run")
 
 
 def _line(made: Made) -> str:

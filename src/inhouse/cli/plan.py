@@ -8,7 +8,14 @@ import typer
 from rich.markup import escape
 
 from inhouse.cli.options import FILE, AsJson, ProjectFile, opened
-from inhouse.cli.terminal import console, people, print_json, print_next, print_table
+from inhouse.cli.terminal import (
+    console,
+    people,
+    print_json,
+    print_next,
+    print_table,
+    print_unlabelled,
+)
 
 if TYPE_CHECKING:
     from inhouse.project.plan import Plan, Planned
@@ -24,6 +31,7 @@ def plan(
     """Say what a run would make, why, and for whom."""
     with opened(project) as house:
         planned = house.plan(target)
+        unlabelled = house.unlabelled
     if as_json:
         print_json(_plain(planned))
         return
@@ -49,6 +57,7 @@ def plan(
             console.print(f"label of {change.ref.path}: {change.before} -> {change.after}{loosens}")
     for membership in planned.memberships:
         console.print(escape(membership))
+    print_unlabelled(unlabelled)
     if planned.changes:
         print_next("inhouse run")
     else:

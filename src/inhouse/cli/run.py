@@ -8,7 +8,7 @@ import typer
 
 from inhouse.cli.making import make, plain, waiting
 from inhouse.cli.options import FILE, As, AsJson, ProjectFile, login, opened
-from inhouse.cli.terminal import console, print_json, print_next, stderr
+from inhouse.cli.terminal import console, print_json, print_next, print_unlabelled, stderr
 
 
 def run(
@@ -37,7 +37,9 @@ def run(
         except KeyboardInterrupt:
             stderr.print("Stopped. What was done is kept; go on with: inhouse run")
             raise typer.Exit(130) from None
-        endpoints = list(house.config.endpoints)
+        there = {ref.name for ref in house.catalog.heads("endpoints")}
+        endpoints = [name for name in house.config.endpoints if name in there]
+        unlabelled = house.unlabelled
     if as_json:
         print_json(plain(ran))
         return
@@ -45,7 +47,9 @@ def run(
     console.print(f"{fresh} made, {len(ran.followed) - fresh} up to date.")
     for line in waiting(ran):
         console.print(line)
+    print_unlabelled(unlabelled)
+    releases = [f"inhouse release {f.planned.step.path}" for f in ran.followed if f.waits]
     if endpoints:
-        print_next(f'inhouse ask {endpoints[0]} "your question"', "inhouse serve")
+        print_next(*releases, f'inhouse ask {endpoints[0]} "your question"', "inhouse serve")
     else:
         print_next("inhouse ls")

@@ -87,6 +87,12 @@ def print_next(*commands: str) -> None:
         console.print(f"[dim]next:[/] {escape(command)}")
 
 
+def print_unlabelled(paths: Sequence[str]) -> None:
+    """Print which entries are open because nobody wrote a label."""
+    if paths:
+        console.print(f"no label is written, so open to everybody: {escape(', '.join(paths))}")
+
+
 def metrics(summary: Mapping[str, Any]) -> dict[str, dict[str, float]]:
     """Return the numbers of a summary in the one form of all measurements.
 

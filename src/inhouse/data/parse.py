@@ -23,6 +23,8 @@ from inhouse.data.rst import read_rst
 from inhouse.data.text import decode, plain
 from inhouse.data.word import read_docx
 
+HEADING = re.compile(r" {0,3}#{1,6}(?:[ \t]|$)")
+
 Parser = Callable[[bytes], tuple[str, str]]
 """The bytes of a file to its title, empty if it has none, and its text as Markdown."""
 
@@ -94,14 +96,17 @@ def parse(path: str, data: bytes, digest: str) -> Document:
         kind = f"of type {suffix!r}" if suffix else "without an ending"
         raise BadInput(
             f"Files {kind} are not read.",
-            f"Convert it to one of {', '.join((*PARSERS, *CONTAINERS))}.",
+            f"Leave it out of the source, or convert it to one of {', '.join(PARSERS)}.",
         )
     return _document(path, *parser(data), digest)
 
 
 def _document(path: str, title: str, text: str, digest: str) -> Document:
+    mend = "Write something into it, or leave it out of the source."
     if not text.strip():
-        raise BadInput("It has no text.", "Leave it out of the source.")
+        raise BadInput("It has no text.", mend)
+    if all(not line.strip() or HEADING.match(line) for line in text.split("\n")):
+        raise BadInput("It has headings and no text.", mend)
     title = " ".join(title.split()) or re.sub(r"[-_]+", " ", PurePosixPath(path).stem).strip()
     try:
         (title + text).encode()

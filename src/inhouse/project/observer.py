@@ -48,10 +48,15 @@ class Unobserved:
         """Do nothing."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Followed:
     """One step of a run and what came of it; `waits` says that it needs a release."""
 
     planned: Planned
     made: Made
     waits: bool = False
+
+    def __repr__(self) -> str:
+        # A recipe names every file, and may be larger than anybody wants to see.
+        how = "made" if self.made.fresh else "up to date"
+        return f"<{self.made.artifact.ref} {how}{', waits' if self.waits else ''}>"

@@ -141,7 +141,9 @@ def _compare(step: Step, head: Artifact | None, catalog: Catalog) -> tuple[Statu
     if catalog.blobs.unfinished(version):
         return "will be made", "goes on where it was interrupted"
     if head is None:
-        return "will be made", "new"
+        state = catalog.lineage.now().state(step.recipe.ref.at(version))
+        gone = state.gone if state else None
+        return "will be made", f"it was {gone}" if gone else "new"
     if head.ref.version == version:
         return "will be made", "its bytes are missing or damaged"
     return "will be made", "; ".join(_differences(step, head))

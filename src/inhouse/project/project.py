@@ -19,7 +19,7 @@ from inhouse.core.nouns import Found, Message
 from inhouse.core.paths import located
 from inhouse.core.protocols import Sampling, Sink
 from inhouse.core.stage import Progress, Recipe, silent
-from inhouse.project.read import needed, read
+from inhouse.project.read import needed, read, references
 from inhouse.project.schema import Adapted
 
 # A server plans and makes nothing: what does that is imported where it is done, with numpy.
@@ -231,6 +231,7 @@ class Project:
         Raises:
             Refused: they may not use it, or read any of its knowledge.
             NotFound: the project has no such endpoint, or it has not been made.
+            BadInput: the question is empty.
             StoreError: the answer cannot be recorded.
         """
         import asyncio
@@ -239,6 +240,8 @@ class Project:
         from inhouse.project.recording import recorder
 
         ref = self._made("endpoints", endpoint)
+        if not question.strip():
+            raise BadInput("The question is empty.", "Ask something.")
         asker = self.catalog.access.actor(actor or self.actor_name)
 
         async def once() -> Answered:
@@ -314,6 +317,18 @@ class Project:
         return made, json.loads(report.read_text(encoding="utf-8"))
 
     @property
+    def unlabelled(self) -> Sequence[str]:
+        """The documents and suites that are open because the project file gives them no label.
+
+        Data sets made of others are not among them: they carry the labels of those.
+        """
+        files = [(f"data/{name}", entry) for name, entry in self.config.data.items()]
+        suites = [(f"suites/{name}", entry) for name, entry in self.config.suites.items()]
+        derived = {path for path, refs in references(self.config).items() if refs}
+        written = [(path, "label" in entry.model_fields_set) for path, entry in (*files, *suites)]
+        return [path for path, label in written if not label and path not in derived]
+
+    @property
     def pending(self) -> bool:
         """Say whether groups or labels in the project file are not yet in the store."""
         access = self.catalog.access
@@ -342,6 +357,10 @@ class Project:
         """Return what a person means by ``desk`` or ``endpoints/desk``, which is there."""
         known = getattr(self.config, section)
         bare = name.removeprefix(f"{section}/")
+        other = name.partition("/")[0]
+        if other != section and other in type(self.config).model_fields:
+            wanted = ", ".join(f"{section}/{each}" for each in sorted(known)) or "none yet"
+            raise BadInput(f"{name} is none of the {section}.", f"Known: {wanted}.")
         if bare not in known:
             raise NotFound(section.removesuffix("s"), bare, known)
         ref = Ref(section, bare)
@@ -356,7 +375,7 @@ class Project:
             raise BadInput(
                 f"This would loosen {first.ref.path} from {first.before} to {first.after}, for "
                 "all its versions and all made from them.",
-                "If that is meant, run again with --loosen.",
+                "If that is meant: inhouse run --loosen.",
             )
         labels = {change.ref: change.after for change in planned.labels}
         self.catalog.access.apply(self.groups, labels, by=self.actor_name)
@@ -365,7 +384,9 @@ class Project:
 def _needed(target: str, every: Sequence[Step]) -> set[str]:
     """Return the path of a target and of all that it is made from; `every` is parents first."""
     if target not in (step.path for step in every):
-        raise NotFound("entry", target, [step.path for step in every])
+        paths = [step.path for step in every]
+        same = next((path for path in reversed(paths) if path.endswith(f"/{target}")), "")
+        raise NotFound("entry", target, paths, f"Did you mean {same!r}?" if same else "")
     wanted = {target}
     for step in reversed(every):
         if step.path in wanted:

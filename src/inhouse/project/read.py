@@ -111,6 +111,8 @@ def _explain(source: Source, error: ValidationError) -> ProjectError:
     if first["type"] == "value_error":  # ours: a sentence and, on a line of its own, the mend
         what, _, fix = first["msg"].removeprefix("Value error, ").partition("\n")
         return source.error(place, f"{subject}: {what}", fix)
+    if place[-1:] == ("label",) and first["input"] is None:
+        return source.error(place, f"{called} is empty.", "Write a label, or take the line out.")
     message = first["msg"][0].lower() + first["msg"][1:].rstrip(".")
     if first["type"] in SAID:
         message = SAID[first["type"]].format(**first.get("ctx", {}))
@@ -118,7 +120,9 @@ def _explain(source: Source, error: ValidationError) -> ProjectError:
         message = f"keys with values should stand here: {', '.join(_keys_at(first['loc']))}"
     simple = isinstance(first["input"], str | int | float | None)
     given = f", not {reprlib.repr(first['input'])}" if simple else ""
-    return source.error(place, f"{subject}: {message}{given}.", "Correct the value.")
+    one = isinstance(first["input"], str) and first["type"] == "list_type"
+    fix = f"Write [{first['input']}]." if one else "Correct the value."
+    return source.error(place, f"{subject}: {message}{given}.", fix)
 
 
 # The validator's own words for a mistake speak of classes and of a programmer's types.
