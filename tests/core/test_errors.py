@@ -29,6 +29,7 @@ TREE = [
     (errors.NotSetUp("What.", "Fix."), 2, 503),
     (errors.OutOfTime(600), 1, 504),
     (errors.EngineStopped(), 1, 503),
+    (errors.EngineFailed(), 1, 502),
     (errors.ProviderError("What.", "Fix."), 1, 502),
     (errors.RequestRefused("What.", "Fix."), 1, 502),
 ]

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from inhouse.core.errors import BadInput, EngineStopped, NotSetUp
+from inhouse.core.errors import BadInput, EngineFailed, EngineStopped, NotSetUp
 from inhouse.core.protocols import Constraint, Sampling
+from inhouse.models import managed
 from inhouse.models.engine import Request, Step
 from inhouse.models.managed import Launch, ManagedServer, find_program
 from inhouse.models.vllm_engine import VllmEngine
@@ -106,6 +107,23 @@ async def test_a_crash_ends_answers_under_way(vllm: VllmEngine) -> None:
     assert eventually(lambda: not vllm._server.running)
     with pytest.raises(EngineStopped):
         await steps(vllm, Sampling(max_tokens=1))
+
+
+@pytest.mark.parametrize("seed", [500, 13])
+async def test_one_failure_is_no_end_of_the_server(vllm: VllmEngine, seed: int) -> None:
+    """Nobody else's answer ends, and nothing is started anew."""
+    others = asyncio.create_task(steps(vllm, Sampling(max_tokens=2)))
+    with pytest.raises(EngineFailed):
+        await steps(vllm, Sampling(max_tokens=1, seed=seed))
+    assert await others == [Step(8), Step(9)]
+    assert vllm._server.running
+
+
+async def test_an_answer_has_a_limit(vllm: VllmEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(managed, "ANSWER_LIMIT", 1024)
+    with pytest.raises(EngineFailed) as failed:
+        [step async for step in vllm.score([5, 13], 1)]
+    assert "too long" in str(failed.value.__cause__)
 
 
 async def test_closing_ends_all_processes(vllm: VllmEngine) -> None:

@@ -1,7 +1,7 @@
 """Stands in for ``vllm serve`` where there is no GPU: its documented interface, and no model.
 
 It answers with the token after the last one of the prompt and so on, up to a stop token, and
-without one for ever; asked with the seed 99, it says how many have left it early.
+without one for ever; asked with the seed 99, it says how many have left it early. With the seeds 500 and 13 it fails.
 """
 
 from __future__ import annotations
@@ -31,7 +31,13 @@ async def completions(request: Request) -> Response:
     body = await request.json()
     if body.get("structured_outputs", {}).get("grammar") == "nonsense":
         return JSONResponse({"error": {"message": "no such grammar"}}, 400)
+    if body.get("seed") == 500:
+        return JSONResponse({"error": {"message": "out of slots"}}, 500)
+    if body.get("seed") == 13:
+        return StreamingResponse(iter(["data: {nonsense\n\n"]))
     if body.get("prompt_logprobs") is not None:
+        if 13 in body["prompt"]:
+            return Response(b"x" * 4096)
         rows = [{str(t): {"logprob": -1.0}, "4": {"logprob": -0.5}} for t in body["prompt"][1:]]
         return JSONResponse({"choices": [{"prompt_logprobs": [None, *rows]}]})
     if body.get("seed") == 99:

@@ -19,6 +19,7 @@ InhouseError                  exit 1, HTTP 500
 ├── NotSetUp                  exit 2, HTTP 503: only the operator can mend it
 ├── OutOfTime                 HTTP 504: a request took longer than one may
 ├── EngineStopped             HTTP 503: a model's process has ended; the next request starts it
+├── EngineFailed              HTTP 502: it could not answer this one request, and goes on
 └── ProviderError             HTTP 502: somebody else's API failed or timed out
     └── RequestRefused        it did not take this request; it may take others
 """
@@ -209,6 +210,19 @@ class EngineStopped(InhouseError):
         super().__init__(
             "The engine has stopped, so the answer is not complete.",
             "Ask again; the engine is started anew, and its last words are in the log.",
+        )
+
+
+class EngineFailed(InhouseError):
+    """The process that runs a model could not answer this one request; it goes on with others."""
+
+    status = 502
+    code = "engine_failed"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The engine could not answer this request.",
+            "Ask again; if that does not help, its log says more.",
         )
 
 

@@ -6,6 +6,7 @@ and what its answers mean, is the engines' business.
 
 from __future__ import annotations
 
+import asyncio
 import collections
 import http.client
 import logging
@@ -26,16 +27,19 @@ from typing import Any
 import aiohttp
 import orjson
 
-from inhouse.core.errors import BadInput, EngineStopped, NotSetUp
+from inhouse.core.errors import BadInput, EngineFailed, EngineStopped, NotSetUp
 from inhouse.models.sse import MalformedStream, events
 
 HOST = "127.0.0.1"
 KEPT_LINES = 200
 SHOWN_LINES = 6
-ANSWER_LIMIT = 64 * 2**20
+ANSWER_LIMIT = 256 * 2**20
+"""Bytes; what a server says of all the words it knows, or of a long prompt, is large."""
 LINE_LIMIT = 2**20
 POLL_SECONDS = 0.1
 STOP_SECONDS = 15
+ENDING_SECONDS = 1.0
+"""How long after its connections the end of a process may be seen."""
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +91,11 @@ class ManagedServer:
             raise
 
     @property
+    def name(self) -> str:
+        """What it is called in the log."""
+        return self._launch.name
+
+    @property
     def running(self) -> bool:
         """Whether its process is there."""
         return self._process.poll() is None
@@ -99,13 +108,14 @@ class ManagedServer:
         async with aiohttp.ClientSession(
             f"http://{HOST}:{self._port}", headers=headers, timeout=timeout, read_bufsize=LINE_LIMIT
         ) as client:
-            yield Session(self._launch.name, client)
+            yield Session(self, client)
 
     async def stream(self, path: str, body: Mapping[str, Any]) -> AsyncGenerator[Any, None]:
         """Yield the events of one answer; closing it early aborts it.
 
         Raises:
             EngineStopped: the process has ended.
+            EngineFailed: it could not answer this, and goes on.
             BadInput: the server refuses the request.
         """
         async with (
@@ -115,6 +125,13 @@ class ManagedServer:
         ):
             async for event in found:
                 yield event
+
+    async def ended(self) -> bool:
+        """Return whether its process is gone, or goes right now."""
+        limit = time.monotonic() + ENDING_SECONDS
+        while self.running and time.monotonic() < limit:
+            await asyncio.sleep(POLL_SECONDS)
+        return not self.running
 
     def stop(self) -> None:
         """Stop the server and all that it started."""
@@ -162,8 +179,8 @@ class ManagedServer:
 class Session:
     """Connections to a server for one thing to do."""
 
-    def __init__(self, name: str, client: aiohttp.ClientSession) -> None:
-        self._name = name
+    def __init__(self, server: ManagedServer, client: aiohttp.ClientSession) -> None:
+        self._server = server
         self._client = client
 
     @asynccontextmanager
@@ -173,7 +190,8 @@ class Session:
         """Send a request and give the response; a fault while it is read counts as well.
 
         Raises:
-            EngineStopped: the connection failed or broke off.
+            EngineStopped: the process has ended.
+            EngineFailed: it could not answer this, and goes on.
             BadInput: the server refuses the request.
         """
         try:
@@ -181,19 +199,26 @@ class Session:
                 path, data=orjson.dumps(body), headers={"Content-Type": "application/json"}
             ) as response:
                 if response.status >= 500:
-                    log.error("%s answered %d", self._name, response.status)
-                    raise EngineStopped
+                    log.error("%s answered %d", self._server.name, response.status)
+                    raise EngineFailed
                 if response.status != 200:
                     raise refusal(await response.content.read(LINE_LIMIT))
                 yield response
         except (aiohttp.ClientError, ConnectionError, MalformedStream, ValueError) as error:
-            log.error("%s broke off: %r", self._name, error)
-            raise EngineStopped from error
+            log.error("%s broke off: %s", self._server.name, type(error).__name__)
+            if isinstance(error, aiohttp.ClientConnectorError) or await self._server.ended():
+                raise EngineStopped from error
+            raise EngineFailed from error
 
     async def ask(self, path: str, body: Mapping[str, Any]) -> Any:  # noqa: ANN401
         """Return the whole answer to a request, as `post` raises."""
+        whole = bytearray()
         async with self.post(path, body) as response:
-            return orjson.loads(await response.read())
+            async for chunk in response.content.iter_any():
+                whole += chunk
+                if len(whole) > ANSWER_LIMIT:
+                    raise MalformedStream("the answer is too long")
+            return orjson.loads(whole)
 
 
 def refusal(said: bytes | Mapping[str, Any]) -> BadInput:
