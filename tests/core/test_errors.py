@@ -22,7 +22,7 @@ TREE = [
     (errors.TooMany("What.", "Fix.", wait=1), 2, 429),
     (errors.OutOfQuota("What.", "Fix.", wait=1), 2, 429),
     (errors.Overloaded("What.", "Fix.", wait=1), 2, 429),
-    (errors.MissingExtra("Training", "train"), 2, 400),
+    (errors.MissingExtra("Training", "train"), 2, 503),
     (errors.TooLong(12, 10), 2, 400),
     (errors.StoreError("What.", "Fix."), 1, 503),
     (errors.Corrupt("What.", "Fix."), 1, 503),

@@ -12,11 +12,11 @@ InhouseError                  exit 1, HTTP 500
 │   ├── TooMany               HTTP 429: more than a limit allows; says when to ask again
 │   │   ├── OutOfQuota        a day's budget is spent
 │   │   └── Overloaded        more wait already than may wait
-│   ├── MissingExtra          an optional part of the product is not installed
 │   └── TooLong               the prompt does not fit the model's context
 ├── StoreError                HTTP 503: the store cannot be written or read
 │   └── Corrupt               bytes do not match their digest
 ├── NotSetUp                  exit 2, HTTP 503: only the operator can mend it
+│   └── MissingExtra          an optional part of the product is not installed
 ├── OutOfTime                 HTTP 504: a request took longer than one may
 ├── EngineStopped             HTTP 503: a model's process has ended; the next request starts it
 ├── EngineFailed              HTTP 502: it could not answer this one request, and goes on
@@ -142,18 +142,6 @@ class Overloaded(TooMany):
     code = "overloaded"
 
 
-class MissingExtra(UserError):
-    """An optional part of the product is not installed."""
-
-    code = "missing_extra"
-
-    def __init__(self, needed_for: str, extra: str) -> None:
-        super().__init__(
-            f"{needed_for} needs the extra {extra!r}.",
-            f"Install it with: pip install 'inhouse[{extra}]'",
-        )
-
-
 class TooLong(UserError):
     """The prompt and the answer asked for do not fit the model's context."""
 
@@ -185,6 +173,18 @@ class NotSetUp(InhouseError):
     exit_code = 2
     status = 503
     code = "not_set_up"
+
+
+class MissingExtra(NotSetUp):
+    """An optional part of the product is not installed."""
+
+    code = "missing_extra"
+
+    def __init__(self, needed_for: str, extra: str) -> None:
+        super().__init__(
+            f"{needed_for} needs the extra {extra!r}.",
+            f"Install it with: pip install 'inhouse[{extra}]'",
+        )
 
 
 class OutOfTime(InhouseError):

@@ -11,6 +11,7 @@ import collections
 import http.client
 import logging
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -41,6 +42,16 @@ STOP_SECONDS = 15
 ENDING_SECONDS = 1.0
 """How long after its connections the end of a process may be seen."""
 
+PASSED_ON = re.compile(
+    "PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_.*|TZ|TMPDIR|TEMP|TMP|CC|CXX"
+    "|LD_LIBRARY_PATH|DYLD_.*|PYTHONPATH|PYTHONHOME|VIRTUAL_ENV|XDG_(CACHE|CONFIG)_HOME"
+    "|SYSTEMROOT|WINDIR|COMSPEC|PATHEXT|APPDATA|LOCALAPPDATA|USERPROFILE"
+    "|(CUDA|NVIDIA|HIP|ROCR|ROCM|HSA|VK|NCCL|TORCH|TRITON|OMP|MKL|KMP|OPENBLAS|GGML|LLAMA|VLLM)_.*",
+    re.IGNORECASE,
+)
+SECRET = re.compile("KEY|TOKEN|SECRET|PASSWORD", re.IGNORECASE)
+"""Of our environment, what somebody else's program needs: not the keys of other services."""
+
 log = logging.getLogger(__name__)
 
 
@@ -50,12 +61,14 @@ class Launch:
 
     `command` goes before ``--host`` and ``--port``; `key_variable` is the environment variable
     that it takes its key from, which keeps the key out of the list of processes; `seconds` is how
-    long it may take until it says at ``/health`` that it is ready.
+    long it may take until it says at ``/health`` that it is ready. `guarded` is a path that it
+    answers to nobody without the key.
     """
 
     name: str
     command: Sequence[str]
     key_variable: str
+    guarded: str
     environment: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 600.0
 
@@ -67,7 +80,7 @@ class ManagedServer:
         """Start it and wait until it is ready.
 
         Raises:
-            BadInput: it ended, or was not ready in time; the error has its last words.
+            NotSetUp: it ended, or was not ready in time; the log has its last words.
         """
         self._launch = launch
         self._key = secrets.token_urlsafe(32)
@@ -80,7 +93,7 @@ class ManagedServer:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            env=os.environ | launch.environment | {launch.key_variable: self._key},
+            env={**_environment(), **launch.environment, launch.key_variable: self._key},
         )
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
@@ -164,15 +177,16 @@ class ManagedServer:
             if not self.running:
                 self._listener.join(STOP_SECONDS)
                 raise self._not_ready("ended before it was ready")
-            if _healthy(self._port):
+            if _ready(self._port, self._launch.guarded, self._key):
                 return
             time.sleep(POLL_SECONDS)
+        log.error("%s is not ready. Its last words: %s", self.name, self._last_words())
         raise self._not_ready(f"was not ready after {self._launch.seconds:g} s")
 
-    def _not_ready(self, what: str) -> BadInput:
-        return BadInput(
-            f"{self._launch.name} {what}. Its last words: {self._last_words()}",
-            "Mend what it complains of, or use another engine for this model.",
+    def _not_ready(self, what: str) -> NotSetUp:
+        return NotSetUp(
+            f"{self.name} {what}.",
+            "Mend what it complains of, which is in the log, or use another engine for this model.",
         )
 
 
@@ -248,13 +262,31 @@ def find_program(name: str, variable: str, fix: str) -> str:
     return str(Path(found).absolute())
 
 
-def _healthy(port: int) -> bool:
+def _environment() -> dict[str, str]:
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if PASSED_ON.fullmatch(name) and not SECRET.search(name)
+    }
+
+
+def _ready(port: int, guarded: str, key: str) -> bool:
+    """Return whether the server is ready, and ours: another may have taken the port before it."""
+    return (
+        _status(port, "/health", {}) == 200
+        and _status(port, guarded, {"Authorization": "Bearer another"}) == 401
+        and _status(port, guarded, {"Authorization": f"Bearer {key}"}) == 200
+    )
+
+
+def _status(port: int, path: str, headers: Mapping[str, str]) -> int:
+    """Return what a server answers to a path, 0 for nothing."""
     connection = http.client.HTTPConnection(HOST, port, timeout=5)
     try:
-        connection.request("GET", "/health")
-        return connection.getresponse().status == 200
+        connection.request("GET", path, headers=dict(headers))
+        return connection.getresponse().status
     except (OSError, http.client.HTTPException):
-        return False
+        return 0
     finally:
         connection.close()
 
