@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from inhouse.core.errors import BadInput
+from inhouse.core.errors import BadInput, NotSetUp
 from inhouse.core.nouns import Message
 from inhouse.core.protocols import Sampling
 from inhouse.models.engine import Engine, Request
@@ -108,7 +108,7 @@ async def test_loading_the_wrong_folder_is_one_sentence(
         load_embedder(pulled)
     run_build(pulled, tmp_path / "built")
     (tmp_path / "built" / "openvino_model.bin").write_bytes(b"")
-    with pytest.raises(BadInput, match="cannot be loaded"):
+    with pytest.raises(NotSetUp, match="cannot be loaded"):
         load_language(tmp_path / "built", name="x")
 
 

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from inhouse.core.errors import BadInput, EngineStopped, NotSetUp
+from inhouse.core.errors import BadInput, EngineFailed, EngineStopped, NotSetUp
 from inhouse.core.protocols import Constraint, Sampling
+from inhouse.models import managed
 from inhouse.models.engine import Request, Step
 from inhouse.models.managed import Launch, ManagedServer, find_program
 from inhouse.models.vllm_engine import VllmEngine
@@ -41,7 +42,9 @@ def vllm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[VllmEngine
 
 
 def launch(code: str, seconds: float = 30.0) -> Launch:
-    return Launch("a server", [sys.executable, "-c", textwrap.dedent(code)], "A_KEY", {}, seconds)
+    return Launch(
+        "a server", [sys.executable, "-c", textwrap.dedent(code)], "A_KEY", "/x", {}, seconds
+    )
 
 
 async def steps(engine: VllmEngine, sampling: Sampling) -> list[Step]:
@@ -108,6 +111,23 @@ async def test_a_crash_ends_answers_under_way(vllm: VllmEngine) -> None:
         await steps(vllm, Sampling(max_tokens=1))
 
 
+@pytest.mark.parametrize("seed", [500, 13])
+async def test_one_failure_is_no_end_of_the_server(vllm: VllmEngine, seed: int) -> None:
+    """Nobody else's answer ends, and nothing is started anew."""
+    others = asyncio.create_task(steps(vllm, Sampling(max_tokens=2)))
+    with pytest.raises(EngineFailed):
+        await steps(vllm, Sampling(max_tokens=1, seed=seed))
+    assert await others == [Step(8), Step(9)]
+    assert vllm._server.running
+
+
+async def test_an_answer_has_a_limit(vllm: VllmEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(managed, "ANSWER_LIMIT", 1024)
+    with pytest.raises(EngineFailed) as failed:
+        [step async for step in vllm.score([5, 13], 1)]
+    assert "too long" in str(failed.value.__cause__)
+
+
 async def test_closing_ends_all_processes(vllm: VllmEngine) -> None:
     family = children(vllm._server._process.pid)
     assert family
@@ -115,27 +135,54 @@ async def test_closing_ends_all_processes(vllm: VllmEngine) -> None:
     assert gone(family)
 
 
-def test_the_last_words_of_a_server_that_does_not_start_are_told() -> None:
-    with pytest.raises(BadInput, match=r"ended before it was ready.*out of memory, sorry"):
+def test_the_last_words_of_a_server_that_does_not_start_are_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with pytest.raises(NotSetUp, match="ended before it was ready") as raised:
         ManagedServer(launch("print('out of memory, sorry'); raise SystemExit(3)"))
+    assert "out of memory, sorry" in caplog.text
+    assert "sorry" not in str(raised.value), "it is told to whoever asks over HTTP"
 
 
-def test_waiting_has_an_end() -> None:
-    with pytest.raises(BadInput, match=r"was not ready after 0\.5 s.*thinking"):
+def test_waiting_has_an_end(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(NotSetUp, match=r"was not ready after 0\.5 s"):
         ManagedServer(launch("import time; print('thinking', flush=True); time.sleep(60)", 0.5))
+    assert "thinking" in caplog.text
+
+
+SERVER = """
+    import http.server, os, sys
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            known = self.headers["Authorization"] == "Bearer " + {key}
+            self.send_response(200 if known or self.path == "/health" else 401)
+            self.end_headers()
+    if os.environ.keys() & {{"OPENAI_API_KEY", "LLAMA_ARG_HF_TOKEN", "AWS_SECRET_ACCESS_KEY"}}:
+        sys.exit("it has been told a secret")
+    http.server.HTTPServer(("127.0.0.1", int(sys.argv[-1])), Handler).serve_forever()
+"""
+
+
+def test_a_server_is_told_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OPENAI_API_KEY", "LLAMA_ARG_HF_TOKEN", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "secret")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    told = managed._environment()
+    assert told["CUDA_VISIBLE_DEVICES"] == "1"
+    assert told["PATH"] == os.environ["PATH"]
+    ManagedServer(launch(SERVER.format(key="os.environ['A_KEY']"))).stop()
+
+
+@pytest.mark.parametrize("key", ["'another'", "self.headers.get('Authorization', '')[7:]"])
+def test_whoever_does_not_know_the_key_is_not_our_server(key: str) -> None:
+    """Another program may have taken the port: one that has its own key, or takes any."""
+    with pytest.raises(NotSetUp, match="was not ready after 2 s"):
+        ManagedServer(launch(SERVER.format(key=key), 2))
 
 
 def test_the_key_is_in_no_list_of_processes() -> None:
-    code = """
-        import http.server, os, sys
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self):
-                self.send_response(200)
-                self.end_headers()
-        assert len(os.environ["A_KEY"]) > 30
-        http.server.HTTPServer(("127.0.0.1", int(sys.argv[-1])), Handler).serve_forever()
-    """
-    server = ManagedServer(launch(code))
+    server = ManagedServer(launch(SERVER.format(key="os.environ['A_KEY']")))
+    assert len(server._key) > 30
     family = [server._process.pid, *children(server._process.pid)]
     seen = b"".join(Path(f"/proc/{pid}/cmdline").read_bytes() for pid in family)
     assert server._key.encode() not in seen
@@ -149,8 +196,8 @@ def test_nothing_outlives_a_killed_owner(tmp_path: Path, victim: str) -> None:
         import time
         from pathlib import Path
         from inhouse.models import managed
-        managed._healthy = lambda port: True
-        server = managed.ManagedServer(managed.Launch("sleep", ["sleep", "--", "600"], "A_KEY"))
+        managed._ready = lambda *asked: True
+        server = managed.ManagedServer(managed.Launch("it", ["sleep", "--", "600"], "A_KEY", "/"))
         print(server._process.pid, flush=True)
         time.sleep(600)
     """

@@ -359,6 +359,29 @@ async def test_what_a_reasoning_model_does_not_take_is_said_otherwise(server: Se
         await ask(model, temperature=0.7)
 
 
+async def test_one_who_asks_for_too_much_changes_nothing_for_others(server: Server) -> None:
+    said = {"message": "max_tokens is too large", "param": "max_tokens"}
+    loc = {"loc": ["body", "max_tokens"], "type": "less_than_equal"}
+    many = {"error": {**said, "code": "invalid_value"}}
+    for refused in (many, {"error": said}, {"detail": [loc]}):
+        server.bodies.clear()
+        server.answers = [refusal(400, refused), stream(*GOOD)]
+        model = server.model()
+        with pytest.raises(RequestRefused):
+            await ask(model, max_tokens=10**6)
+        await ask(model, max_tokens=7)
+        assert [body["max_tokens"] for body in server.bodies] == [10**6, 7]
+
+
+async def test_what_did_not_help_is_not_remembered(server: Server) -> None:
+    server.answers = [unsupported("temperature"), refusal(400), stream(*GOOD)]
+    model = server.model()
+    with pytest.raises(RequestRefused):
+        await ask(model, temperature=0)
+    await ask(model, temperature=0)
+    assert server.bodies[-1]["temperature"] == 0
+
+
 async def test_a_provider_that_knows_no_options_of_streams(server: Server) -> None:
     extra = {"detail": [{"loc": ["body", "stream_options"], "type": "extra_forbidden"}]}
     server.answers = [refusal(422, extra), stream(*GOOD)]

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 from serve_world import Local, World, running, scored
+from test_serve_chain import NOWHERE, bought, chain
 from test_serve_door import send
+from test_serve_seen import scraped
 
 from inhouse.core.nouns import Trace
 from inhouse.core.protocols import TokenScore
@@ -105,6 +107,7 @@ def test_labels_are_weighed_once_for_each_actor(world: World, door: str):
         ({"labels": ["one", ""]}, "labels[1]"),
         ({"input": []}, "input"),
         ({"input": ["x"] * 65}, "input"),
+        ({"input": ["x"] * 64, "labels": [f"l{i}" for i in range(20)]}, "input"),
         ({"top_k": 0}, "top_k"),
         ({"model": "api"}, "model"),
     ],
@@ -125,6 +128,21 @@ def test_a_failure_is_on_record(world: World, door: str, kept: Kept):
     assert status == 500
     assert "secret" not in json.dumps(found)
     assert [trace.state for trace in kept.traces] == ["failed"]
+
+
+def test_it_is_seen(world: World, door: str):
+    groups = {"ana": frozenset({"buy-side"}), "op": frozenset({"operator"})}
+    world.catalog.access.set_groups(groups, by="admin")
+    read = classify(world, door)[1]["usage"]["prompt_tokens"]
+    found = scraped(door, world.key("op")[1])
+    assert found["inhouse_requests_total", "desk", "/v1/classify", "200"] == 1
+    assert found["inhouse_tokens_total", "desk", "prompt", "models/analyst"] == read
+
+
+def test_of_several_models_one_that_runs_here_classifies(world: World, door: str):
+    chain(world, bought(NOWHERE), world.analyst)
+    status, found, _ = classify(world, door)
+    assert (status, found["inhouse"]["model"]) == (200, world.analyst.pinned)
 
 
 @pytest.mark.weights

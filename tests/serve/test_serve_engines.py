@@ -9,7 +9,7 @@ import threading
 import pytest
 from serve_world import Model
 
-from inhouse.core.errors import EngineStopped
+from inhouse.core.errors import BadInput, EngineStopped, NotSetUp
 from inhouse.serve.engines import Engines
 
 
@@ -70,6 +70,19 @@ async def test_a_failed_load_is_told_and_tried_again() -> None:
             pass
     async with engines.lease("a", "v1", Model) as engine:
         assert engine.name == "echo"
+    await engines.close()
+
+
+async def test_what_cannot_be_loaded_is_not_the_callers_fault() -> None:
+    engines: Engines[Model] = Engines(Model.close)
+
+    def fail() -> Model:
+        raise BadInput("/srv/store/x holds no built model.", "Build it.")
+
+    with pytest.raises(NotSetUp) as raised:
+        async with engines.lease("a", "v1", fail):
+            pass
+    assert "/srv" not in str(raised.value)
     await engines.close()
 
 

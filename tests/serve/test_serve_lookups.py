@@ -59,6 +59,18 @@ def test_what_answers_best_comes_first() -> None:
     assert relevance(HashEmbedder(), "the same", ["the same"]) == [1.0]
 
 
+def test_few_vectors_of_tokens_are_held_at_once():
+    class Counting(HashEmbedder):
+        def embed_tokens(self, texts, *, starts):
+            assert len(texts) <= 32
+            return super().embed_tokens(texts, starts=starts)
+
+    documents = [f"word {number}" for number in range(100)]
+    scores = relevance(Counting(), "word 70", documents)
+    assert len(scores) == 100
+    assert max(range(100), key=scores.__getitem__) == 70
+
+
 def test_rerank(world: World, url: str) -> None:
     _, key = world.key("cy")
     status, found, headers = send(url, "POST", "/v1/rerank", rerank(return_documents=True), key)

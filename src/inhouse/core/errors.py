@@ -12,13 +12,14 @@ InhouseError                  exit 1, HTTP 500
 │   ├── TooMany               HTTP 429: more than a limit allows; says when to ask again
 │   │   ├── OutOfQuota        a day's budget is spent
 │   │   └── Overloaded        more wait already than may wait
-│   ├── MissingExtra          an optional part of the product is not installed
 │   └── TooLong               the prompt does not fit the model's context
 ├── StoreError                HTTP 503: the store cannot be written or read
 │   └── Corrupt               bytes do not match their digest
 ├── NotSetUp                  exit 2, HTTP 503: only the operator can mend it
+│   └── MissingExtra          an optional part of the product is not installed
 ├── OutOfTime                 HTTP 504: a request took longer than one may
 ├── EngineStopped             HTTP 503: a model's process has ended; the next request starts it
+├── EngineFailed              HTTP 502: it could not answer this one request, and goes on
 └── ProviderError             HTTP 502: somebody else's API failed or timed out
     └── RequestRefused        it did not take this request; it may take others
 """
@@ -141,18 +142,6 @@ class Overloaded(TooMany):
     code = "overloaded"
 
 
-class MissingExtra(UserError):
-    """An optional part of the product is not installed."""
-
-    code = "missing_extra"
-
-    def __init__(self, needed_for: str, extra: str) -> None:
-        super().__init__(
-            f"{needed_for} needs the extra {extra!r}.",
-            f"Install it with: pip install 'inhouse[{extra}]'",
-        )
-
-
 class TooLong(UserError):
     """The prompt and the answer asked for do not fit the model's context."""
 
@@ -186,6 +175,18 @@ class NotSetUp(InhouseError):
     code = "not_set_up"
 
 
+class MissingExtra(NotSetUp):
+    """An optional part of the product is not installed."""
+
+    code = "missing_extra"
+
+    def __init__(self, needed_for: str, extra: str) -> None:
+        super().__init__(
+            f"{needed_for} needs the extra {extra!r}.",
+            f"Install it with: pip install 'inhouse[{extra}]'",
+        )
+
+
 class OutOfTime(InhouseError):
     """A request took longer than one may take here."""
 
@@ -209,6 +210,19 @@ class EngineStopped(InhouseError):
         super().__init__(
             "The engine has stopped, so the answer is not complete.",
             "Ask again; the engine is started anew, and its last words are in the log.",
+        )
+
+
+class EngineFailed(InhouseError):
+    """The process that runs a model could not answer this one request; it goes on with others."""
+
+    status = 502
+    code = "engine_failed"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The engine could not answer this request.",
+            "Ask again; if that does not help, its log says more.",
         )
 
 

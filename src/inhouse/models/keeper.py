@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
+from functools import partial
 
 GRACE_SECONDS = 5
 PARENT_DEATH_SIGNAL = 1
@@ -25,7 +26,7 @@ def main() -> int:
         sys.argv[1:],
         stdin=subprocess.DEVNULL,
         start_new_session=True,
-        preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
+        preexec_fn=partial(_end_with_parent, os.getpid()) if sys.platform == "linux" else None,  # noqa: PLW1509
     )
     # Begun after the program: a thread would make it unsafe to run code between fork and exec.
     threading.Thread(target=_watch, args=(program,), daemon=True).start()
@@ -57,8 +58,10 @@ def _signal_all(program: subprocess.Popen[bytes], *, stop: bool) -> None:
         return
 
 
-def _end_with_parent() -> None:
+def _end_with_parent(parent: int) -> None:
     ctypes.CDLL(None).prctl(PARENT_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:  # it was gone before that was asked for
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -56,8 +56,7 @@ class LlamaEngine:
             cache_bytes: memory for the tokens of all running conversations.
 
         Raises:
-            NotSetUp: there is no llama-server here.
-            BadInput: it cannot load the model.
+            NotSetUp: there is no llama-server here, or it cannot load the model.
         """
         program = find_program(PROGRAM, VARIABLE, HOW_TO_GET)
         config = read_json(folder / "config.json")
@@ -76,7 +75,7 @@ class LlamaEngine:
             command += ["--cache-type-k", "f32", "--cache-type-v", "f32", "--flash-attn", "off"]
         if threads:
             command += ["--threads", str(threads)]
-        self._server = ManagedServer(Launch(PROGRAM, command, "LLAMA_API_KEY"))
+        self._server = ManagedServer(Launch(PROGRAM, command, "LLAMA_API_KEY", "/props"))
 
     @property
     def capacity(self) -> int:

@@ -43,7 +43,7 @@ def load_language(
 
     Raises:
         BadInput: the folder holds no such model.
-        NotSetUp: the engine's program is not on this machine.
+        NotSetUp: the engine's program is not on this machine, or cannot load the model.
         MissingExtra: transformers is not installed.
     """
     from inhouse.models.chat_format import ChatFormat

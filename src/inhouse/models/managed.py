@@ -6,10 +6,12 @@ and what its answers mean, is the engines' business.
 
 from __future__ import annotations
 
+import asyncio
 import collections
 import http.client
 import logging
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -26,16 +28,29 @@ from typing import Any
 import aiohttp
 import orjson
 
-from inhouse.core.errors import BadInput, EngineStopped, NotSetUp
+from inhouse.core.errors import BadInput, EngineFailed, EngineStopped, NotSetUp
 from inhouse.models.sse import MalformedStream, events
 
 HOST = "127.0.0.1"
 KEPT_LINES = 200
 SHOWN_LINES = 6
-ANSWER_LIMIT = 64 * 2**20
+ANSWER_LIMIT = 256 * 2**20
+"""Bytes; what a server says of all the words it knows, or of a long prompt, is large."""
 LINE_LIMIT = 2**20
 POLL_SECONDS = 0.1
 STOP_SECONDS = 15
+ENDING_SECONDS = 1.0
+"""How long after its connections the end of a process may be seen."""
+
+PASSED_ON = re.compile(
+    "PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_.*|TZ|TMPDIR|TEMP|TMP|CC|CXX"
+    "|LD_LIBRARY_PATH|DYLD_.*|PYTHONPATH|PYTHONHOME|VIRTUAL_ENV|XDG_(CACHE|CONFIG)_HOME"
+    "|SYSTEMROOT|WINDIR|COMSPEC|PATHEXT|APPDATA|LOCALAPPDATA|USERPROFILE"
+    "|(CUDA|NVIDIA|HIP|ROCR|ROCM|HSA|VK|NCCL|TORCH|TRITON|OMP|MKL|KMP|OPENBLAS|GGML|LLAMA|VLLM)_.*",
+    re.IGNORECASE,
+)
+SECRET = re.compile("KEY|TOKEN|SECRET|PASSWORD", re.IGNORECASE)
+"""Of our environment, what somebody else's program needs: not the keys of other services."""
 
 log = logging.getLogger(__name__)
 
@@ -46,12 +61,14 @@ class Launch:
 
     `command` goes before ``--host`` and ``--port``; `key_variable` is the environment variable
     that it takes its key from, which keeps the key out of the list of processes; `seconds` is how
-    long it may take until it says at ``/health`` that it is ready.
+    long it may take until it says at ``/health`` that it is ready. `guarded` is a path that it
+    answers to nobody without the key.
     """
 
     name: str
     command: Sequence[str]
     key_variable: str
+    guarded: str
     environment: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 600.0
 
@@ -63,7 +80,7 @@ class ManagedServer:
         """Start it and wait until it is ready.
 
         Raises:
-            BadInput: it ended, or was not ready in time; the error has its last words.
+            NotSetUp: it ended, or was not ready in time; the log has its last words.
         """
         self._launch = launch
         self._key = secrets.token_urlsafe(32)
@@ -76,7 +93,7 @@ class ManagedServer:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            env=os.environ | launch.environment | {launch.key_variable: self._key},
+            env={**_environment(), **launch.environment, launch.key_variable: self._key},
         )
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
@@ -85,6 +102,11 @@ class ManagedServer:
         except BaseException:
             self.stop()
             raise
+
+    @property
+    def name(self) -> str:
+        """What it is called in the log."""
+        return self._launch.name
 
     @property
     def running(self) -> bool:
@@ -99,13 +121,14 @@ class ManagedServer:
         async with aiohttp.ClientSession(
             f"http://{HOST}:{self._port}", headers=headers, timeout=timeout, read_bufsize=LINE_LIMIT
         ) as client:
-            yield Session(self._launch.name, client)
+            yield Session(self, client)
 
     async def stream(self, path: str, body: Mapping[str, Any]) -> AsyncGenerator[Any, None]:
         """Yield the events of one answer; closing it early aborts it.
 
         Raises:
             EngineStopped: the process has ended.
+            EngineFailed: it could not answer this, and goes on.
             BadInput: the server refuses the request.
         """
         async with (
@@ -115,6 +138,13 @@ class ManagedServer:
         ):
             async for event in found:
                 yield event
+
+    async def ended(self) -> bool:
+        """Return whether its process is gone, or goes right now."""
+        limit = time.monotonic() + ENDING_SECONDS
+        while self.running and time.monotonic() < limit:
+            await asyncio.sleep(POLL_SECONDS)
+        return not self.running
 
     def stop(self) -> None:
         """Stop the server and all that it started."""
@@ -147,23 +177,24 @@ class ManagedServer:
             if not self.running:
                 self._listener.join(STOP_SECONDS)
                 raise self._not_ready("ended before it was ready")
-            if _healthy(self._port):
+            if _ready(self._port, self._launch.guarded, self._key):
                 return
             time.sleep(POLL_SECONDS)
+        log.error("%s is not ready. Its last words: %s", self.name, self._last_words())
         raise self._not_ready(f"was not ready after {self._launch.seconds:g} s")
 
-    def _not_ready(self, what: str) -> BadInput:
-        return BadInput(
-            f"{self._launch.name} {what}. Its last words: {self._last_words()}",
-            "Mend what it complains of, or use another engine for this model.",
+    def _not_ready(self, what: str) -> NotSetUp:
+        return NotSetUp(
+            f"{self.name} {what}.",
+            "Mend what it complains of, which is in the log, or use another engine for this model.",
         )
 
 
 class Session:
     """Connections to a server for one thing to do."""
 
-    def __init__(self, name: str, client: aiohttp.ClientSession) -> None:
-        self._name = name
+    def __init__(self, server: ManagedServer, client: aiohttp.ClientSession) -> None:
+        self._server = server
         self._client = client
 
     @asynccontextmanager
@@ -173,7 +204,8 @@ class Session:
         """Send a request and give the response; a fault while it is read counts as well.
 
         Raises:
-            EngineStopped: the connection failed or broke off.
+            EngineStopped: the process has ended.
+            EngineFailed: it could not answer this, and goes on.
             BadInput: the server refuses the request.
         """
         try:
@@ -181,19 +213,26 @@ class Session:
                 path, data=orjson.dumps(body), headers={"Content-Type": "application/json"}
             ) as response:
                 if response.status >= 500:
-                    log.error("%s answered %d", self._name, response.status)
-                    raise EngineStopped
+                    log.error("%s answered %d", self._server.name, response.status)
+                    raise EngineFailed
                 if response.status != 200:
                     raise refusal(await response.content.read(LINE_LIMIT))
                 yield response
         except (aiohttp.ClientError, ConnectionError, MalformedStream, ValueError) as error:
-            log.error("%s broke off: %r", self._name, error)
-            raise EngineStopped from error
+            log.error("%s broke off: %s", self._server.name, type(error).__name__)
+            if isinstance(error, aiohttp.ClientConnectorError) or await self._server.ended():
+                raise EngineStopped from error
+            raise EngineFailed from error
 
     async def ask(self, path: str, body: Mapping[str, Any]) -> Any:  # noqa: ANN401
         """Return the whole answer to a request, as `post` raises."""
+        whole = bytearray()
         async with self.post(path, body) as response:
-            return orjson.loads(await response.read())
+            async for chunk in response.content.iter_any():
+                whole += chunk
+                if len(whole) > ANSWER_LIMIT:
+                    raise MalformedStream("the answer is too long")
+            return orjson.loads(whole)
 
 
 def refusal(said: bytes | Mapping[str, Any]) -> BadInput:
@@ -223,13 +262,31 @@ def find_program(name: str, variable: str, fix: str) -> str:
     return str(Path(found).absolute())
 
 
-def _healthy(port: int) -> bool:
+def _environment() -> dict[str, str]:
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if PASSED_ON.fullmatch(name) and not SECRET.search(name)
+    }
+
+
+def _ready(port: int, guarded: str, key: str) -> bool:
+    """Return whether the server is ready, and ours: another may have taken the port before it."""
+    return (
+        _status(port, "/health", {}) == 200
+        and _status(port, guarded, {"Authorization": "Bearer another"}) == 401
+        and _status(port, guarded, {"Authorization": f"Bearer {key}"}) == 200
+    )
+
+
+def _status(port: int, path: str, headers: Mapping[str, str]) -> int:
+    """Return what a server answers to a path, 0 for nothing."""
     connection = http.client.HTTPConnection(HOST, port, timeout=5)
     try:
-        connection.request("GET", "/health")
-        return connection.getresponse().status == 200
+        connection.request("GET", path, headers=dict(headers))
+        return connection.getresponse().status
     except (OSError, http.client.HTTPException):
-        return False
+        return 0
     finally:
         connection.close()
 

@@ -175,7 +175,10 @@ class RemoteModel:
             self._session = None
 
     async def _open(self, body: bytes) -> aiohttp.ClientResponse:
-        """Return a response that has begun well, asking again while that is safe."""
+        """Return a response that has begun well, asking again while that is safe.
+
+        What is left out to please the provider is left out for good once that has pleased it.
+        """
         for attempt in range(self._patience.retries + 1):
             wait, answered = None, await self._reach(body)
             if isinstance(answered, str):
@@ -187,8 +190,9 @@ class RemoteModel:
                 failure, field = await self._refusal(answered)
                 changed = without(body, field) if answered.status in NOT_THIS else None
                 if changed:
+                    response = await self._open(changed)
                     self._refused.add(field)
-                    return await self._open(changed)
+                    return response
                 if answered.status not in BUSY:
                     kind = RequestRefused if answered.status in NOT_THIS else ProviderError
                     raise self._error(failure, kind)

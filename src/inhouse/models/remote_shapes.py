@@ -24,6 +24,8 @@ OPTIONAL = (
     "top_k",
     "min_p",
 )
+UNKNOWN = ("unsupported_parameter", "extra_forbidden")
+"""What providers call a field that the model does not have."""
 
 
 def body_of(model: str, messages: Sequence[Message], sampling: Sampling) -> bytes:
@@ -67,11 +69,20 @@ def without(body: bytes, field: str) -> bytes | None:
 
 
 def field_of(body: object) -> str:
-    """Return which field of a request a provider complains of, or nothing."""
+    """Return which field of a request a provider does not know or take, or nothing.
+
+    ``max_tokens`` is named where there are too many as well, and that is the caller's to mend.
+    """
     match body:
+        case {"error": {"param": str(field), "code": kind}}:
+            pass
+        case {"detail": [{"loc": [*_, str(field)], "type": kind}, *_]}:
+            pass
         case {"error": {"param": str(field)}} | {"detail": [{"loc": [*_, str(field)]}, *_]}:
-            return field
-    return ""
+            kind = None
+        case _:
+            return ""
+    return field if field != "max_tokens" or kind in UNKNOWN else ""
 
 
 def event_of(body: object) -> dict[str, Any] | None:

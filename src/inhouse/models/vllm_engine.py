@@ -50,8 +50,7 @@ class VllmEngine:
             exact: compute in float32, for proofs; slower.
 
         Raises:
-            NotSetUp: there is no vLLM here.
-            BadInput: it cannot load the model.
+            NotSetUp: there is no vLLM here, or it cannot load the model.
         """
         program = find_program(PROGRAM, VARIABLE, HOW_TO_GET)
         self._capacity = int(read_json(folder / "config.json")["max_position_embeddings"])
@@ -61,7 +60,9 @@ class VllmEngine:
         command += ["--max-model-len", str(self._capacity), "--generation-config", "vllm"]
         command += ["--dtype", "float32" if exact else "auto"]
         command += ["--disable-log-stats", "--disable-uvicorn-access-log"]
-        self._server = ManagedServer(Launch(PROGRAM, command, "VLLM_API_KEY", QUIET, START_SECONDS))
+        self._server = ManagedServer(
+            Launch(PROGRAM, command, "VLLM_API_KEY", "/v1/models", QUIET, START_SECONDS)
+        )
 
     @property
     def capacity(self) -> int:

@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from inhouse.core.errors import (
+    EngineFailed,
     EngineStopped,
     Incapable,
     InhouseError,
@@ -75,7 +76,7 @@ class Unopened(Exception):
 
 
 OWN_FAULT = (ProviderError, EngineStopped, NotSetUp, Unopened)
-NOT_FOR_THIS = (Incapable, TooLong, RequestRefused)
+NOT_FOR_THIS = (Incapable, TooLong, RequestRefused, EngineFailed)
 """What a model cannot do for this one request, which says nothing of the next."""
 
 

@@ -8,8 +8,9 @@ nothing: some labels are likely behind anything (Zhao et al., arXiv 2102.09690).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 from inhouse.core.access import Actor
@@ -23,6 +24,7 @@ from inhouse.serve.house import House, Served
 from inhouse.serve.limits import Spend
 from inhouse.serve.lookup_bodies import ClassifyBody
 from inhouse.serve.recording import Asked, Parts, recorded
+from inhouse.serve.seen import current
 
 PROMPT = "Text: {text}\nLabel:"
 NOTHING = ("N/A", "[MASK]", "")
@@ -52,12 +54,13 @@ class Classifying:
         Raises:
             NotFound: there is no such endpoint.
             Refused: its label does not admit the actor.
-            BadField: its model is an API, or there are no labels.
+            BadField: all its models are APIs, or there are no labels.
             TooLong: a text does not fit the model.
         """
-        async with self._house.endpoint(body.model, actor) as served:
+        async with self._house.endpoint(body.model, actor) as opened, _here(opened) as served:
             found: list[Scores] = []
-            read = 0
+            read, seen = 0, current()
+            seen.endpoint, seen.model = served.endpoint.ref.name, served.model_name
             model, sink = _Reader(_able(served, body), spend), self._house.sink
             stream = self._parts(served, model, body, found)
             if sink:
@@ -66,7 +69,7 @@ class Classifying:
             async with aclosing(stream) as parts:
                 async for part in parts:
                     if isinstance(part, Ending):
-                        read = part.usage.prompt_tokens
+                        read = seen.read = part.usage.prompt_tokens
         content = {
             "object": "list",
             "model": body.model,
@@ -103,6 +106,25 @@ class Classifying:
             best = max(range(len(labels)), key=found[-1].__getitem__)
             yield f"{labels[best]}\n"
         yield Ending("stop", Usage(model.read, 0), (), served.label)
+
+
+@asynccontextmanager
+async def _here(served: Served) -> AsyncIterator[Served]:
+    """Give an endpoint with a model of its chain that runs here, if there is one."""
+    chain = served.chain
+    local = [link for link in chain.links if link.endpoint.model] if chain else []
+    if chain is None or not local or isinstance(served.model, Continues):
+        yield served
+        return
+    async with replace(chain, links=local).first() as (link, model):
+        yield replace(
+            served,
+            endpoint=link.endpoint,
+            settings=link.settings,
+            model=model,
+            digest=link.digest,
+            price=link.price,
+        )
 
 
 def _able(served: Served, body: ClassifyBody) -> Continues:

@@ -7,12 +7,15 @@ the event loop, so they need no locks.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from inhouse.core.errors import EngineStopped
+from inhouse.core.errors import EngineStopped, NotSetUp, UserError
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -59,13 +62,15 @@ class Engines(Generic[T]):
     async def lease(self, owner: str, key: str, load: Callable[[], T]) -> AsyncIterator[T]:
         """Give the engine that an owner needs from now on, loading it on a thread if it is new.
 
-        A request that goes away
-        does not stop a load that others may wait for; a load that failed is tried again, and
-        an engine that stopped is loaded anew for the next request.
+        A request that goes away does not stop a load that others may wait for; a load that failed
+        is tried again, and an engine that stopped is loaded anew for the next request.
+
+        Raises:
+            NotSetUp: it cannot be loaded, which is no fault of whoever asks.
         """
         self._needed.setdefault(owner, set()).add(key)
         if key not in self._open or _failed(self._open[key].loading):
-            self._open[key] = _Engine(asyncio.create_task(asyncio.to_thread(load)))
+            self._open[key] = _Engine(asyncio.create_task(asyncio.to_thread(_loaded, load)))
         engine = self._open[key]
         engine.leases += 1
         self._sweep()
@@ -102,6 +107,16 @@ class Engines(Generic[T]):
         await asyncio.wait([loading])
         if not _failed(loading):
             await self._close(loading.result())
+
+
+def _loaded(load: Callable[[], T]) -> T:
+    try:
+        return load()
+    except UserError as error:
+        log.error("An engine cannot be opened: %s", error)
+        raise NotSetUp(
+            "What would answer cannot be opened.", "Only the operator can mend it: see the log."
+        ) from error
 
 
 def _failed(loading: asyncio.Task[T]) -> bool:

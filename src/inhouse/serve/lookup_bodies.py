@@ -21,6 +21,8 @@ MAX_TEXTS = 2048
 MAX_DOCUMENTS = 1000
 MAX_CLASSIFIED = 64
 MAX_LABELS = 100
+MAX_WEIGHED = 1024
+"""Texts times labels: each pair is read by itself, one after the other."""
 TEXT = {"type": "string", "minLength": 1}
 
 
@@ -139,6 +141,12 @@ class ClassifyBody(Body):
     def _each_once(self) -> Self:
         if len(set(self.labels)) < len(self.labels):
             refuse("labels", "A label stands twice among {place!r}.", "Send each one once.")
+        if len(self.input) * len(self.labels) > MAX_WEIGHED:
+            refuse(
+                "input",
+                f"More than {MAX_WEIGHED} pairs of a text and a label stand in {{place!r}}.",
+                "Send fewer texts at a time.",
+            )
         return self
 
 

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
     Vectors = npt.NDArray[np.float32]
 
+TOGETHER = 32
+"""Documents whose tokens' vectors are held at once: those of a thousand take 400 MB."""
+
 
 async def embedded(
     house: House, actor: Actor, body: EmbeddingBody, asked: Asked, spend: Spend | None = None
@@ -85,12 +88,14 @@ def relevance(embedder: Embedder, query: str, documents: Sequence[str]) -> list[
     nearest in the document (Khattab and Zaharia, arXiv 2004.12832).
     """
     (asked,), (words,) = embedder.embed_tokens([query], starts=[0])
-    vectors, tokens = embedder.embed_tokens(documents, starts=[0] * len(documents))
     found = []
-    for vector, of in zip(vectors, tokens, strict=True):
-        nearest = float((words @ of.T).max(axis=1).mean()) if words.size and of.size else 0.0
-        score = (float(vector @ asked) + nearest) / 2
-        found.append(round(min(max(score, 0.0), 1.0), 6))
+    for start in range(0, len(documents), TOGETHER):
+        some = documents[start : start + TOGETHER]
+        vectors, tokens = embedder.embed_tokens(some, starts=[0] * len(some))
+        for vector, of in zip(vectors, tokens, strict=True):
+            nearest = float((words @ of.T).max(axis=1).mean()) if words.size and of.size else 0.0
+            score = (float(vector @ asked) + nearest) / 2
+            found.append(round(min(max(score, 0.0), 1.0), 6))
     return found
 
 

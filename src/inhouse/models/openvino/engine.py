@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import logging
 import queue
 import secrets
 import subprocess
@@ -20,7 +21,7 @@ from typing import Any
 
 import orjson
 
-from inhouse.core.errors import BadInput, EngineStopped
+from inhouse.core.errors import BadInput, EngineStopped, NotSetUp
 from inhouse.core.protocols import NEW_TOKENS, ConstraintKind
 from inhouse.models.counts import Counts
 from inhouse.models.engine import Capabilities, Request, Stats, Step
@@ -32,6 +33,8 @@ when the worker could not go on, or why it is refused."""
 CONSTRAINTS: frozenset[ConstraintKind] = frozenset({"json_schema", "regex", "grammar"})
 
 STOP_SECONDS = 5
+
+log = logging.getLogger(__name__)
 
 
 class OpenVINOEngine:
@@ -49,7 +52,7 @@ class OpenVINOEngine:
             cache_bytes: memory for the tokens of all running conversations.
 
         Raises:
-            BadInput: the model cannot be loaded.
+            NotSetUp: the model cannot be loaded; the log says why.
         """
         self._process = subprocess.Popen(
             [sys.executable, "-m", "inhouse.models.openvino.worker"],
@@ -72,9 +75,10 @@ class OpenVINOEngine:
         self._threads[1].start()
         if "error" in greeting:
             self._stop()
-            raise BadInput(
-                f"The model in {folder} cannot be loaded: {greeting['error']}.",
-                "Build it again with this version of the product.",
+            log.error("The model in %s cannot be loaded: %s", folder, greeting["error"])
+            raise NotSetUp(
+                "The model cannot be loaded.",
+                "Build it again with this version of the product; the log says more.",
             )
         self._capacity: int = greeting["capacity"]
         self._constraints = CONSTRAINTS if greeting["constraints"] else frozenset()
