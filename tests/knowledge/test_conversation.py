@@ -41,6 +41,13 @@ def alike(term: str) -> float:
         ("And for fathers who adopted a child abroad last year?", True),
         ("Who pays?", True),
         ("Which canteen serves warm lunch on Sunday evenings?", False),
+        ("What is the weather tomorrow?", False),
+        ("Sick leave Malta", True),
+        ("thanks!", False),
+        ("Thank you so much, that was great.", False),
+        ("Why?", True),
+        ("So that was all?", True),
+        ("What about sick leave?", "What about sick leave? long parental Bermuda"),
     ],
 )
 def test_a_question_that_leans_on_others_is_completed(question: str, wanted: str | bool) -> None:
@@ -55,6 +62,9 @@ def test_the_rarest_words_of_the_user_alone_are_carried() -> None:
     found = standalone("and it?", asked, lambda term: weights.get(term, 99.0))
     assert found == "and it? w14 w15 w16 w17 w18 w19"
     assert len(found.split()) == 2 + CARRIED
+
+    found = standalone("and canteens?", asked, lambda term: weights.get(term, 99.0))
+    assert found == "and canteens? w17 w18 w19", "it has a word of its own"
 
 
 def test_words_that_stand_in_nothing_readable_are_not_carried() -> None:

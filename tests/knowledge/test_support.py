@@ -12,7 +12,7 @@ from inhouse.core.access import Actor, Decision
 from inhouse.core.artifact import Ref
 from inhouse.core.label import Label
 from inhouse.knowledge.search import GuardedSearch
-from inhouse.knowledge.support import Signs, read_signs, support
+from inhouse.knowledge.support import Signs, read_signs, support, unknown
 from inhouse.knowledge.tokens import condense
 
 SHARE = st.floats(0, 1)
@@ -87,6 +87,48 @@ def test_what_stands_there_is_supported_better_than_what_does_not(tmp_path: Path
     assert there.support > missing.support
     assert search.search("Where is the kettle kept?", ANA, top=1).support == there.support
     desk.close()
+
+
+@pytest.mark.parametrize(
+    ("question", "named"),
+    [
+        ("What is the fee at the Berlin office?", True),
+        ("Who won in 2031?", True),
+        ("Who won in 2031? Thanks, Ana", True),
+        ("What is the fee at the Chicago office in 2024?", False),
+        ("I am Berta. Is the office open on Monday for 7 days?", False),
+        ("Berlin has what fee?", False),
+        ("How much PTO is there?", False),
+        ("Wie hoch ist das Urlaubsgeld in Berlin?", False),
+        ("Is there parking in Lisbon?", False),
+        ("", False),
+    ],
+)
+def test_names_that_stand_nowhere(question: str, named: bool) -> None:
+    known = {"chicago": 1.0, "2024": 1.0, "offic": 1.0}
+    assert unknown(question, lambda term: known.get(term, 0.0), "offices/lisbon.md") == named
+
+
+def test_a_name_that_is_closed_to_the_asker_is_no_name(tmp_path: Path) -> None:
+    parking = source(tmp_path / "a", "data/a", {"a.md": "# Parking\n\nParking at Chicago is 9."})
+    berlin = source(tmp_path / "b", "data/b", {"b.md": "# Berlin\n\nBerlin has an office."})
+    question = "What is parking at Berlin?"
+    found = {}
+    for name, inputs, closed in (
+        ("both", [parking, berlin], ()),
+        ("closed", [parking, berlin], ("data/b",)),
+        ("alone", [parking], ()),
+    ):
+        desk = base(tmp_path / name, inputs)
+        search = GuardedSearch(desk, lambda actor, path, closed=closed: only(actor, path, closed))
+        found[name] = search.search(question, ANA, top=3).support
+        desk.close()
+    assert found["closed"] == found["alone"] < 0.5
+    assert found["closed"] < found["both"]
+
+
+def only(actor: Actor, path: str, closed: tuple[str, ...]) -> Decision:
+    return Decision(path not in closed, actor.name, "read", Ref.parse(path), Label.OPEN, Label.OPEN)
 
 
 def test_nothing_found_supports_nothing(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from inhouse.core.artifact import Ref
 from inhouse.core.nouns import Hit
 from inhouse.serve.citation import cite
 from inhouse.serve.gate import Gate, Trust
-from inhouse.serve.quote import basis, quotation
+from inhouse.serve.quote import basis, nearest, quotation
 from inhouse.serve.wording import stripped, words
 
 SOURCE = Ref.parse("data/handbook@abcd")
@@ -182,6 +182,28 @@ def spanned(gate: Gate) -> dict[int, str]:
 )
 def test_a_quotation_begins_where_it_fits(passage: str, expected: str) -> None:
     assert passage[slice(*quotation(words("parking"), passage))] == expected
+
+
+def test_a_section_whose_heading_is_the_question_is_quoted_from_its_start() -> None:
+    text = "The rate is 75 dollars an hour. Some offer visitors of the mill less in the yard."
+    for question, heading, first in (
+        ("How much should visitors of the mill get?", "How much should visitors get?", "The rate"),
+        (
+            "Which visitors in the yard are paid less?",
+            "How much should visitors get?",
+            "Some offer",
+        ),
+        ("What do visitors in the yard get?", "", "Some offer"),
+        ("What do visitors of the mill get?", "Visitors", "Some offer"),
+    ):
+        start, _ = nearest(question, hit(heading, text))
+        assert text[start:].startswith(first), question
+
+
+def test_the_earliest_of_nearly_equal_parts_is_quoted() -> None:
+    text = "First. Ana feeds the old cat. Ben feeds the old cat well."
+    start, _ = quotation(words("feeds old cat well"), text)
+    assert text[start:].startswith("Ana")
 
 
 @given(st.text(alphabet="ab .!?\n`~#", max_size=200), st.text(max_size=40))

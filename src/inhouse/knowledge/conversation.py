@@ -15,7 +15,7 @@ from inhouse.knowledge.words import postings
 Rarity = Callable[[str], float]
 """How much a term tells, 0 where it stands in nothing that may be read."""
 
-CARRIED = 6
+CARRIED, CARRIED_BESIDE = 6, 3
 FEW = 3
 MOST_TURNS = 20
 TURN_LETTERS = 2000
@@ -39,14 +39,24 @@ IDLE = POINTS | frozenset(
     )
 )
 
+POLITE = frozenset(
+    WORD.findall(
+        "bye danke good great gracias hello hey hi merci nice ok okay perfect sorry thank thanks"
+    )
+)
+BESIDE_POLITE = POLITE | frozenset(
+    WORD.findall("a all for lot much so that that's the very was you")
+)
+
 
 def standalone(question: str, before: Sequence[Message], rarity: Rarity) -> str:
     """Return a question with what it leans on of the user's earlier ones, if it leans on them.
 
     A question leans on what was said if it points there (it, those), goes on (and, what about) or
-    has hardly a word of its own. Then the six terms that tell most are put behind it, in the order
-    in which they were said: those with the highest sum of `rarity` over the earlier questions. What
-    the assistant said is left out: it brought in more beside the point than to it.
+    has hardly a word of its own: one, or three that make no sentence. Thanks and greetings do not.
+    Then the six terms that tell most are put behind it, three if it goes on with words of its own,
+    in the order in which they were said: those with the highest sum of `rarity` over the earlier
+    questions. What the assistant said is left out: it brought in more beside the point than to it.
     """
     asked = [m.content[:TURN_LETTERS] for m in before if m.role == "user"][-MOST_TURNS:]
     if not asked or not _leans(question):
@@ -60,14 +70,22 @@ def standalone(question: str, before: Sequence[Message], rarity: Rarity) -> str:
     for term in _terms(question):
         told.pop(term, None)
     weights = {term: times * rarity(term) for term, times in told.items()}
-    best = sorted((t for t in weights if weights[t] > 0), key=lambda t: -weights[t])[:CARRIED]
+    most = CARRIED_BESIDE if OPENS.match(question) and _said(question) - IDLE else CARRIED
+    best = sorted((t for t in weights if weights[t] > 0), key=lambda t: -weights[t])[:most]
     carried = [word for term, word in spelled.items() if term in best]
     return " ".join([question, *carried])
 
 
 def _leans(question: str) -> bool:
-    said = {word.lower() for word in WORD.findall(question)}
-    return bool(said & POINTS or OPENS.match(question) or len(said - IDLE) <= FEW)
+    said = _said(question)
+    if said & POLITE and said <= BESIDE_POLITE:
+        return False
+    few = 1 if said & IDLE else FEW
+    return bool(said & POINTS or OPENS.match(question) or len(said - IDLE) <= few)
+
+
+def _said(question: str) -> frozenset[str]:
+    return frozenset(word.lower() for word in WORD.findall(question))
 
 
 def _terms(text: str) -> dict[str, str]:

@@ -23,7 +23,7 @@ from inhouse.knowledge.lance import FOLDER, LanceTables
 from inhouse.knowledge.layout import Layout, Numbers, Source
 from inhouse.knowledge.rank import FirstScore, combined, met, read, token_weights
 from inhouse.knowledge.schema import FORMAT, IndexFile
-from inhouse.knowledge.support import Signs, read_signs, support
+from inhouse.knowledge.support import UNKNOWN, Signs, read_signs, support, unknown
 from inhouse.knowledge.vectors import Matrix, Vectors, VectorStore, highest
 from inhouse.knowledge.words import terms
 
@@ -205,9 +205,13 @@ class GuardedSearch:
         if decisions and not readable:
             next(iter(decisions.values())).require()
         query = query.strip()[:QUERY_LETTERS]
-        query = standalone(query, before, partial(self._base.rarity, readable=readable))
-        hits, signs = self._base.look(query, readable=readable, top=top)
-        return Found(query, tuple(hits), support(signs) if signs else 0.0)
+        rarity = partial(self._base.rarity, readable=readable)
+        whole = standalone(query, before, rarity)
+        hits, signs = self._base.look(whole, readable=readable, top=top)
+        supported = support(signs) if signs else 0.0
+        if hits and unknown(query, rarity, hits[0].section.document):
+            supported *= UNKNOWN
+        return Found(whole, tuple(hits), supported)
 
     def close(self) -> None:
         """Close the knowledge base."""

@@ -1,4 +1,4 @@
-"""Whether what was found holds an answer: three signs, weighed to one number.
+"""Whether what was found holds an answer: three signs, weighed to one number, and unknown names.
 
 The weights are fitted by ``make bench BENCH=answerability``. Finding is the business of `search`.
 """
@@ -6,7 +6,8 @@ The weights are fitted by ``make bench BENCH=answerability``. Finding is the bus
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,12 +15,26 @@ import numpy.typing as npt
 
 from inhouse.knowledge.passages import SENTENCE
 from inhouse.knowledge.tokens import Vectors, spread
-from inhouse.knowledge.words import postings
+from inhouse.knowledge.words import postings, terms
 
 COMPARED = 10
 
 BIAS = -4.51
 NEAREST, WORDS, AHEAD = 7.32, 1.57, 5.98
+UNKNOWN = 0.4
+"""What is left of the support of an answer to a question that names what nothing readable names."""
+
+SENTENCES = re.compile(r"(?<=[.!?…:])\s+|\n+")
+NAME = re.compile(r"[^\W\d_]+|(?<!\d)(?:19|20)\d\d(?!\d)")
+DAYS = frozenset(
+    NAME.findall(
+        "monday tuesday wednesday thursday friday saturday sunday january february march april may "
+        "june july august september october november december"
+    )
+)
+GERMAN = re.compile(
+    r"\b(?:der|das|dem|den|ein|eine|einen|ist|sind|wie|wer|wo|wann|und|ich|wir|für|mit)\b"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +80,24 @@ def support(signs: Signs) -> float:
     """
     weighed = NEAREST * signs.nearest + WORDS * signs.words + AHEAD * signs.ahead
     return 1 / (1 + math.exp(-(BIAS + weighed)))
+
+
+def unknown(question: str, rarity: Callable[[str], float], document: str) -> bool:
+    """Say whether a question names something that stands in nothing that may be read.
+
+    A name is a year, or a word inside the sentence that asks with a capital in front and none
+    behind: abbreviations are often spelled out, and German writes all nouns so. Where the path of
+    the best `document` has it, it is known.
+    """
+    sentences = SENTENCES.split(question.strip())
+    asked = next((text for text in reversed(sentences) if text.endswith("?")), sentences[-1])
+    named = {word for word in NAME.findall(asked) if word.isdecimal()}
+    if not GERMAN.search(asked.lower()):
+        inside = (word for word in NAME.findall(asked)[1:] if len(word) > 2 and word.istitle())
+        named |= {word for word in inside if word.lower() not in DAYS}
+    return any(
+        word.lower() not in document.lower() and not any(map(rarity, terms(word))) for word in named
+    )
 
 
 def _nearest(question: Vectors, tokens: Vectors) -> float:

@@ -14,7 +14,7 @@ from inhouse.core.nouns import Hit
 from inhouse.serve.claims import abstains
 from inhouse.serve.judge import Judge
 from inhouse.serve.marks import Marks, unmarked
-from inhouse.serve.quote import ENOUGH, quotation, spans
+from inhouse.serve.quote import ENOUGH, nearest, spans
 from inhouse.serve.wording import END, Span, words
 
 ADDED = 0.25
@@ -71,7 +71,7 @@ class Gate:
         What is let through afterwards adds to it.
         """
         passage = self._hits[0].passage
-        start, end = quotation(words(self._question), passage)
+        start, end = nearest(self._question, self._hits[0])
         self._rest_on(1, (start, end))
         self._quoted = words(passage[start:end])
         return f"{passage[start:end]} [1]"

@@ -14,16 +14,26 @@ ENOUGH = 0.65
 """Share of a sentence's words that must stand in one section."""
 
 QUOTED_WORDS = 60
+NEARLY = 0.75
+"""Share of the words that the nearest part has with a question, which an earlier one must have."""
 
 
 def spans(question: str, hits: Sequence[Hit]) -> dict[int, Span]:
     """Return for each section, by number from 1, the part that is nearest to a question."""
+    return {number: nearest(question, hit) for number, hit in enumerate(hits, 1)}
+
+
+def nearest(question: str, hit: Hit) -> Span:
+    """Return where the part of a section stands that is nearest to a question.
+
+    A section whose heading nearly is the question answers it from its beginning.
+    """
     asked = words(question)
-    return {number: quotation(asked, hit.passage) for number, hit in enumerate(hits, 1)}
+    return quotation(frozenset() if _asked_by_heading(asked, hit) else asked, hit.passage)
 
 
 def quotation(question: frozenset[str], passage: str) -> Span:
-    """Return where the part of a passage stands that shares most with a question.
+    """Return where the first part of a passage stands that shares nearly most with a question.
 
     It begins with a sentence or a whole block of code and ends with a paragraph, if that is not
     long, but never with a colon.
@@ -34,7 +44,7 @@ def quotation(question: frozenset[str], passage: str) -> Span:
         len(question & words(passage[a:b])) / (2 if passage[a : a + 1] in "`~" else 1)
         for a, b in pieces
     ]
-    first = shared.index(max(shared))
+    first = next(n for n, share in enumerate(shared) if share >= NEARLY * max(shared))
     start, end = pieces[first]
     for _, next_end in pieces[first + 1 :]:
         gap = passage[end:next_end].lstrip(" ")
@@ -69,3 +79,13 @@ def copied(sentence: str, passage: str) -> Span | None:
         if core(passage[start:end]) == wanted:
             return stripped(passage, start, end)
     return None
+
+
+def _asked_by_heading(asked: frozenset[str], hit: Hit) -> bool:
+    """Say whether most of a question stands above a section, and half of it in its own heading."""
+    headings = hit.section.headings
+    own, whole = words("".join(headings[-1:])), words(" ".join(headings))
+    begins = hit.section.text.lstrip().startswith(hit.passage.lstrip())
+    return (
+        begins and len(asked & whole) >= ENOUGH * len(asked) and 2 * len(asked & own) >= len(asked)
+    )
