@@ -16,7 +16,8 @@ from starlette.types import Message, Receive, Scope, Send
 
 from inhouse.catalog.key import Key
 from inhouse.catalog.spending import MINUTE_SECONDS, Spending, Taken
-from inhouse.core.errors import OutOfQuota, TooMany
+from inhouse.core.errors import InhouseError, OutOfQuota, TooMany
+from inhouse.serve.failures import on_error
 from inhouse.serve.recording import Parts
 from inhouse.serve.tally import Tally
 
@@ -37,14 +38,20 @@ class KeyLimits:
     ) -> Response:
         """Handle a request within its key's limits; it is under way until its answer is sent.
 
+        What it has left is told with a failure too; also if that is why it failed.
+
         Raises:
-            TooMany: too many requests in this minute, or at once.
-            OutOfQuota: today's tokens are spent.
+            TooMany: too many requests at once.
             StoreError: the counts cannot be written.
         """
         passed = request.scope[PASS] = self._admitted(key)
         try:
-            return Counted(await handle(), passed)
+            try:
+                _require(key, passed.taken)
+                answered = await handle()
+            except InhouseError as error:
+                answered = on_error(request, error)
+            return Counted(answered, passed)
         except BaseException:
             passed.leave()
             raise
@@ -62,7 +69,6 @@ class KeyLimits:
         passed = Pass(self._spending, key, place)
         try:
             passed.taken = self._spending.take(key, time.time())
-            _require(key, passed.taken)
         except BaseException:
             passed.leave()
             raise
