@@ -40,7 +40,7 @@ def ask(
             stream = answer(served, messages, Sampling(), access=access)
             parts = [part async for part in stream]
         await world.house.close()
-        *texts, ending = parts
+        _, *texts, ending = parts
         assert isinstance(ending, Ending)
         return "".join(texts), ending
 

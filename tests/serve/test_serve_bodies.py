@@ -30,6 +30,7 @@ def chat(**changes: object) -> bytes:
         ({"top_logprobs": 2}, "top_logprobs", "Set logprobs"),
         ({"logprobs": True, "top_logprobs": 21}, "top_logprobs", "less than or equal to 20"),
         ({"n": 0}, "n", "greater than or equal to 1"),
+        ({"n": 9}, "n", "less than or equal to 8"),
         ({"response_format": {"type": "xml"}}, "response_format.type", "'json_object'"),
         ({"response_format": {"type": "json_schema"}}, "response_format.json_schema", "both"),
         ({"structured_outputs": {}}, "structured_outputs.json", "exactly one"),

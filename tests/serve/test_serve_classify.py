@@ -64,6 +64,16 @@ def classify(
     return send(url, "POST", "/v1/classify", sent, world.key(actor)[1], timeout=timeout)
 
 
+def test_what_was_classified_is_seen(world: World, kept: Kept):
+    seen = []
+    app = create_app(world.house, watchers=[lambda each, _: seen.append(each)])
+    with running(app) as listening:
+        assert classify(world, listening.url)[0] == 200
+    (one,) = [each for each in seen if each.route == "/v1/classify"]
+    assert (one.endpoint, one.model.partition("@")[0]) == ("desk", "models/analyst")
+    assert one.read > 0
+
+
 def test_the_label_that_a_text_makes_likelier_comes_first(world: World, door: str, kept: Kept):
     texts = ["My card is lost", "Where is a transfer abroad?", "I want cash"]
     status, found, headers = classify(world, door, input=texts)

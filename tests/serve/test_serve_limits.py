@@ -152,6 +152,10 @@ def test_requests_of_a_minute(world: World, url: str) -> None:
     ):
         client.chat.completions.create(model="desk", messages=[])
     assert caught.value.body["type"] == "requests"
+    told = caught.value.response.headers
+    assert told["x-ratelimit-remaining-requests"] == "0"
+    assert float(told["x-ratelimit-reset-requests"].rstrip("s")) > 0
+    assert told["retry-after"]
 
 
 def test_tokens_of_a_day(world: World, url: str) -> None:

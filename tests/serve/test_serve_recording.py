@@ -91,6 +91,7 @@ def test_who_goes_away_leaves_a_record(world: World, ana: openai.OpenAI, tmp_pat
     (trace,) = traces(world, tmp_path)
     assert trace.state == "aborted"
     assert "hang" in trace.answer
+    assert (trace.prompt_tokens, trace.completion_tokens) == (1, 2)
 
 
 def test_a_cut_off_answer_carries_all_that_it_may_rest_on(

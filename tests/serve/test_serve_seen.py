@@ -319,6 +319,24 @@ def test_a_request_is_one_line(
     assert "ana" not in line.values()
 
 
+def test_a_failure_in_mid_stream_is_told(
+    world: World, url: str, operator: str, lines: list[tuple[str, dict[str, object]]]
+) -> None:
+    _, ana = world.key("ana")
+    route, messages = "/v1/chat/completions", [{"role": "user", "content": "break"}]
+    body, key = chat(messages=messages, stream=True), {"Authorization": f"Bearer {ana}"}
+    assert requests.post(url + route, body, headers=key, timeout=20).status_code == 200
+    ends, line = time.monotonic() + 20, []
+    while not line:  # it is written when the answer is sent
+        assert time.monotonic() < ends
+        line = [pair for pair in lines if pair[1].get("route") == route]
+    found = scraped(url, operator)
+    assert found["inhouse_failures_total", "internal_error", route] == 1
+    (line,) = line
+    assert line[0].endswith(" internal_error")
+    assert (line[1]["status"], line[1]["failure"]) == (200, "internal_error")
+
+
 def test_no_line_holds_what_was_said(
     world: World, lines: list[tuple[str, dict[str, object]]]
 ) -> None:

@@ -10,7 +10,7 @@ from uuid import uuid4
 from inhouse.core.access import Actor
 from inhouse.core.label import Label
 from inhouse.core.nouns import Message
-from inhouse.core.protocols import Sampling, Usage
+from inhouse.core.protocols import Piece, Sampling, Usage
 from inhouse.serve.answer import Ending, answer
 from inhouse.serve.chain import answers
 from inhouse.serve.citation import Citation
@@ -67,8 +67,11 @@ async def ask(
             async for event in events:
                 if isinstance(event, Served):
                     by = event
-                    continue
-                if isinstance(event, Ending):
+                elif isinstance(event, str | Piece):
+                    said = event if isinstance(event, str) else event.text
+                    text.append(said)
+                    hear(said)
+                elif isinstance(event, Ending):
                     return Answered(
                         "".join(text),
                         event.citations,
@@ -81,7 +84,4 @@ async def ask(
                         event.support,
                         event.refused,
                     )
-                said = event if isinstance(event, str) else event.text
-                text.append(said)
-                hear(said)
     raise AssertionError("an answer ends with its ending")

@@ -6,9 +6,10 @@ It knows no HTTP; whether the actor may use the endpoint was decided when it was
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import cast
 
 from inhouse.catalog.access import Access
@@ -21,11 +22,12 @@ from inhouse.serve.citation import Citation, cite, listing
 from inhouse.serve.endpoint import Serve
 from inhouse.serve.gate import Gate, Trust
 from inhouse.serve.house import Served
-from inhouse.serve.prompt import Prompt, grounded, spent, with_instructions
+from inhouse.serve.prompt import Prompt, grounded, tokens_of, with_instructions
 from inhouse.serve.quote import ENOUGH, spans
 from inhouse.serve.rewrite import rewritten
 from inhouse.serve.search import find, question
 from inhouse.serve.seen import step
+from inhouse.serve.tally import Tally
 
 # Small models copy what they are shown in circles; SmolLM2-135M stops doing so at about this.
 REPETITION_PENALTY = 1.08
@@ -60,8 +62,8 @@ class Ending:
 
 def answer(
     served: Served, messages: Sequence[Message], sampling: Sampling, *, access: Access
-) -> AsyncGenerator[str | Piece | Ending, None]:
-    """Stream the text of an answer, then its `Ending`; closing the stream aborts the model.
+) -> AsyncGenerator[str | Piece | Tally | Ending, None]:
+    """Stream the tally of an answer, its text, then its `Ending`; closing it aborts the model.
 
     A piece stands in place of text where there is more to it: scored tokens, calls of tools.
     At an endpoint with knowledge the text ends with the list of its sources. Where they support
@@ -82,28 +84,31 @@ def answer(
 
 async def _plain(
     served: Served, messages: Sequence[Message], sampling: Sampling
-) -> AsyncGenerator[str | Piece | Ending, None]:
+) -> AsyncGenerator[str | Piece | Tally | Ending, None]:
     prompt = with_instructions(messages, served.settings.instructions)
     stream = cast("AsyncGenerator[Piece, None]", served.model.chat(prompt.messages, sampling))
-    async with aclosing(plainly(stream, served.label)) as parts:
+    read = partial(tokens_of, served.model, prompt.messages)
+    async with aclosing(plainly(stream, served.label, read)) as parts:
         async for part in parts:
             yield part
 
 
 async def plainly(
-    stream: AsyncGenerator[Piece, None], label: Label
-) -> AsyncGenerator[str | Piece | Ending, None]:
-    """Yield what a model says as it is, then its ending."""
-    last = Piece("", "stop")
-    with step("generation") as it:
+    stream: AsyncGenerator[Piece, None], label: Label, read: Callable[[], int]
+) -> AsyncGenerator[str | Piece | Tally | Ending, None]:
+    """Yield a tally, what a model says as it is, then its ending; `read` estimates its prompt."""
+    tally = Tally()
+    yield tally
+    with tally.generation(read) as heard:
         async with aclosing(stream) as pieces:
-            async for last in pieces:
-                if last.tokens or last.calls:
-                    yield last
-                elif last.text:
-                    yield last.text
-        it.usage, it.finish = last.usage, last.finish or "stop"
-    yield _ended(Ending("stop", Usage(0, 0), (), label), last)
+            async for piece in pieces:
+                heard.add(piece)
+                if piece.tokens or piece.calls:
+                    yield piece
+                elif piece.text:
+                    yield piece.text
+    last = heard.last
+    yield Ending(last.finish or "stop", tally.usage, (), label, unmet=last.unmet)
 
 
 async def _grounded(
@@ -112,9 +117,10 @@ async def _grounded(
     messages: Sequence[Message],
     sampling: Sampling,
     access: Access,
-) -> AsyncGenerator[str | Ending, None]:
-    settings = served.settings
-    found, ending = await _looked(served, retriever, messages, access)
+) -> AsyncGenerator[str | Tally | Ending, None]:
+    settings, tally = served.settings, Tally()
+    yield tally
+    found, ending = await _looked(served, retriever, messages, access, tally)
     if not found.hits or found.support < settings.bar:
         for last in _refusal(found, ending):
             yield last
@@ -134,7 +140,8 @@ async def _grounded(
     if quote and not served.spare:
         yield quote
         quote = ""
-    async with aclosing(_said(served.model, prompt, _tuned(sampling, served), gate)) as said:
+    stream = _said(served.model, prompt, _tuned(sampling, served), gate, tally)
+    async with aclosing(stream) as said:
         async for part in said:
             if quote:  # the model has begun, so no other has to
                 yield quote
@@ -143,7 +150,8 @@ async def _grounded(
                 yield lead + part
                 lead = ""
             else:
-                ending = _ended(ending, part)
+                ending = replace(ending, finish=part.finish or "stop", unmet=part.unmet)
+    ending = replace(ending, usage=tally.usage)
     if settings.able and gate.abstained and not gate.spans:
         for last in _refusal(found, ending):
             yield last
@@ -163,20 +171,24 @@ def _gate(settings: Serve, query: str, hits: Sequence[Hit]) -> Gate:
 
 
 async def _looked(
-    served: Served, retriever: Retriever, messages: Sequence[Message], access: Access
+    served: Served,
+    retriever: Retriever,
+    messages: Sequence[Message],
+    access: Access,
+    tally: Tally,
 ) -> tuple[Found, Ending]:
     """Return what was found for the question, made to stand alone, and how to end so far."""
-    asked, spent = messages, Usage(0, 0)
+    asked = messages
     question(messages)  # before the model is asked
     if served.settings.able:
-        alone, spent = await rewritten(served.model, messages)
+        alone = await rewritten(served.model, messages, tally)
         asked = [Message("user", alone)] if alone else messages
     with step("retrieval", str(served.endpoint.knowledge)):
         found, label = await asyncio.to_thread(
             find, retriever, asked, served.actor, top=served.settings.top, access=access
         )
     label = served.label.join(label)
-    return found, Ending("stop", spent, (), label, found.query, found.support)
+    return found, Ending("stop", tally.usage, (), label, found.query, found.support)
 
 
 def _refusal(found: Found, ending: Ending) -> Iterator[str | Ending]:
@@ -188,37 +200,23 @@ def _refusal(found: Found, ending: Ending) -> Iterator[str | Ending]:
 
 
 async def _said(
-    model: LanguageModel, prompt: Prompt, sampling: Sampling, gate: Gate
+    model: LanguageModel, prompt: Prompt, sampling: Sampling, gate: Gate, tally: Tally
 ) -> AsyncGenerator[str | Piece, None]:
-    """Yield what of the model's answer passes the gate, and its last piece, with the usage."""
-    last, came = Piece("", "stop"), 0
+    """Yield what of the model's answer passes the gate, and its last piece."""
     stream = cast("AsyncGenerator[Piece, None]", model.chat(prompt.messages, sampling))
-    with step("generation") as it:
+    with tally.generation(partial(tokens_of, model, prompt.messages)) as heard:
         async with aclosing(stream) as pieces:
-            async for last in pieces:
-                came += bool(last.text)
-                for text in gate.push(last.text):
+            async for piece in pieces:
+                heard.add(piece)
+                for text in gate.push(piece.text):
                     if text:
                         yield text
                 if gate.closed:
                     break
-        it.usage = spent(model, prompt.messages, last, pieces=came)
-        it.finish = last.finish or "stop"
     for text in gate.finish():
         if text:
             yield text
-    yield replace(last, usage=it.usage)
-
-
-def _ended(ending: Ending, last: Piece) -> Ending:
-    """Return an ending with what the model's last piece says."""
-    more = last.usage or Usage(0, 0)
-    usage = Usage(
-        ending.usage.prompt_tokens + more.prompt_tokens,
-        ending.usage.completion_tokens + more.completion_tokens,
-        ending.usage.estimated or more.estimated,
-    )
-    return replace(ending, finish=last.finish or "stop", usage=usage, unmet=last.unmet)
+    yield heard.last
 
 
 def _tuned(sampling: Sampling, served: Served) -> Sampling:

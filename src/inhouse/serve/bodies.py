@@ -19,6 +19,8 @@ from inhouse.serve.turns import Turn
 
 MAX_TOKENS = 1_000_000
 MAX_CHOICES = 128
+MAX_EACH = 8
+"""How many answers to one prompt: each takes as much as a request of its own."""
 MAX_STOPS = 16
 MAX_TOKEN = 2**31 - 1
 RAW_TOKENS = 16
@@ -98,7 +100,7 @@ class _Settings(_Asked):
     """What chats and raw prompts share."""
 
     stream_options: StreamOptions = StreamOptions()
-    n: Annotated[int, Field(ge=1, le=MAX_CHOICES)] = 1
+    n: Annotated[int, Field(ge=1, le=MAX_EACH)] = 1
     stop: Stops = Field(default_factory=list)
     seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
     repetition_penalty: Annotated[float, Field(ge=0.5, le=2)] | None = None

@@ -33,6 +33,7 @@ from inhouse.core.nouns import Endpoint
 from inhouse.core.protocols import LanguageModel
 from inhouse.serve.endpoint import Serve
 from inhouse.serve.price import Price
+from inhouse.serve.tally import Tally
 
 if TYPE_CHECKING:
     from inhouse.serve.house import Served
@@ -213,7 +214,7 @@ async def chained(
                 )
                 async with aclosing(ask(this)) as parts:
                     async for part in parts:
-                        if not begun:
+                        if not begun and not isinstance(part, Tally):
                             begun = True
                             chain.resting.works(link.key)
                             yield this

@@ -26,7 +26,6 @@ class ChatDialect:
         self._body = body
         self._access = access
         self.model = body.model
-        self.n = body.n
         self._head = {
             "id": f"chatcmpl-{request_id}",
             "created": int(time.time()),
@@ -37,7 +36,7 @@ class ChatDialect:
     @property
     def answers(self) -> int:
         """How many answers are asked for."""
-        return self.n
+        return self._body.n
 
     def parts(self, served: Served) -> Sequence[Parts]:
         """Ask the endpoint as often as answers are wanted."""
@@ -45,7 +44,7 @@ class ChatDialect:
         sampling = self._body.sampling()
         return [
             answer(served, messages, nth(sampling, number), access=self._access)
-            for number in range(self.n)
+            for number in range(self._body.n)
         ]
 
     def whole(self, choices: Sequence[Choice], usage: Usage) -> Event:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from inhouse.core.access import Actor
 from inhouse.core.nouns import ToolCall
-from inhouse.core.protocols import CallPart, LanguageModel, Piece, TokenScore, Usage
+from inhouse.core.protocols import CallPart, Piece, TokenScore, Usage
 from inhouse.serve.answer import Ending
 from inhouse.serve.chain import answers
 from inhouse.serve.failures import Json
@@ -24,13 +24,12 @@ from inhouse.serve.house import House, Served
 from inhouse.serve.limits import Spend, counted
 from inhouse.serve.recording import Asked, Part, Parts, recorded
 from inhouse.serve.seen import current
+from inhouse.serve.tally import Tally
 
 if TYPE_CHECKING:
     from inhouse.serve.shadow import Shadows
 
 Event = Mapping[str, Any]
-
-NOTHING = Usage(0, 0)
 
 
 @dataclass(slots=True)
@@ -48,11 +47,16 @@ class Choice:
     tokens: list[TokenScore] = field(default_factory=list)
     calls: list[ToolCall] = field(default_factory=list)
     finish: str = "stop"
-    usage: Usage = NOTHING
+    tally: Tally = field(default_factory=Tally)
     ours: dict[str, Any] = field(default_factory=dict)
     by: Served | None = None
     first: float = 0.0
     last: float = 0.0
+
+    @property
+    def usage(self) -> Usage:
+        """The tokens that it took so far."""
+        return self.tally.usage
 
     @property
     def text(self) -> str:
@@ -72,7 +76,7 @@ class Choice:
     def end(self, ending: Ending, served: Served) -> None:
         """Take how it ended."""
         served, price = self.by or served, (self.by or served).price
-        self.finish, self.usage = ending.finish, ending.usage
+        self.finish = ending.finish
         self.ours = {
             "id": self.id,
             "endpoint": served.endpoint.ref.pinned,
@@ -100,13 +104,9 @@ class Choice:
 
 
 class Dialect(Protocol):
-    """How one request is answered: what is asked for, and what the answers look like.
-
-    There are so many `answers`; `n` in a row belong to one prompt, whose tokens were read once.
-    """
+    """How one request is answered: what is asked for, and what the answers look like."""
 
     model: str
-    n: int
 
     @property
     def answers(self) -> int:
@@ -166,9 +166,10 @@ class Exchange:
             async with aclosing(together(streams)) as parts:
                 async for index, part in parts:
                     _take(choices[index], part, served)
+            usage = _usage(choices)
             self._shadows.send(served, self._dialect, self._asked)
             by = headers(choices[0].by or served)
-            return Json(self._dialect.whole(choices, self._usage(choices)), headers=by)
+            return Json(self._dialect.whole(choices, usage), headers=by)
 
     async def events(self) -> AsyncGenerator[Event, None]:
         """Give the headers, then the answers event by event."""
@@ -181,6 +182,9 @@ class Exchange:
             named, begun = not served.chain, False
             async with aclosing(together(streams)) as parts:
                 async for index, part in parts:
+                    if isinstance(part, Tally):
+                        choices[index].tally = part
+                        continue
                     if isinstance(part, Served):
                         _take(choices[index], part, served)
                         if not named:
@@ -199,8 +203,9 @@ class Exchange:
                     )
                     for event in make:
                         yield event
+            usage = _usage(choices)
             self._shadows.send(served, dialect, self._asked)
-            for event in dialect.done(choices, self._usage(choices)):
+            for event in dialect.done(choices, usage):
                 yield event
 
     def _streams(self, served: Served) -> Sequence[Parts]:
@@ -210,11 +215,7 @@ class Exchange:
         streams = self._recorded(served)
         if self._spend is None:
             return streams
-        n, body = self._dialect.n, self._asked.body
-        return [
-            counted(stream, self._spend, None if number % n else body)
-            for number, stream in enumerate(streams)
-        ]
+        return [counted(stream, self._spend) for stream in streams]
 
     def _recorded(self, served: Served) -> Sequence[Parts]:
         streams, sink = streams_of(self._dialect, served), self._house.sink
@@ -233,25 +234,14 @@ class Exchange:
         current().answers = choices
         return choices
 
-    def _usage(self, choices: Sequence[Choice]) -> Usage:
-        return Usage(
-            sum(choice.usage.prompt_tokens for choice in choices[:: self._dialect.n]),
-            sum(choice.usage.completion_tokens for choice in choices),
-        )
-
 
 def streams_of(dialect: Dialect, served: Served) -> Sequence[Parts]:
     """Return the streams of the answers; where there are several models, each asks in turn."""
     if not served.chain:
         return dialect.parts(served)
-    made: list[tuple[LanguageModel, Sequence[Parts]]] = []
 
     def ask(number: int, by: Served) -> Parts:
-        for model, streams in made:
-            if model is by.model:
-                return streams[number]
-        made.append((by.model, dialect.parts(by)))
-        return made[-1][1][number]
+        return dialect.parts(by)[number]  # the others do nothing until they are heard
 
     return [answers(served, partial(ask, number)) for number in range(dialect.answers)]
 
@@ -291,10 +281,27 @@ async def _next(stream: Parts) -> Part | None:
     return await anext(stream, None)
 
 
+def _usage(choices: Sequence[Choice]) -> Usage:
+    """Return what all answers took.
+
+    Raises:
+        RuntimeError: one was never ended, so what there is of it is no answer.
+    """
+    if not all(choice.ours for choice in choices):
+        raise RuntimeError("the stream of an answer has no ending")
+    return Usage(
+        sum(choice.usage.prompt_tokens for choice in choices),
+        sum(choice.usage.completion_tokens for choice in choices),
+    )
+
+
 def _take(choice: Choice, part: Part, served: Served) -> Piece | None:
     """Put a part into its choice; return it as a piece, or None if it was none."""
     if isinstance(part, Served):
         choice.by, current().model = part, part.model_name
+        return None
+    if isinstance(part, Tally):
+        choice.tally = part
         return None
     if isinstance(part, Ending):
         choice.end(part, served)

@@ -21,10 +21,11 @@ from inhouse.serve.choices import headers
 from inhouse.serve.completions import Continues
 from inhouse.serve.failures import Json
 from inhouse.serve.house import House, Served
-from inhouse.serve.limits import Spend
+from inhouse.serve.limits import Spend, counted
 from inhouse.serve.lookup_bodies import ClassifyBody
 from inhouse.serve.recording import Asked, Parts, recorded
 from inhouse.serve.seen import current
+from inhouse.serve.tally import Tally
 
 PROMPT = "Text: {text}\nLabel:"
 NOTHING = ("N/A", "[MASK]", "")
@@ -49,7 +50,7 @@ class Classifying:
     ) -> Json:
         """Return the classes of each text with their probabilities, best first.
 
-        The tokens are told to `spend` label by label: so they count if nobody waits for the end.
+        The tokens are told to `spend`, also if nobody waits for the end.
 
         Raises:
             NotFound: there is no such endpoint.
@@ -59,17 +60,20 @@ class Classifying:
         """
         async with self._house.endpoint(body.model, actor) as opened, _here(opened) as served:
             found: list[Scores] = []
-            read, seen = 0, current()
+            seen, model, sink = current(), _Reader(_able(served, body)), self._house.sink
             seen.endpoint, seen.model = served.endpoint.ref.name, served.model_name
-            model, sink = _Reader(_able(served, body), spend), self._house.sink
             stream = self._parts(served, model, body, found)
             if sink:
                 trace = asked.trace(served, 0, ())
                 stream = recorded(stream, sink, trace, streamed=False)
-            async with aclosing(stream) as parts:
-                async for part in parts:
-                    if isinstance(part, Ending):
-                        read = seen.read = part.usage.prompt_tokens
+            if spend:
+                stream = counted(stream, spend)
+            try:
+                async with aclosing(stream) as parts:
+                    async for _ in parts:
+                        pass
+            finally:
+                read = seen.read = model.tally.usage.prompt_tokens
         content = {
             "object": "list",
             "model": body.model,
@@ -92,6 +96,7 @@ class Classifying:
         self, served: Served, model: _Reader, body: ClassifyBody, found: list[Scores]
     ) -> Parts:
         """Classify text by text; what is recorded as said is the best label of each."""
+        yield model.tally
         labels = body.labels
         key = (served.actor.name, served.digest, *labels)
         if key not in self._priors:
@@ -105,7 +110,7 @@ class Classifying:
             found.append(_softmax([s - p for s, p in zip(scores, prior, strict=True)]))
             best = max(range(len(labels)), key=found[-1].__getitem__)
             yield f"{labels[best]}\n"
-        yield Ending("stop", Usage(model.read, 0), (), served.label)
+        yield Ending("stop", model.tally.usage, (), served.label)
 
 
 @asynccontextmanager
@@ -144,12 +149,11 @@ def _able(served: Served, body: ClassifyBody) -> Continues:
 
 
 class _Reader:
-    """A model with the tokens that it has `read` for one request."""
+    """A model with the tally of what it reads for one request."""
 
-    def __init__(self, model: Continues, spend: Spend | None) -> None:
+    def __init__(self, model: Continues) -> None:
         self._model = model
-        self._spend = spend
-        self.read = 0
+        self.tally = Tally()
 
     async def likelihoods(self, text: str, labels: Sequence[str]) -> Scores:
         """Return how likely each label is behind a text.
@@ -161,9 +165,7 @@ class _Reader:
         scores = []
         for label in labels:
             tokens = await self._model.score(f"{prompt} {label}")
-            self.read += len(tokens)
-            if self._spend:
-                self._spend(len(tokens))
+            self.tally.add(Usage(len(tokens), 0))
             own = [token.logprob or 0.0 for token in tokens if token.start >= len(prompt)]
             scores.append(sum(own) / max(len(own), 1))
         return scores

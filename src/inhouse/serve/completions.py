@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
 from inhouse.core.errors import BadInput, Incapable
@@ -18,7 +19,9 @@ from inhouse.serve.bodies import CompletionBody
 from inhouse.serve.chat import nth, usage_of
 from inhouse.serve.choices import Choice, Event
 from inhouse.serve.house import Served
+from inhouse.serve.prompt import LETTERS_PER_TOKEN
 from inhouse.serve.recording import Part, Parts
+from inhouse.serve.tally import Tally
 
 Prompt = str | Sequence[int]
 
@@ -42,7 +45,6 @@ class TextDialect:
     def __init__(self, body: CompletionBody, *, request_id: str) -> None:
         self._body = body
         self.model = body.model
-        self.n = body.n
         self._head = {
             "id": f"cmpl-{request_id}",
             "object": "text_completion",
@@ -53,7 +55,7 @@ class TextDialect:
     @property
     def answers(self) -> int:
         """How many answers are asked for: to each prompt, as many as are wanted."""
-        return len(self._body.prompt) * self.n
+        return len(self._body.prompt) * self._body.n
 
     def parts(self, served: Served) -> Sequence[Parts]:
         """Let the model go on with each prompt, as often as answers are wanted.
@@ -77,23 +79,26 @@ class TextDialect:
         return [
             self._answer(served, served.model, prompt, nth(sampling, number))
             for prompt in self._body.prompt
-            for number in range(self.n)
+            for number in range(self._body.n)
         ]
 
     async def _answer(
         self, served: Served, model: Continues, prompt: Prompt, sampling: Sampling
     ) -> Parts:
-        said, read = "", 0
+        said, tally = "", Tally()
         if self._body.echo:
             scored = await model.score(prompt, top=self._body.logprobs or 0)
             raw = b"".join(token.raw for token in scored)
             said = prompt if isinstance(prompt, str) else raw.decode("utf-8", "replace")
-            read = len(scored)
+            if not self._body.max_tokens:
+                tally.add(Usage(len(scored), 0))
             yield Piece(said, tokens=scored)
         if not self._body.max_tokens:
-            yield Ending("length", Usage(read, 0), (), served.label)
+            yield tally
+            yield Ending("length", tally.usage, (), served.label)
             return
-        stream = plainly(model.complete(prompt, sampling), served.label)
+        read = partial(_about, prompt)
+        stream = plainly(model.complete(prompt, sampling), served.label, read)
         async with aclosing(stream) as parts:
             async for part in parts:
                 yield _behind(said, part)
@@ -137,6 +142,10 @@ class TextDialect:
             "top_logprobs": [_likeliest(token) for token in tokens],
             "text_offset": [token.start for token in tokens],
         }
+
+
+def _about(prompt: Prompt) -> int:
+    return len(prompt) // LETTERS_PER_TOKEN if isinstance(prompt, str) else len(prompt)
 
 
 def _behind(said: str, part: Part) -> Part:

@@ -14,6 +14,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from inhouse.core.errors import OutOfTime
 from inhouse.serve.failures import REQUEST_ID, error_body
+from inhouse.serve.seen import current
 
 T = TypeVar("T")
 
@@ -122,7 +123,7 @@ class EventStream(StreamingResponse):
                 failure = OutOfTime(self._seconds or 0) if limit.expired() else error
                 if not begun:
                     raise failure from None
-                # The status is out already: said in the stream, logged.
+                # The status is out already: said in the stream, and to the watchers.
                 end = self._line(self._failure(failure, scope[REQUEST_ID]))
             await send({"type": "http.response.body", "body": end, "more_body": False})
 
@@ -138,6 +139,7 @@ class EventStream(StreamingResponse):
 
     def _failure(self, error: Exception, request_id: str) -> Mapping[str, Any]:
         body = error_body(error, request_id)
+        current().failure = body["error"]["code"]
         if not self._named:
             return body
         # Responses have no level in between; clients look for either.

@@ -108,6 +108,7 @@ class Outermost:
             await self.app(scope, receive, watched)
         except Exception as error:  # the edge of the house: logged with its id
             body = error_body(error, request_id)
+            seen.failure = body["error"]["code"]
             if not seen.status:
                 await Json(body, 500)(scope, receive, watched)
         finally:

@@ -7,22 +7,19 @@ in the key. A key without limits never comes here.
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
-from typing import Any
 
-import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from inhouse.catalog.key import Key
 from inhouse.catalog.spending import MINUTE_SECONDS, Spending, Taken
-from inhouse.core.errors import OutOfQuota, TooMany
-from inhouse.serve.answer import Ending
-from inhouse.serve.house import Served
-from inhouse.serve.prompt import LETTERS_PER_TOKEN
+from inhouse.core.errors import InhouseError, OutOfQuota, TooMany
+from inhouse.serve.failures import on_error
 from inhouse.serve.recording import Parts
+from inhouse.serve.tally import Tally
 
 PASS = "inhouse.pass"
 SOON_SECONDS = 1.0
@@ -41,14 +38,20 @@ class KeyLimits:
     ) -> Response:
         """Handle a request within its key's limits; it is under way until its answer is sent.
 
+        What it has left is told with a failure too; also if that is why it failed.
+
         Raises:
-            TooMany: too many requests in this minute, or at once.
-            OutOfQuota: today's tokens are spent.
+            TooMany: too many requests at once.
             StoreError: the counts cannot be written.
         """
         passed = request.scope[PASS] = self._admitted(key)
         try:
-            return Counted(await handle(), passed)
+            try:
+                _require(key, passed.taken)
+                answered = await handle()
+            except InhouseError as error:
+                answered = on_error(request, error)
+            return Counted(answered, passed)
         except BaseException:
             passed.leave()
             raise
@@ -66,7 +69,6 @@ class KeyLimits:
         passed = Pass(self._spending, key, place)
         try:
             passed.taken = self._spending.take(key, time.time())
-            _require(key, passed.taken)
         except BaseException:
             passed.leave()
             raise
@@ -138,27 +140,19 @@ class Counted(Response):
             self._passed.leave()
 
 
-async def counted(parts: Parts, spend: Spend, asked: Mapping[str, Any] | None) -> Parts:
-    """Pass an answer on and count its tokens, also if it is cut off.
-
-    Its prompt is counted where `asked` tells what that was: answers to one prompt share it. Of an
-    answer that was cut off, a token is counted for each piece, and for every three letters asked.
-    """
-    pieces, ending = 0, None
+async def counted(parts: Parts, spend: Spend) -> Parts:
+    """Pass an answer on and count its tokens, also if it is cut off."""
+    tally = Tally()
     try:
         async with aclosing(parts):
             async for part in parts:
-                if isinstance(part, Ending):
-                    ending = part
-                elif not isinstance(part, Served):
-                    pieces += 1
+                if isinstance(part, Tally):
+                    tally = part
                 yield part
     finally:
-        if ending:
-            read, written = ending.usage.prompt_tokens, ending.usage.completion_tokens
-            spend(written + (read if asked is not None else 0))
-        elif pieces:
-            spend(pieces + len(orjson.dumps(asked or "")) // LETTERS_PER_TOKEN)
+        tokens = tally.usage.prompt_tokens + tally.usage.completion_tokens
+        if tokens:
+            spend(tokens)
 
 
 def spend_of(scope: Scope) -> Spend | None:

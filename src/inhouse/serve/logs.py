@@ -27,9 +27,16 @@ Caught = tuple[type[BaseException], BaseException, TracebackType | None] | tuple
 def say(seen: Seen, scope: MutableMapping[str, Any]) -> None:
     """Log one line for a request; a `seen.Watcher`."""
     # Without the path where there is no such route: what stands in it is the caller's text.
-    line = "%s %s %s %d %.0f ms"
+    line = "%s %s %s %d %.0f ms%s"
     milliseconds = seen.seconds * 1000
-    facts = (seen.id, seen.method, seen.route, seen.status, milliseconds)
+    facts = (
+        seen.id,
+        seen.method,
+        seen.route,
+        seen.status,
+        milliseconds,
+        seen.failure and f" {seen.failure}",
+    )
     log.info(line, *facts, extra={"seen": seen})
 
 
@@ -113,6 +120,8 @@ def _request(seen: Seen) -> dict[str, Any]:
         "status": seen.status,
         "ms": round(seen.seconds * 1000, 1),
     }
+    if seen.failure:
+        found["failure"] = seen.failure
     if seen.endpoint:
         found["endpoint"] = seen.endpoint
     if seen.model:

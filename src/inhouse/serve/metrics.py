@@ -85,6 +85,8 @@ class Metrics:
         self._limited = Counter(
             "inhouse_limited", "Requests that a limit kept out.", ("route", "reason"), registry=made
         )
+        failed = "Requests that failed, also midway."
+        self._failures = Counter("inhouse_failures", failed, ("route", "code"), registry=made)
         self._seconds = Histogram(
             "inhouse_request_seconds", "From a request to the end of its answer.", ROUTED,
             registry=made, buckets=LONG,
@@ -131,6 +133,8 @@ class Metrics:
         self._took(route, endpoint).observe(seen.seconds)
         if seen.status == TooMany.status:
             self._limited.labels(route, seen.failure).inc()
+        if seen.failure:
+            self._failures.labels(route, seen.failure).inc()
         for answer in seen.answers:
             self._answered(seen, answer)
         if seen.read:

@@ -12,7 +12,7 @@ from typing import Protocol, runtime_checkable
 
 from inhouse.core.errors import TooLong
 from inhouse.core.nouns import Hit, Message
-from inhouse.core.protocols import NEW_TOKENS, LanguageModel, Piece, Usage
+from inhouse.core.protocols import NEW_TOKENS, LanguageModel
 
 RULES = (
     "You answer questions from the documents you are given, briefly and in your own words. What "
@@ -74,7 +74,7 @@ def grounded(
     prompt, needed = Prompt(()), 0
     for hit in hits:
         tried = _compose([*shown, hit], messages, instructions)
-        tokens = _count(model, tried)
+        tokens = tokens_of(model, tried)
         if tokens <= room:
             shown.append(hit)
             prompt = Prompt(tried, tuple(shown))
@@ -82,15 +82,6 @@ def grounded(
     if not shown:
         raise TooLong(needed, room)
     return prompt
-
-
-def spent(model: LanguageModel, messages: Sequence[Message], last: Piece, *, pieces: int) -> Usage:
-    """Return the tokens of an answer, of which the last piece that came is known.
-
-    Many APIs tell only at the end. One that was stopped before is taken to have written a token
-    with each piece.
-    """
-    return last.usage or Usage(_count(model, messages), pieces, estimated=True)
 
 
 def _compose(
@@ -120,7 +111,8 @@ def _tame(text: str) -> str:
     return FENCE.sub("‹", text)
 
 
-def _count(model: LanguageModel, messages: Sequence[Message]) -> int:
+def tokens_of(model: LanguageModel, messages: Sequence[Message]) -> int:
+    """Return how many tokens a model reads in a prompt, about so many if it does not tell."""
     if isinstance(model, Counts):
         return model.count(messages)
     return sum(len(m.content) for m in messages) // LETTERS_PER_TOKEN

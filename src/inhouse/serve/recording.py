@@ -21,12 +21,13 @@ from inhouse.serve.answer import Ending
 from inhouse.serve.house import Served
 from inhouse.serve.price import Price
 from inhouse.serve.seen import current, kept
+from inhouse.serve.tally import Tally
 
 if TYPE_CHECKING:
     from inhouse.serve.limits import Spend
 
-Part = str | Piece | Ending | Served
-"""What comes of an answer; an opened endpoint says, before the rest, which model it is from."""
+Part = str | Piece | Tally | Ending | Served
+"""What comes of an answer: its tally, and an opened endpoint says which model it is from."""
 Parts = AsyncGenerator[Part, None]
 
 
@@ -132,16 +133,18 @@ async def recorded(
     Raises:
         StoreError: nothing can be recorded, so nothing is answered.
     """
-    so_far = _SoFar()
+    so_far, tally = _SoFar(), Tally()
     state = replace(trace, state="aborted")
     try:
         async with aclosing(parts):
             async for part in parts:
-                if isinstance(part, Served):
+                if isinstance(part, Tally):
+                    tally = part
+                elif isinstance(part, Served):
                     trace, price = _taken_over(trace, part), part.price
                     state = replace(trace, state="aborted")
                 elif isinstance(part, Ending):
-                    state = so_far.into(_ended(trace, part, price))
+                    state = so_far.into(_taken(_ended(trace, part), tally, price))
                     await asyncio.shield(kept(sink, state))
                 elif so_far.add(part) and streamed:
                     await kept(sink, trace)
@@ -154,7 +157,7 @@ async def recorded(
     finally:
         if state.state in ("aborted", "failed"):
             # Nobody waits for this answer any more; the record must not be cut off with it.
-            await asyncio.shield(kept(sink, so_far.into(state)))
+            await asyncio.shield(kept(sink, so_far.into(_taken(state, tally, price))))
 
 
 class _SoFar:
@@ -196,7 +199,7 @@ def _taken_over(trace: Trace, served: Served) -> Trace:
     )
 
 
-def _ended(trace: Trace, ending: Ending, price: Price | None) -> Trace:
+def _ended(trace: Trace, ending: Ending) -> Trace:
     sources = sorted({citation.source for citation in ending.citations})
     return replace(
         trace,
@@ -205,8 +208,15 @@ def _ended(trace: Trace, ending: Ending, price: Price | None) -> Trace:
         finish=ending.finish,
         sections=tuple(citation.id for citation in ending.citations),
         sources=tuple(map(Ref.parse, sources)),
-        prompt_tokens=ending.usage.prompt_tokens,
-        completion_tokens=ending.usage.completion_tokens,
-        cost=price.of(ending.usage) if price else None,
+    )
+
+
+def _taken(trace: Trace, tally: Tally, price: Price | None) -> Trace:
+    """Return a trace with the tokens that its answer took, and what they cost."""
+    return replace(
+        trace,
+        prompt_tokens=tally.usage.prompt_tokens,
+        completion_tokens=tally.usage.completion_tokens,
+        cost=price.of(tally.usage) if price else None,
         price=price.unit if price else "",
     )

@@ -11,13 +11,14 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from functools import partial
 from typing import cast
 
 from inhouse.core.errors import RequestRefused, TooLong
 from inhouse.core.nouns import Message
-from inhouse.core.protocols import LanguageModel, Piece, Sampling, Usage
-from inhouse.serve.prompt import spent
-from inhouse.serve.seen import step
+from inhouse.core.protocols import LanguageModel, Piece, Sampling
+from inhouse.serve.prompt import tokens_of
+from inhouse.serve.tally import Tally
 from inhouse.serve.wording import END, words
 
 TASK = (
@@ -38,32 +39,31 @@ LIGHT = words(
 """Words that point or join: a question may lose them or gain them and stay the same."""
 
 
-async def rewritten(model: LanguageModel, messages: Sequence[Message]) -> tuple[str, Usage]:
-    """Return the last question made to stand alone, and the tokens that it took.
+async def rewritten(model: LanguageModel, messages: Sequence[Message], tally: Tally) -> str:
+    """Return the last question made to stand alone; the tally counts the tokens that it took.
 
     The question is empty if there is nothing to complete it from, or if the model said anything
     else than the last question in words of the user.
     """
     turns = [m for m in messages if m.role in ("user", "assistant")][-TURNS:]
     if len(turns) < 2:
-        return "", Usage(0, 0)
+        return ""
     said = "\n".join(f"{m.role}: {m.content.strip()[-TURN_LETTERS:]}" for m in turns)
     asked = (Message("system", TASK), Message("user", f"{said}\n\nThe last question, rewritten:"))
-    parts, last = [], Piece("", "stop")
+    parts = []
     stream = cast("AsyncGenerator[Piece, None]", model.chat(asked, SAMPLING))
     try:
-        with step("generation") as it:
+        with tally.generation(partial(tokens_of, model, asked)) as heard:
             async with aclosing(stream) as pieces:
-                async for last in pieces:
-                    if last.text:
-                        parts.append(last.text)
-            used = it.usage = spent(model, asked, last, pieces=len(parts))
+                async for piece in pieces:
+                    heard.add(piece)
+                    parts.append(piece.text)
     except (TooLong, RequestRefused):  # such as by a model that takes no temperature
-        return "", Usage(0, 0)
+        return ""
     found = " ".join("".join(parts).split()).strip("\"'“”")
     mine = [m.content.strip()[-TURN_LETTERS:] for m in turns if m.role == "user"]
-    usable = last.finish == "stop" and _asks(found, mine)
-    return found if usable else "", used
+    usable = heard.last.finish == "stop" and _asks(found, mine)
+    return found if usable else ""
 
 
 def _asks(found: str, turns: Sequence[str]) -> bool:

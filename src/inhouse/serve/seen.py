@@ -27,10 +27,14 @@ class Answer(Protocol):
 
     index: int
     finish: str
-    usage: Usage
     first: float
     last: float
     ours: dict[str, Any]
+
+    @property
+    def usage(self) -> Usage:
+        """The tokens that it took so far."""
+        ...
 
 
 @dataclass(slots=True)
