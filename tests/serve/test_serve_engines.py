@@ -86,6 +86,52 @@ async def test_what_cannot_be_loaded_is_not_the_callers_fault() -> None:
     await engines.close()
 
 
+async def test_the_end_does_not_wait_for_what_is_being_loaded() -> None:
+    engines: Engines[Model] = Engines(Model.close)
+    begun, go, late = threading.Event(), threading.Event(), Model()
+
+    def load() -> Model:
+        begun.set()
+        go.wait(20)
+        return late
+
+    async def hold() -> None:
+        async with engines.lease("desk", "v1", load):
+            pass
+
+    waiting = asyncio.create_task(hold())
+    assert await asyncio.to_thread(begun.wait, 20)
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    async with asyncio.timeout(10):
+        await engines.close()
+    go.set()
+    async with asyncio.timeout(10):
+        while not late.closed.is_set():
+            await asyncio.sleep(0.01)
+
+
+async def test_slow_loads_keep_no_other_from_loading() -> None:
+    engines: Engines[Model] = Engines(Model.close)
+    go = threading.Event()
+
+    def slow() -> Model:
+        go.wait(20)
+        return Model()
+
+    async def hold(key: str) -> None:
+        async with engines.lease("desk", key, slow):
+            pass
+
+    slow_ones = [asyncio.create_task(hold(f"v{i}")) for i in range(40)]
+    await asyncio.sleep(0)
+    async with asyncio.timeout(10), engines.lease("desk", "quick", Model):
+        await asyncio.to_thread(int)
+    go.set()
+    await asyncio.gather(*slow_ones)
+    await engines.close()
+
+
 async def test_an_engine_that_stopped_is_loaded_anew() -> None:
     engines: Engines[Model] = Engines(Model.close)
     loaded = [Model("first"), Model("second")]

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from contextvars import copy_context
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from functools import partial
+from typing import Any, Generic, TypeVar
 
 from inhouse.core.errors import EngineStopped, NotSetUp, UserError
 
@@ -22,8 +25,12 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class _Engine(Generic[T]):
-    loading: asyncio.Task[T]
+    loading: asyncio.Future[T]
     leases: int = 0
+
+
+async def _finally(closing: Awaitable[None]) -> None:
+    await closing
 
 
 async def _nothing(engine: object) -> None:
@@ -38,6 +45,7 @@ class Engines(Generic[T]):
         self._open: dict[str, _Engine[T]] = {}
         self._needed: dict[str, set[str]] = {}
         self._closing: set[asyncio.Task[None]] = set()
+        self._ended = asyncio.Event()
 
     @property
     def owners(self) -> Sequence[str]:
@@ -70,7 +78,7 @@ class Engines(Generic[T]):
         """
         self._needed.setdefault(owner, set()).add(key)
         if key not in self._open or _failed(self._open[key].loading):
-            self._open[key] = _Engine(asyncio.create_task(asyncio.to_thread(_loaded, load)))
+            self._open[key] = _Engine(self._begun(load))
         engine = self._open[key]
         engine.leases += 1
         self._sweep()
@@ -86,10 +94,38 @@ class Engines(Generic[T]):
             self._sweep()
 
     async def close(self) -> None:
-        """Close all engines. Nobody may hold one any more."""
+        """Close all engines. Nobody may hold one any more.
+
+        What is being loaded is not waited for: it may take half an hour.
+        """
+        self._ended.set()
         self._needed.clear()
         self._sweep()
         await asyncio.gather(*self._closing)
+
+    def _begun(self, load: Callable[[], T]) -> asyncio.Future[T]:
+        """Load on a thread of its own: one that waits for long takes nobody else's place.
+
+        The process does not wait for the thread when it ends.
+        """
+        loop = asyncio.get_running_loop()
+        loading: asyncio.Future[T] = loop.create_future()
+
+        def work() -> None:
+            try:
+                engine = _loaded(load)
+            except BaseException as error:
+                tell: Callable[[], None] = partial(loading.set_exception, error)
+            else:
+                if self._ended.is_set():
+                    asyncio.run(_finally(self._close(engine)))
+                    return
+                tell = partial(loading.set_result, engine)
+            with suppress(RuntimeError):  # nobody is there any more
+                loop.call_soon_threadsafe(tell)
+
+        threading.Thread(target=copy_context().run, args=(work,), daemon=True).start()
+        return loading
 
     def _sweep(self) -> None:
         needed = set().union(*self._needed.values())
@@ -103,9 +139,12 @@ class Engines(Generic[T]):
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 
-    async def _finish(self, loading: asyncio.Task[T]) -> None:
-        await asyncio.wait([loading])
-        if not _failed(loading):
+    async def _finish(self, loading: asyncio.Future[T]) -> None:
+        ended = asyncio.create_task(self._ended.wait())
+        either: list[asyncio.Future[Any]] = [loading, ended]
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        ended.cancel()
+        if loading.done() and not _failed(loading):
             await self._close(loading.result())
 
 
@@ -119,5 +158,5 @@ def _loaded(load: Callable[[], T]) -> T:
         ) from error
 
 
-def _failed(loading: asyncio.Task[T]) -> bool:
+def _failed(loading: asyncio.Future[T]) -> bool:
     return loading.done() and (loading.cancelled() or loading.exception() is not None)
