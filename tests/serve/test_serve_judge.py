@@ -72,6 +72,39 @@ def test_a_model_sets_no_marks_of_its_own(marked: str) -> None:
     assert heard(marked) == f"{DAYS} [2]"
 
 
+@pytest.mark.parametrize(
+    ("echo", "expected"),
+    [
+        (f"A: The answer is: {APPROVED}", f"{APPROVED} [1]"),
+        (f"Answer: {APPROVED}", f"{APPROVED} [1]"),
+        (f"**Answer:** {APPROVED}", f"{APPROVED} [1]"),
+        (f'The answer is: "{APPROVED}', f"{APPROVED} [1]"),
+        (f'"{APPROVED}"', f"{APPROVED} [1]"),
+        ('Your team lead "approves leave" within two days.', True),
+        ('Your team lead "gladly approves leave" within two days.', False),
+        ('Your team lead will "approve leave within two days.', False),
+    ],
+)
+def test_echoes_go_and_quotations_are_word_for_word(echo: str, expected: str | bool) -> None:
+    found = heard(echo)
+    assert found == expected if isinstance(expected, str) else bool(found) == expected
+
+
+def test_an_amount_that_is_asked_for_is_said_first_if_it_is_there() -> None:
+    text = "The rate for visitors is 75 dollars an hour. It is paid by card through the office."
+    rate, card = "The rate is 75 dollars an hour.", "Visitors are paid by card through the office."
+    for question, said, passes in (
+        ("How much is the rate for visitors?", card, False),
+        ("How much is the rate for visitors?", f"{rate} {card}", True),
+        ("Who gets the rate for visitors?", card, True),
+        ("How much are we paid by card through the office?", card, True),
+        ("Wie viel ist die rate for visitors?", card, False),
+    ):
+        gate = Gate(question, hits(("Pay", text)))
+        found = "".join([*gate.push(f"{said} "), *gate.finish()])
+        assert (card in found) == passes, question
+
+
 def test_marks_tell_sentences_apart() -> None:
     both = "Everybody has 30 days of leave a year.[2] Your lead approves leave in two days.[1]"
     assert heard(both) == f"{DAYS} [2] Your lead approves leave in two days. [1]"

@@ -1,4 +1,4 @@
-"""What of a sentence must be exact: its numbers, days and months, and whether it denies.
+"""What of a sentence must be exact: numbers, days, months, quotations, and whether it denies.
 
 The words are those of English, German, French, Spanish, Italian and Dutch as far as the tables
 go; a sentence in another language is judged without them.
@@ -74,6 +74,23 @@ NO_ANSWER = re.compile(
     r"\b(?:do(?:es)? not|don't|doesn't|did not|cannot|can't|no|nothing)\b.{0,40}"
     r"\b(?:say|mention|specify|state|contain|provide|include|information|answer|found|find|about)\b"
 )
+ASKS_EXACT = re.compile(
+    r"\bhow (?:much|many|long|often|old|far|high)\b|\b(?:what|which) (?:time|year|date|day|month)\b"
+    r"|^\W*when\b"
+    r"|\bwie ?(?:viele?|lange|oft|hoch|alt)\b|^\W*wann\b"
+    r"|\bcombien\b|^\W*quand\b|\bcuánt\w+|^\W*cuándo\b"
+)
+QUOTED = re.compile(r"(?<!\w)[\"“„«]([^\"“”„»]*)")
+
+
+def asks_exact(question: str) -> bool:
+    """Say whether a question asks for an amount or a date: in English, German, French, Spanish."""
+    return bool(ASKS_EXACT.search(_low(question)))
+
+
+def quoted(sentence: str) -> list[str]:
+    """Return what stands behind each mark that opens a quotation, up to the one that ends it."""
+    return QUOTED.findall(sentence)
 
 
 def exact(text: str) -> frozenset[str]:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from inhouse.core.nouns import Hit
 from inhouse.serve.claims import abstains
 from inhouse.serve.judge import Judge
-from inhouse.serve.marks import Marks, unmarked
+from inhouse.serve.marks import Marks, balanced, unmarked
 from inhouse.serve.quote import ENOUGH, nearest, spans
 from inhouse.serve.wording import END, Span, words
 
@@ -74,6 +74,7 @@ class Gate:
         start, end = nearest(self._question, self._hits[0])
         self._rest_on(1, (start, end))
         self._quoted = words(passage[start:end])
+        self._judge.owed = False
         return f"{passage[start:end]} [1]"
 
     def _let_through(self, sentence: str) -> Iterator[str]:
@@ -92,7 +93,7 @@ class Gate:
         gap = " " if self._said else ""
         self._said.append(said)
         self._rest_on(number, span)
-        yield f"{gap}{sentence} [{number}]"
+        yield f"{gap}{balanced(sentence)} [{number}]"
 
     def _rest_on(self, number: int, span: Span) -> None:
         start, end = self.spans.get(number, span)

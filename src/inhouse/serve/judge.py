@@ -10,8 +10,8 @@ import re
 from collections.abc import Sequence
 
 from inhouse.core.nouns import Hit
-from inhouse.serve.claims import denies, exact
-from inhouse.serve.quote import ENOUGH, basis, copied
+from inhouse.serve.claims import asks_exact, denies, exact, quoted
+from inhouse.serve.quote import ENOUGH, basis, copied, nearest
 from inhouse.serve.wording import UNSPACED, Span, core, stripped, words
 
 CLOSE = 0.7
@@ -26,7 +26,8 @@ TOLD = re.compile(rf"[{UNSPACED}]{{1,2}}|[^\W{UNSPACED}]+")
 class Judge:
     """Compares sentences with sections, which come best first.
 
-    `enough` is the share of a sentence's words that must stand in one section.
+    `enough` is the share of a sentence's words that must stand in one section. `owed` says whether
+    an amount or a date is asked for, there, and not yet said.
     """
 
     def __init__(self, question: str, hits: Sequence[Hit], *, enough: float = ENOUGH) -> None:
@@ -34,9 +35,20 @@ class Judge:
         self._enough = enough
         self._question = question
         self._words = {n: words(_titled(hit)) for n, hit in self._hits.items()}
+        near = hits[0].passage[slice(*nearest(question, hits[0]))]
+        self.owed = asks_exact(question) and bool(exact(near))
 
     def rests_on(self, sentence: str) -> tuple[int, Span] | None:
-        """Return the number of the section that bears a sentence out, from 1, and where."""
+        """Return the number of the section that bears a sentence out, from 1, and where.
+
+        The first must have a number or a day, if one is asked for and stands in the part of the
+        best section that is nearest to the question.
+        """
+        rest = None if self.owed and not exact(sentence) else self._found(sentence)
+        self.owed = self.owed and rest is None
+        return rest
+
+    def _found(self, sentence: str) -> tuple[int, Span] | None:
         for number, hit in self._hits.items():
             span = copied(sentence, hit.passage)
             if span and self._tells(sentence, hit):
@@ -48,6 +60,9 @@ class Judge:
         known = words(f"{self._question} {' '.join(hit.section.headings)}")
         new = (shared - known) & words(hit.passage)
         if len(said) < FEWEST_WORDS or not new or len(shared) < self._enough * len(said):
+            return None
+        passage = _plain(hit.passage)
+        if any(_plain(text) not in passage for text in quoted(sentence)):
             return None
         rest = basis(said, hit.passage)
         if contradicts(sentence, [hit.passage[slice(*span)] for span in rest]):
@@ -71,6 +86,10 @@ def contradicts(sentence: str, rest: Sequence[str]) -> bool:
     there = frozenset[str]().union(*map(exact, rest))
     agrees = denies(rest[0]) if denies(sentence) else not any(map(denies, rest))
     return not exact(sentence) <= there or not agrees
+
+
+def _plain(text: str) -> str:
+    return core(text).lower().replace("’", "'")
 
 
 def _titled(hit: Hit) -> str:

@@ -1,4 +1,4 @@
-"""Takes the marks that a model sets itself, such as [1], out of what it says.
+"""Takes out of what a model says the marks that it sets itself, such as [1], and "Answer:".
 
 The marks that stand behind what is let through are set in `inhouse.serve.gate`.
 """
@@ -21,6 +21,13 @@ LEADING = re.compile(
 )
 EMPTY = re.compile(r" ?\((?:see)?[ ,;]*\)", re.IGNORECASE)
 TRAILING = re.compile(r"(?: *[,;]| and)+(?=[.!?]?$)")
+ECHO = re.compile(
+    r"^(?:(?:\*\*)?(?:a|(?:the )?answer(?: is)?|(?:die )?antwort(?: ist)?|réponse|respuesta)"
+    r"(?:\*\*)? ?:(?:\*\*)? *)+",
+    re.IGNORECASE,
+)
+QUOTE = re.compile(r"[\"“”„«»]")
+OPENING = re.compile(r"(?<!\w)[\"“„«](?=\w)")
 
 
 class Marks:
@@ -65,10 +72,20 @@ class Marks:
 
 
 def unmarked(sentence: str) -> str:
-    """Return a sentence without marks, and without the words that did nothing but lead to one."""
+    """Return a sentence without marks, "Answer:", and words that did nothing but lead to one."""
+    sentence = ECHO.sub("", sentence.strip())
     text = CODE_OR_MARK.sub(lambda found: found[1] or "", sentence).strip()
     if text == sentence.strip():
         return text
     text = TRAILING.sub("", EMPTY.sub("", text))
     rest = LEADING.sub("", text)
     return rest if rest == text else rest[:1].upper() + rest[1:]
+
+
+def balanced(sentence: str) -> str:
+    """Return a sentence without a quotation mark that has no other."""
+    marks = list(QUOTE.finditer(sentence))
+    if len(marks) % 2 == 0:
+        return sentence
+    alone = marks[0] if not OPENING.match(sentence, marks[0].start()) else marks[-1]
+    return (sentence[: alone.start()] + sentence[alone.end() :]).strip()
