@@ -59,9 +59,8 @@ class Engines(Generic[T]):
     async def lease(self, owner: str, key: str, load: Callable[[], T]) -> AsyncIterator[T]:
         """Give the engine that an owner needs from now on, loading it on a thread if it is new.
 
-        A request that goes away
-        does not stop a load that others may wait for; a load that failed is tried again, and
-        an engine that stopped is loaded anew for the next request.
+        A request that goes away does not stop a load that others may wait for; a load that failed
+        is tried again, and an engine that stopped is loaded anew for the next request.
         """
         self._needed.setdefault(owner, set()).add(key)
         if key not in self._open or _failed(self._open[key].loading):
