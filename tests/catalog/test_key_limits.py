@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import sqlite3
+import subprocess
 import sys
 import time
 from contextlib import closing
@@ -153,3 +154,27 @@ def test_an_older_store_is_brought_up(tmp_path: Path):
     catalog = Catalog(tmp_path / "store")
     assert catalog.keys.of(secret)[0].limits == Limits()
     catalog.close()
+
+
+def test_a_place_may_be_given_back_after_the_end(catalog: Catalog):
+    key, spending = made(catalog, concurrent=1), Spending(catalog.root)
+    place = spending.hold(key)
+    assert place is not None
+    spending.close()
+    spending.let_go(key, place)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no locks between processes there")
+def test_looking_at_the_counts_frees_no_place(catalog: Catalog):
+    key, spending = made(catalog, concurrent=1), Spending(catalog.root)
+    assert spending.hold(key) is not None
+    assert spending.today(key, NOON) == (0, 0)
+    look = "import sys; from pathlib import Path; from inhouse.catalog import Catalog;"
+    look += "from inhouse.catalog.spending import Spending;"
+    look += "catalog = Catalog(Path(sys.argv[1])); key, = catalog.keys.list();"
+    look += "print(Spending(catalog.root).hold(key))"
+    said = subprocess.run(
+        [sys.executable, "-c", look, str(catalog.root)], capture_output=True, text=True, check=True
+    )
+    assert said.stdout.strip() == "None"
+    spending.close()

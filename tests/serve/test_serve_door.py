@@ -180,8 +180,9 @@ def test_wrong_method_and_path(url: str) -> None:
     status, body, headers = send(url, "GET", "/v1/chat/completions")
     assert (status, body["error"]["code"]) == (405, "method_not_allowed")
     assert headers["allow"] == "POST"
-    status, body, _ = send(url, "GET", "/v1/chat")
-    assert (status, body["error"]["code"]) == (404, "not_found")
+    for path in ("/v1/chat", "/v1/models/"):  # nobody is sent elsewhere, whatever Host says
+        status, body, _ = send(url, "GET", path)
+        assert (status, body["error"]["code"]) == (404, "not_found")
 
 
 def test_a_question_is_needed_where_knowledge_is(client: Clients) -> None:

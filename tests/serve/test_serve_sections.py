@@ -16,6 +16,7 @@ from inhouse.core.errors import NotFound
 from inhouse.core.label import Label
 from inhouse.serve.app import create_app
 from inhouse.serve.static import FOLDER
+from inhouse.serve.turnstile import Turnstile
 
 
 def opened(world: World, url: str, actor: str = "ana", **query: object) -> tuple[int, dict]:
@@ -122,3 +123,14 @@ def test_sections_of_several_sources_do_not_mix(world: World):
     with running(create_app(world.house)) as listening:
         assert opened(world, listening.url, "cy")[1]["text"] == "Open."
         assert opened(world, listening.url, source=world.memos.pinned)[1]["text"] == "Closed."
+
+
+def test_only_data_has_sections(world: World, url: str):
+    status, found = opened(world, url, source=world.analyst.pinned)
+    assert (status, found["error"]["param"]) == (400, "source")
+
+
+def test_a_section_takes_its_turn(world: World, url: str):
+    world.house.turnstile = Turnstile(0, 0)
+    status, found = opened(world, url)
+    assert (status, found["error"]["code"]) == (429, "overloaded")

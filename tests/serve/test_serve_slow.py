@@ -110,3 +110,27 @@ def test_who_reads_too_slowly_is_cut_off_and_on_record(world: World, impatient: 
         assert time.monotonic() < ends
         time.sleep(0.02)
     assert found[0].state == "aborted"
+
+
+@pytest.mark.parametrize("begun", [b"", b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n"])
+def test_endless_headers_are_cut_off(impatient: str, begun: bytes) -> None:
+    with connected(impatient) as client:
+        client.sendall(b"POST /v1/feedback HTTP/1.1\r\nHost: x\r\n" + begun)
+        sent = 0
+        with pytest.raises(OSError):
+            while sent < 8 * 2**20:
+                sent += client.send(b"X: y\r\n" * 1_000)
+    assert sent < 4 * 2**20
+
+
+def test_endless_headers_are_told_so(impatient: str) -> None:
+    with connected(impatient) as client:
+        client.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nX: " + b"y" * 66_000)
+        said = rest(client)
+    assert b"431 Request Header Fields Too Large" in said
+    assert b'"code":"headers_too_large"' in said
+
+
+def test_a_large_body_is_no_header(world: World, impatient: str) -> None:
+    body = chat(messages=[{"role": "user", "content": "word " * 100_000}])
+    assert send(impatient, "POST", "/v1/chat/completions", body, world.key("ana")[1])[0] != 431

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from math import sqrt
 from pathlib import Path
+from typing import Any
 
 import openai
 import pytest
@@ -28,6 +29,7 @@ from inhouse.observe.traces import Traces
 from inhouse.observe.wanted import Wanted
 from inhouse.serve import shadow
 from inhouse.serve.app import create_app
+from inhouse.serve.seen import current
 from inhouse.serve.turnstile import Turnstile
 
 DESK = Ref.parse("endpoints/desk")
@@ -400,3 +402,22 @@ def test_a_version_that_one_may_not_use_is_not_opened(world: World, recorder: Re
 
     with pytest.raises(Refused):
         asyncio.run(whole())
+
+
+def test_a_shadow_is_no_part_of_the_request_it_follows(
+    world: World, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+    answer = shadow.Shadows._record
+
+    async def watched(self: shadow.Shadows, *given: Any) -> None:
+        seen.append(current().id)
+        await answer(self, *given)
+
+    monkeypatch.setattr(shadow.Shadows, "_record", watched)
+    ref, _ = candidate(world)
+    tried(world, ref, kind="shadow")
+    with clients(world) as client:
+        ask(client("ana"))
+        until(lambda: both(world))
+    assert seen == [""]

@@ -25,6 +25,7 @@ except ImportError:  # Windows, where one process serves a store
     fcntl = None  # type: ignore[assignment]
 
 COUNTS = struct.Struct("<QdQQQ")  # the key's id, its arrival time, a day, its requests and tokens
+READ = os.O_RDONLY | getattr(os, "O_BINARY", 0)
 SIZE = 64
 HELD = 2**40  # where the bytes lie that stand for requests under way; the file never gets there
 PLACES = 2**16
@@ -94,9 +95,14 @@ class Spending:
         if not key.number:
             return 0, 0
         try:
-            with self._path.open("rb") as file:
-                file.seek(key.number * SIZE)
-                counts = _Counts.read(file.read(COUNTS.size), key, now)
+            # To close the file a second time would free the places that this process holds.
+            file = os.open(self._path, READ) if self._fd is None else self._fd
+            try:
+                os.lseek(file, key.number * SIZE, os.SEEK_SET)
+                counts = _Counts.read(os.read(file, COUNTS.size), key, now)
+            finally:
+                if file != self._fd:
+                    os.close(file)
         except OSError:
             return 0, 0
         return counts.requests, counts.tokens
@@ -120,7 +126,10 @@ class Spending:
 
     def let_go(self, key: Key, place: int) -> None:
         """Give a place back."""
-        self._held[key.number].discard(place)
+        held = self._held.get(key.number)
+        if held is None:
+            return  # all places were given back at the close
+        held.discard(place)
         if fcntl and self._fd is not None:
             fcntl.lockf(self._fd, fcntl.LOCK_UN, 1, HELD + key.number * PLACES + place)
 

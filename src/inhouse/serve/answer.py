@@ -19,6 +19,7 @@ from inhouse.core.nouns import Found, Hit, Message
 from inhouse.core.protocols import Finish, LanguageModel, Piece, Retriever, Sampling, Usage
 from inhouse.models.engine import Capabilities, check_capable
 from inhouse.serve.citation import Citation, cite, listing
+from inhouse.serve.connection import to_its_end
 from inhouse.serve.endpoint import Serve
 from inhouse.serve.gate import Gate, Trust
 from inhouse.serve.house import Served
@@ -184,8 +185,8 @@ async def _looked(
         alone = await rewritten(served.model, messages, tally)
         asked = [Message("user", alone)] if alone else messages
     with step("retrieval", str(served.endpoint.knowledge)):
-        found, label = await asyncio.to_thread(
-            find, retriever, asked, served.actor, top=served.settings.top, access=access
+        found, label = await to_its_end(
+            lambda: find(retriever, asked, served.actor, top=served.settings.top, access=access)
         )
     label = served.label.join(label)
     return found, Ending("stop", tally.usage, (), label, found.query, found.support)

@@ -128,6 +128,7 @@ def create_app(
         },
         lifespan=lifespan,
     )
+    app.router.redirect_slashes = False  # it would lead to whatever Host says
     app.state.readiness = api.readiness
     return app
 
@@ -256,7 +257,8 @@ class Api:
 
     async def section(self, request: Request, actor: Actor) -> Response:
         """Open a section that an answer cites, as it stands in the version that was cited."""
-        return await section(self._house, actor, read_query(request, SectionQuery))
+        work = section(self._house, actor, read_query(request, SectionQuery))
+        return await self._while_connected(request, work)
 
     async def _read(self, request: Request, kind: type[AnyBody]) -> AnyBody:
         return await read_body(request, kind, limit=self._max_body)

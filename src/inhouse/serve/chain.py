@@ -179,9 +179,9 @@ class Chain:
         reason = told.what if isinstance(told, InhouseError) else "It cannot be opened."
         if not isinstance(error, NOT_FOR_THIS):
             self.resting.failed(link.key, reason)
-            log.warning(
-                "%s could not answer: %s", link.name, told, exc_info=None if known else told
-            )
+            # Its words may be a provider's, who may repeat what was asked.
+            kind, unforeseen = type(told).__name__, None if known else told
+            log.warning("%s could not answer: %s", link.name, kind, exc_info=unforeseen)
         return Tried(link.name, reason)
 
 

@@ -6,13 +6,12 @@ the index that found it.
 
 from __future__ import annotations
 
-import asyncio
-
 from inhouse.catalog import Catalog
 from inhouse.core.access import Action, Actor
 from inhouse.core.artifact import Ref
 from inhouse.core.errors import BadField, BadInput, NotFound
 from inhouse.serve.citation import link, modified
+from inhouse.serve.connection import to_its_end
 from inhouse.serve.failures import Json
 from inhouse.serve.house import House
 from inhouse.serve.lookup_bodies import SectionQuery
@@ -22,25 +21,27 @@ async def section(house: House, actor: Actor, query: SectionQuery) -> Json:
     """Return a section that the actor may read at this moment.
 
     Raises:
-        BadField: the source is no reference to a version.
+        BadField: the source is no reference to a version of a data set.
+        Overloaded: too many wait for a section of this source.
         Refused: its label does not admit the actor, or there is no such version.
         NotFound: that version is no longer kept, or has no such section.
     """
-    return Json(await asyncio.to_thread(_shown, house, actor, query))
-
-
-def _shown(house: House, actor: Actor, query: SectionQuery) -> dict[str, object]:
     source = _pinned(query.source)
+    async with house.turnstile.turn(source.path):
+        return Json(await to_its_end(lambda: _shown(house, actor, source, query.id)))
+
+
+def _shown(house: House, actor: Actor, source: Ref, id: str) -> dict[str, object]:
     _require_cited(house.catalog, actor, source)
     decision = house.catalog.access.decide(actor, "read", source)
     decision.require()
     try:
-        found = house.loaders.section(decision.thing, query.id)
+        found = house.loaders.section(decision.thing, id)
     except NotFound:
         fix = f"{decision.thing} is no longer kept here: only its name and label are."
-        raise NotFound("section", query.id, (), fix) from None
+        raise NotFound("section", id, (), fix) from None
     if found is None:
-        raise NotFound("section", query.id, (), "Take the id from a citation or a search.")
+        raise NotFound("section", id, (), "Take the id from a citation or a search.")
     state = house.catalog.lineage.now().state(Ref(source.section, source.name))
     return {
         "object": "section",
@@ -86,7 +87,7 @@ def _pinned(source: str) -> Ref:
         ref = Ref.parse(source)
     except BadInput:
         ref = None
-    if ref is None or not ref.version:
+    if ref is None or not ref.version or ref.section != "data":
         raise BadField(
             "source",
             f"{source!r} names no version of a source.",

@@ -7,6 +7,7 @@ request, and there are never more than a few. Which version is tried is the cata
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 import random
 import time
@@ -73,7 +74,10 @@ class Shadows:
             if self.dropped % TOLD_EVERY == 1:
                 log.warning("%d shadows at a time: %d dropped so far", self._most, self.dropped)
             return
-        task = asyncio.create_task(self._answer(trial, served.actor, dialect, asked))
+        task = asyncio.create_task(
+            self._answer(trial, served.actor, dialect, asked),
+            context=contextvars.Context(),  # what is seen of the request is no business of its
+        )
         self._running[task] = trial
         task.add_done_callback(self._running.pop)
         self.sent += 1
@@ -97,7 +101,7 @@ class Shadows:
             if decision.allowed:
                 await self._record(trial, decision, actor, dialect, asked)
         except (Refused, StoreError) as error:
-            log.warning("The shadow %s is not on record: %s", asked.id, error)
+            log.warning("The shadow %s is not on record: %s", asked.id, type(error).__name__)
         except Exception:  # nobody else would hear of it
             log.exception("The shadow %s failed.", asked.id)
 

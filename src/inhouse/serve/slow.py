@@ -1,4 +1,4 @@
-"""Clients that are slow to send their request, or to take what is ready for them.
+"""Clients that are slow to send their request or to take an answer, or send endless headers.
 
 Each connection only notes since when somebody has been waited for; once a second all are looked
 over. So a request costs nothing more. Everything else of HTTP is uvicorn's.
@@ -16,6 +16,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 log = logging.getLogger(__name__)
 
 SLOW_SECONDS = 30.0
+MAX_HEAD = 64 * 2**10
 
 
 class Patient(HttpToolsProtocol):
@@ -23,11 +24,30 @@ class Patient(HttpToolsProtocol):
 
     sending: float | None = None
     stuck: float | None = None
+    unread: int = 0  # bytes since the last that ended a head or belonged to a body
 
     def connection_made(self, transport: Any) -> None:  # noqa: ANN401 - as uvicorn has it
         """Wait for a request."""
         self.sending = self.loop.time()
         super().connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came, unless it is the headers or trailers of a request without an end."""
+        self.unread += len(data)
+        super().data_received(data)
+        if self.unread > MAX_HEAD and not self.transport.is_closing():
+            log.info("A client sent more than %d bytes of headers.", MAX_HEAD)
+            self._refuse(431, "headers_too_large", f"The headers have more than {MAX_HEAD} bytes.")
+
+    def on_headers_complete(self) -> None:
+        """Count anew: the headers are here."""
+        self.unread = 0
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Count anew; how much of a body is taken is the app's business."""
+        self.unread = 0
+        super().on_body(body)
 
     def on_message_begin(self) -> None:
         """Wait for the rest of a request."""
@@ -37,6 +57,7 @@ class Patient(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """Wait no more: the request is here."""
         self.sending = None
+        self.unread = 0
         super().on_message_complete()
 
     def pause_writing(self) -> None:
@@ -65,8 +86,16 @@ class Patient(HttpToolsProtocol):
 
     def _too_slow(self, seconds: float) -> None:
         log.info("A client did not send its request within %g s.", seconds)
+        self._refuse(
+            408,
+            "too_slow",
+            f"The request did not arrive whole within {seconds:g} seconds. Send it again.",
+        )
+
+    def _refuse(self, status: int, code: str, message: str) -> None:
+        """Say why, if nothing else is being said, and hang up."""
         if self.scope is not None and (self._idle() or not self.cycle.response_started):
-            self.transport.write(_answer(seconds))
+            self.transport.write(_answer(status, code, message))
         if not self._idle():
             self.cycle.disconnected = True
             self.cycle.message_event.set()
@@ -80,12 +109,11 @@ def look_over(connections: Iterable[object], now: float, seconds: float) -> None
             connection.look(now, seconds)
 
 
-def _answer(seconds: float) -> bytes:
-    message = f"The request did not arrive whole within {seconds:g} seconds. Send it again."
+def _answer(status: int, code: str, message: str) -> bytes:
     error = {"message": message, "type": "invalid_request_error", "param": None}
-    body = orjson.dumps({"error": {**error, "code": "too_slow"}})
+    body = orjson.dumps({"error": {**error, "code": code}})
     head = [
-        STATUS_LINE[408],
+        STATUS_LINE[status],
         b"content-type: application/json\r\n",
         f"content-length: {len(body)}\r\n".encode(),
         b"connection: close\r\n\r\n",

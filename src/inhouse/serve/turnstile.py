@@ -62,7 +62,7 @@ class Turnstile:
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
                 self.leave(name)  # it was given the turn in the same moment
-            else:
+            elif turn in room.line:  # else whoever left has passed it over already
                 room.line.remove(turn)
             raise
         return True
