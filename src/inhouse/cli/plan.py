@@ -29,9 +29,11 @@ def plan(
     as_json: AsJson = False,
 ) -> None:
     """Say what a run would make, why, and for whom."""
+    from inhouse.project.read import unlabelled
+
     with opened(project) as house:
         planned = house.plan(target)
-        unlabelled = house.unlabelled
+        config = house.config
     if as_json:
         print_json(_plain(planned))
         return
@@ -57,7 +59,7 @@ def plan(
             console.print(f"label of {change.ref.path}: {change.before} -> {change.after}{loosens}")
     for membership in planned.memberships:
         console.print(escape(membership))
-    print_unlabelled(unlabelled)
+    print_unlabelled(unlabelled(config))
     if planned.changes:
         print_next("inhouse run")
     else:

@@ -19,7 +19,7 @@ from inhouse.core.nouns import Found, Message
 from inhouse.core.paths import located
 from inhouse.core.protocols import Sampling, Sink
 from inhouse.core.stage import Progress, Recipe, silent
-from inhouse.project.read import needed, read, references
+from inhouse.project.read import needed, read
 from inhouse.project.schema import Adapted
 
 # A server plans and makes nothing: what does that is imported where it is done, with numpy.
@@ -315,18 +315,6 @@ class Project:
             made = self.catalog.make(recipe, by=self.actor_name, progress=progress)
         report = self.catalog.load(made.artifact.ref).folder / retrieval.REPORT
         return made, json.loads(report.read_text(encoding="utf-8"))
-
-    @property
-    def unlabelled(self) -> Sequence[str]:
-        """The documents and suites that are open because the project file gives them no label.
-
-        Data sets made of others are not among them: they carry the labels of those.
-        """
-        files = [(f"data/{name}", entry) for name, entry in self.config.data.items()]
-        suites = [(f"suites/{name}", entry) for name, entry in self.config.suites.items()]
-        derived = {path for path, refs in references(self.config).items() if refs}
-        written = [(path, "label" in entry.model_fields_set) for path, entry in (*files, *suites)]
-        return [path for path, label in written if not label and path not in derived]
 
     @property
     def pending(self) -> bool:

@@ -95,6 +95,17 @@ def needed(project: ProjectFile, target: str | None) -> set[str]:
     return found
 
 
+def unlabelled(project: ProjectFile) -> list[str]:
+    """Return the documents and suites that are open because nobody wrote a label.
+
+    Data sets made of others are not among them: they carry the labels of those.
+    """
+    derived = {path for path, refs in references(project).items() if refs}
+    entries = {f"data/{name}": entry.model_fields_set for name, entry in project.data.items()}
+    entries |= {f"suites/{name}": entry.model_fields_set for name, entry in project.suites.items()}
+    return [path for path, keys in entries.items() if path not in derived and "label" not in keys]
+
+
 def _explain(source: Source, error: ValidationError) -> ProjectError:
     # An unknown key is often why another one is missing.
     first = max(error.errors(), key=lambda e: e["type"] == "extra_forbidden")
