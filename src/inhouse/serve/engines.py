@@ -13,8 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager, suppress
 from contextvars import copy_context
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from inhouse.core.errors import EngineStopped, NotSetUp, UserError
 
@@ -45,7 +44,6 @@ class Engines(Generic[T]):
         self._open: dict[str, _Engine[T]] = {}
         self._needed: dict[str, set[str]] = {}
         self._closing: set[asyncio.Task[None]] = set()
-        self._ended = asyncio.Event()
 
     @property
     def owners(self) -> Sequence[str]:
@@ -98,7 +96,6 @@ class Engines(Generic[T]):
 
         What is being loaded is not waited for: it may take half an hour.
         """
-        self._ended.set()
         self._needed.clear()
         self._sweep()
         await asyncio.gather(*self._closing)
@@ -115,14 +112,13 @@ class Engines(Generic[T]):
             try:
                 engine = _loaded(load)
             except BaseException as error:
-                tell: Callable[[], None] = partial(loading.set_exception, error)
-            else:
-                if self._ended.is_set():
-                    asyncio.run(_finally(self._close(engine)))
-                    return
-                tell = partial(loading.set_result, engine)
-            with suppress(RuntimeError):  # nobody is there any more
-                loop.call_soon_threadsafe(tell)
+                with suppress(RuntimeError):  # nobody is there any more
+                    loop.call_soon_threadsafe(loading.set_exception, error)
+                return
+            try:
+                loop.call_soon_threadsafe(loading.set_result, engine)
+            except RuntimeError:
+                asyncio.run(_finally(self._close(engine)))
 
         threading.Thread(target=copy_context().run, args=(work,), daemon=True).start()
         return loading
@@ -135,17 +131,16 @@ class Engines(Generic[T]):
                 self._let_go(engine)
 
     def _let_go(self, engine: _Engine[T]) -> None:
-        task = asyncio.create_task(self._finish(engine.loading))
-        self._closing.add(task)
-        task.add_done_callback(self._closing.discard)
+        if not engine.loading.done():
+            engine.loading.add_done_callback(self._finish)
+        else:
+            self._finish(engine.loading)
 
-    async def _finish(self, loading: asyncio.Future[T]) -> None:
-        ended = asyncio.create_task(self._ended.wait())
-        either: list[asyncio.Future[Any]] = [loading, ended]
-        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        ended.cancel()
-        if loading.done() and not _failed(loading):
-            await self._close(loading.result())
+    def _finish(self, loading: asyncio.Future[T]) -> None:
+        if not _failed(loading):
+            task = asyncio.create_task(_finally(self._close(loading.result())))
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
 
 
 def _loaded(load: Callable[[], T]) -> T:
