@@ -18,6 +18,8 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from inhouse.project.project import Project
 
+WORTH_LINKING = 1_000_000  # bytes
+
 PROGRAM = [sys.executable, "-c", "from inhouse.cli import main; main()"]
 
 PROCESSES = multiprocessing.get_context("forkserver")
@@ -198,6 +200,17 @@ def _safetensors(tensors: Mapping[str, np.ndarray]) -> bytes:
 
 
 def copied(store: Path, target: Path) -> Path:
-    """Copy a store that others may be reading; what SQLite keeps beside its file comes anew."""
+    """Copy a store that others may be reading; what SQLite keeps beside its file comes anew.
+
+    Weights are linked: a store never writes into a file that it has published, and two models for
+    each test would fill a disk.
+    """
     ignored = shutil.ignore_patterns("*-wal", "*-shm", "*.lock")
-    return Path(shutil.copytree(store, target, ignore=ignored))
+    return Path(shutil.copytree(store, target, ignore=ignored, copy_function=_linked_or_copied))
+
+
+def _linked_or_copied(source: str, target: str) -> str:
+    if Path(source).stat().st_size > WORTH_LINKING and "folders" in Path(source).parts:
+        os.link(source, target)
+        return target
+    return shutil.copy2(source, target)
