@@ -79,11 +79,9 @@ def test_a_client_that_goes_frees_the_model(world: World, url: str, smollm_folde
         for _ in range(4):
             response.readline()
         assert model.stats().running == 1
-        gone = time.monotonic()
         response.close()
         connection.close()
         while model.stats().running or model.stats().waiting:
-            assert time.monotonic() - gone < 20
             time.sleep(0.001)
     assert model.stats().tokens_written < 1000
     assert send(url, "POST", CHAT, chat(max_tokens=2), key)[0] == 200
