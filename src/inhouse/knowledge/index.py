@@ -36,7 +36,7 @@ from inhouse.knowledge.words import postings
 from inhouse.models.load import load_embedder
 
 UNFINISHED = "vectors.sqlite"
-BATCH = 32
+BATCH = 64
 PASSAGE_WORDS = 180
 # To be raised, with the stage's code, whenever `LocalEmbedder` or `condense` gives other numbers.
 EMBEDDING = 1
