@@ -1,5 +1,7 @@
 """How far long work is, in words."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from inhouse.cli.progress import shown
@@ -8,13 +10,14 @@ from inhouse.cli.progress import shown
 def test_a_log_says_how_long_the_rest_will_take(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    now = 0.0
-    monkeypatch.setattr("inhouse.cli.progress.time.monotonic", lambda: now)
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr("inhouse.cli.progress.time.monotonic", lambda: clock.now)
     with shown(quiet=False) as display:
         progress = display.task("an index")
-        for now, done in ((30.0, 0), (31.0, 10), (50.0, 200), (125.0, 950), (140.0, 1000)):
+        for seconds, done in ((30, 0), (31, 10), (50, 200), (125, 950), (140, 1000)):
+            clock.now = seconds
             progress(done, 1000, "passages")
-        now = 160.0
+        clock.now = 160
         progress(7, 0, "files")
     assert capsys.readouterr().err.splitlines() == [
         "an index",

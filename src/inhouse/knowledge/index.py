@@ -63,7 +63,7 @@ def run(spec: Index, inputs: Inputs, ctx: Context) -> Result:
     return build(spec, sources, ctx, load_embedder(model.folder), identity=model.artifact.digest)
 
 
-STAGE = Stage("knowledge.index", 4, run)
+STAGE = Stage("knowledge.index", 5, run)
 
 
 def build(
