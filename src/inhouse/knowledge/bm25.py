@@ -72,8 +72,8 @@ class Postings:
         for term, *blobs in rows:
             parts[term].append(tuple(blobs))
         for blobs in parts.values():
-            sections, times = (np.frombuffer(b"".join(each), NUMBER) for each in zip(*blobs, strict=True))
-            yield sections, times
+            sections, times = (b"".join(each) for each in zip(*blobs, strict=True))
+            yield np.frombuffer(sections, NUMBER), np.frombuffer(times, NUMBER)
 
 
 def _rarity(holding: int, sections: int) -> float:
