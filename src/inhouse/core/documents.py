@@ -33,10 +33,14 @@ def write_documents(folder: Path, documents: Iterable[Document]) -> None:
             out.write(json.dumps(asdict(document), ensure_ascii=False) + "\n")
 
 
-def read_documents(folder: Path) -> Iterator[Document]:
-    """Yield the documents in `folder`, one at a time."""
+def read_documents(folder: Path, *, about: str = "") -> Iterator[Document]:
+    """Yield the documents in `folder`, one at a time.
+
+    With the path that one is `about`, others are passed over as far as that can be seen quickly.
+    """
+    wanted = json.dumps(about, ensure_ascii=False) if about else ""
     with (folder / FILE).open(encoding="utf-8", newline="\n") as lines:
-        yield from map(document_of, lines)
+        yield from (document_of(line) for line in lines if wanted in line)
 
 
 def document_of(line: str | bytes) -> Document:

@@ -91,8 +91,10 @@ class Loaders:
             return found
 
     def section(self, source: Ref, id: str) -> Section | None:
-        """Return a section of a pinned source, after checking its bytes."""
-        from inhouse.knowledge.sections import find_section
+        """Return a section of a pinned source, after checking its bytes once."""
+        from inhouse.knowledge.sections import document_path, find_section
 
-        opened = self._catalog.load(source)
-        return find_section(read_documents(opened.folder), opened.artifact.ref, id)
+        opened = self._catalog.load(source, again=False)
+        ref = opened.artifact.ref
+        path = document_path(ref, id)
+        return find_section(read_documents(opened.folder, about=path), ref, id) if path else None

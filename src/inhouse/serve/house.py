@@ -29,6 +29,8 @@ from inhouse.serve.turnstile import Turnstile
 from inhouse.serve.upkeep import Upkeep
 
 Kind = Literal["endpoint", "embedder"]
+REMEMBERED = 1_024
+"""Versions of endpoints whose make-up is kept in mind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,10 +270,14 @@ class House:
             raise NotFound(kind, name, known)
         if kind == "endpoint":
             ref = self._use(ref, actor).thing
-        return self._required(actor, "use", ref)
+        return self.required(actor, "use", ref)
 
-    def _required(self, actor: Actor, action: Action, ref: Ref) -> Decision:
-        """Decide. Where answers are recorded a yes stands there; a no stands in the audit log."""
+    def required(self, actor: Actor, action: Action, ref: Ref) -> Decision:
+        """Decide. Where answers are recorded a yes stands there; a no stands in the audit log.
+
+        Raises:
+            Refused: the actor may not do that.
+        """
         decide = self.catalog.access.decide
         decision = decide(actor, action, ref, record=self.sink is None)
         if self.sink and not decision.allowed:
@@ -329,7 +335,7 @@ class House:
             owner, ref = endpoint.ref, endpoint.knowledge
         elif ref is None:
             raise NotFound("knowledge base", name, self._searchable(actor))
-        decision = self._required(actor, "search", ref)
+        decision = self.required(actor, "search", ref)
         return owner or decision.thing, decision
 
     def _searchable(self, actor: Actor) -> Sequence[str]:
@@ -367,6 +373,8 @@ class House:
 
     def _made_of(self, ref: Ref) -> Sequence[Link]:
         if _key(ref) not in self._read:
+            if len(self._read) >= REMEMBERED:
+                self._read.clear()
             alone = by_model(self.catalog.get(ref))
             self._read[_key(ref)] = [self._link(endpoint) for endpoint in alone]
         return self._read[_key(ref)]

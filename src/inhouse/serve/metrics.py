@@ -145,8 +145,8 @@ class Metrics:
             self._records.observe(seconds)
         if seen.unrecorded:
             self._unrecorded.inc(seen.unrecorded)
-        for unit, amount in seen.costs:
-            self._cost.labels(endpoint, model, unit).inc(amount)
+        for by, unit, amount in seen.costs:
+            self._cost.labels(endpoint, by.partition("@")[0], unit).inc(amount)
 
     def text(self) -> bytes:
         """Return everything in the text format of Prometheus."""
@@ -228,6 +228,18 @@ class _Turns(Collector):
             ("dropped", "Requests that were not, for too many were on their way.", shadows.dropped),
         ):
             yield CounterMetricFamily(f"inhouse_shadows_{name}", what, value=count)
+        tokens, costs = (
+            CounterMetricFamily(f"inhouse_shadow_{name}", what, labels=(*ANSWERED, label))
+            for name, what, label in (
+                ("tokens", "Tokens that shadows read and wrote.", "kind"),
+                ("cost", "What answers of shadows cost.", "unit"),
+            )
+        )
+        for labels, amount in shadows.tokens.items():
+            tokens.add_metric(labels, amount)
+        for labels, cost in shadows.costs.items():
+            costs.add_metric(labels, cost)
+        yield from (tokens, costs)
 
     def describe(self) -> Iterator[Metric]:
         return iter(())
