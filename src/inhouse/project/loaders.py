@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 from inhouse.catalog import Catalog
+from inhouse.catalog.rows import find_document
 from inhouse.core.access import Actor, Decision
 from inhouse.core.artifact import Ref
-from inhouse.core.documents import read_documents
 from inhouse.core.errors import NotSetUp
 from inhouse.core.nouns import Endpoint, Section
 from inhouse.core.protocols import Embedder, LanguageModel
@@ -96,5 +96,5 @@ class Loaders:
 
         opened = self._catalog.load(source, again=False)
         ref = opened.artifact.ref
-        path = document_path(ref, id)
-        return find_section(read_documents(opened.folder, about=path), ref, id) if path else None
+        document = find_document(opened.folder, document_path(ref, id))
+        return find_section([document], ref, id) if document else None
