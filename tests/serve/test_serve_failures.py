@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from serve_world import World
 from served_process import Served, project_file, serving, until, upstream
-from small_project import copied
+from small_project import copied, opened
 from test_serve_door import chat, send
 from test_serve_limits import CHAT, hanging
 
@@ -51,6 +51,32 @@ def test_what_cannot_be_recorded_is_not_answered(served: Served):
     finally:
         resource.prlimit(served.process.pid, resource.RLIMIT_FSIZE, before)
     until(lambda: served.ask()[0] == 200)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="sets a limit of a running process")
+def test_what_cannot_be_recorded_is_answered_if_that_is_wanted(tmp_path: Path):
+    import resource
+
+    with upstream() as port:
+        file = project_file(tmp_path, port, "traces: {unwritable: answer}")
+        with opened(file, "ana") as project:
+            project.catalog.access.set_groups({"op": frozenset({"operator"})}, by="ana")
+            _, operator = project.catalog.keys.create("op", by="ana")
+        with serving(file) as served:
+            served.wait_for("is answered WITHOUT A RECORD: traces.unwritable")
+            assert served.ask()[0] == 200
+            before = resource.prlimit(served.process.pid, resource.RLIMIT_FSIZE)
+            resource.prlimit(served.process.pid, resource.RLIMIT_FSIZE, (1, before[1]))
+            for stream in (False, True):
+                status, body = served.ask(stream=stream)
+                assert (status, b"word5" in body) == (200, True)
+            assert served.get("/readyz")[0] == 200
+            told = served.get("/metrics", operator)[1].decode()
+            assert "inhouse_unrecorded_total 2.0" in told
+            assert len(served.states()) == 1
+            resource.prlimit(served.process.pid, resource.RLIMIT_FSIZE, before)
+            until(lambda: served.ask()[0] == 200 and len(served.states()) > 1)
+            served.wait_for("is answered and NOT ON RECORD: Nothing can be recorded")
 
 
 def test_an_api_that_dies_is_told_and_on_record(served: Served):

@@ -232,6 +232,11 @@ class Traces(Entry):
         description="What an answer waits for: that its record outlives a power failure, or only "
         "that it outlives the process.",
     )
+    unwritable: Literal["refuse", "answer"] = Field(
+        default="refuse",
+        description="What becomes of a request that cannot be recorded: it is refused with 503, or "
+        "answered without a record.",
+    )
 
 
 class Server(Entry):

@@ -25,6 +25,7 @@ from inhouse.core.access import Actor
 from inhouse.core.errors import Refused, TooMany
 from inhouse.models.engine import Stats
 from inhouse.serve.house import House
+from inhouse.serve.lenient import Lenient
 from inhouse.serve.seen import Answer, Seen
 from inhouse.serve.shadow import Shadows
 
@@ -219,6 +220,9 @@ class _Turns(Collector):
             inside.add_metric((name,), running)
             waiting.add_metric((name,), queued)
         yield from (inside, waiting)
+        if isinstance(sink := self._house.sink, Lenient):
+            what = "Answers that were given without a record."
+            yield CounterMetricFamily("inhouse_unrecorded", what, value=sink.unrecorded)
         shadows = self._shadows
         yield GaugeMetricFamily(
             "inhouse_shadows_running", "Shadows on their way.", value=shadows.in_flight
