@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Literal
 
 from inhouse.catalog import Catalog
@@ -121,10 +122,10 @@ class House:
         self._read: dict[str, Sequence[Link]] = {}
         self._prices = prices or {}
         self._resting = Resting()
-        self._models: Engines[LanguageModel] = Engines(lambda model: model.close())
+        self.models: Engines[LanguageModel] = Engines(lambda model: model.close())
         self._retrievers: Engines[Retriever] = Engines(lambda it: asyncio.to_thread(it.close))
         self._embedders: Engines[Embedder] = Engines()
-        self._upkeep = Upkeep(catalog, (self._models, self._retrievers, self._embedders))
+        self._upkeep = Upkeep(catalog, (self.models, self._retrievers, self._embedders))
 
     async def offers(self, actor: Actor) -> Sequence[Offer]:
         """Return what an actor may use, by section and name."""
@@ -231,7 +232,7 @@ class House:
     def opened(self) -> Mapping[str, Mapping[str, object]]:
         """Return the engines that are open, by what they are and the version that they run."""
         engines = {"knowledge": self._retrievers.open, "embedder": self._embedders.open}
-        return {"model": self._models.open, **engines}
+        return {"model": self.models.open, **engines}
 
     async def close(self) -> None:
         """Close all engines."""
@@ -241,10 +242,11 @@ class House:
         endpoint, model = link.endpoint, link.endpoint.model
         owner = endpoint.ref.pinned
         if model:
-            return self._models.lease(owner, link.key, lambda: self.loaders.model(model))
+            load = partial(self.loaders.model, model)
+            return self.models.lease(owner, link.key, load, size=link.size)
         # Not the key of the API: what another endpoint opened may not have the same settings.
         key = f"{_key(endpoint.ref)} {link.key}"
-        return self._models.lease(owner, key, lambda: self.loaders.api(endpoint))
+        return self.models.lease(owner, key, lambda: self.loaders.api(endpoint))
 
     def _offers(self, actor: Actor) -> Sequence[Offer]:
         found = []
@@ -381,9 +383,12 @@ class House:
 
     def _link(self, endpoint: Endpoint) -> Link:
         model, settled = endpoint.model, settings(endpoint)
-        digest = self.catalog.get(model).digest if model else ""
-        key = _key(model) if model else " ".join(settled.api.values())
-        return Link(endpoint, settled, digest, price_of(endpoint, self._prices), key)
+        price = price_of(endpoint, self._prices)
+        if model is None:
+            return Link(endpoint, settled, "", price, " ".join(settled.api.values()))
+        artifact = self.catalog.get(model)
+        size = sum(file.size for file in artifact.files.values())
+        return Link(endpoint, settled, artifact.digest, price, _key(model), size)
 
 
 def _key(ref: Ref) -> str:

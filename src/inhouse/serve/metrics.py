@@ -191,6 +191,12 @@ class _Engines(Collector):
         for kind, engines in opened.items():
             kinds.add_metric((kind,), len(engines))
         yield kinds
+        models = self._house.models
+        for name, what, size in (
+            ("size", "Bytes of the models that are open.", models.size),
+            ("budget", "Bytes that they may take together.", models.budget),
+        ):
+            yield GaugeMetricFamily(f"inhouse_models_{name}_bytes", what, value=size)
         found = [
             ((model.name, key[:8]), model.stats())
             for key, model in opened["model"].items()
