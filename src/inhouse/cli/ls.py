@@ -25,6 +25,7 @@ def ls(
     """List the current version of everything, with label and size."""
     from inhouse.core.artifact import SECTIONS
     from inhouse.core.errors import NotFound
+    from inhouse.project.left_out import may_read
 
     if section is not None and section not in SECTIONS:
         raise NotFound("section", section, SECTIONS)
@@ -33,13 +34,14 @@ def ls(
         now = house.catalog.lineage.now()
         waiting = house.catalog.releases.waiting()
         trials = {trial.ref.path: trial for trial in house.catalog.trials.running()}
-        labels = {
-            a.ref: "by source" if now.sources(a.ref.version or "") else str(a.label) for a in found
-        }
+        labels = {a.ref: "by source" if now.asked(a.ref) else str(a.label) for a in found}
+        # Sizes and digests tell of what is in a thing.
+        closed = {a.ref for a in found if not may_read(house, a)}
     if as_json:
         newest = {ref.path: ref.version for ref in waiting}
         listed = [
             _plain(a, labels[a.ref])
+            | ({"digest": "", "bytes": None} if a.ref in closed else {})
             | {"waiting": newest.get(a.ref.path), "trial": plain(trials.get(a.ref.path))}
             for a in found
         ]
@@ -48,7 +50,13 @@ def ls(
     print_table(
         ("name", "label", "size", "made", "by"),
         (
-            (str(a.ref), labels[a.ref], size(a.size), f"{a.created:%Y-%m-%d %H:%M} UTC", a.actor)
+            (
+                str(a.ref),
+                labels[a.ref],
+                "" if a.ref in closed else size(a.size),
+                f"{a.created:%Y-%m-%d %H:%M} UTC",
+                a.actor,
+            )
             for a in found
         ),
         spare="by",
