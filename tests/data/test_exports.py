@@ -8,6 +8,7 @@ from making_files import archive
 from inhouse.core.errors import BadInput
 from inhouse.core.nouns import Document
 from inhouse.data import archive as bounds
+from inhouse.data.dates import moment
 from inhouse.data.parse import documents
 from inhouse.data.parts import LeftOut, Places
 
@@ -271,3 +272,17 @@ def test_a_directory_that_would_fill_memory_is_not_read() -> None:
     data = archive({"index.html": "x"}) + bounds.ENTRY * (10 * bounds.MOST)
     with pytest.raises(BadInput, match="more than 100000 files"):
         bounds.Archive(data)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("9999-12-31T23:59:59-12:00", 0.0),
+        ("9999-12-31", 253402214400.0),
+        ("0001-01-01T00:00:00+14:00", 0.0),
+        ("Mar 05, 2024", 1709596800.0),
+        ("soon", 0.0),
+    ],
+)
+def test_a_date_is_one_that_can_be_written(text: str, seconds: float) -> None:
+    assert moment(text) == seconds
