@@ -40,8 +40,7 @@ def ls(
     if as_json:
         newest = {ref.path: ref.version for ref in waiting}
         listed = [
-            _plain(a, labels[a.ref])
-            | ({"digest": "", "bytes": None} if a.ref in closed else {})
+            _plain(a, labels[a.ref], closed=a.ref in closed)
             | {"waiting": newest.get(a.ref.path), "trial": plain(trials.get(a.ref.path))}
             for a in found
         ]
@@ -49,16 +48,7 @@ def ls(
         return
     print_table(
         ("name", "label", "size", "made", "by"),
-        (
-            (
-                str(a.ref),
-                labels[a.ref],
-                "" if a.ref in closed else size(a.size),
-                f"{a.created:%Y-%m-%d %H:%M} UTC",
-                a.actor,
-            )
-            for a in found
-        ),
+        (_row(a, labels[a.ref], closed=a.ref in closed) for a in found),
         spare="by",
     )
     for ref in waiting:
@@ -70,12 +60,18 @@ def ls(
     print_next("inhouse show NAME" if found else "inhouse run")
 
 
-def _plain(artifact: Artifact, label: str) -> dict[str, Any]:
+def _row(artifact: Artifact, label: str, *, closed: bool) -> tuple[str, ...]:
+    weight = "" if closed else size(artifact.size)
+    made = f"{artifact.created:%Y-%m-%d %H:%M} UTC"
+    return str(artifact.ref), label, weight, made, artifact.actor
+
+
+def _plain(artifact: Artifact, label: str, *, closed: bool) -> dict[str, Any]:
     return {
         "ref": artifact.ref.path,
         "version": artifact.ref.version,
-        "digest": artifact.digest,
+        "digest": "" if closed else artifact.digest,
         "label": label,
-        "bytes": artifact.size,
+        "bytes": None if closed else artifact.size,
         "created": artifact.created.isoformat(),
     }
