@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from contextlib import aclosing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +16,9 @@ from inhouse.core.nouns import Message
 from inhouse.core.protocols import Constraint, ConstraintKind, Piece, Sampling, TokenScore
 from inhouse.models.engine import Request
 from inhouse.models.language import LocalModel
+from inhouse.models.load import load_language
+from models.conftest import run_build, run_ready
+from models.test_adapter import made
 from models.test_language import PROMPTS
 
 TEXT = "The café on the corner opens at seven 🙂. Its owner, a retired teacher, bakes bread."
@@ -212,6 +217,28 @@ async def test_what_an_engine_cannot_do_is_refused_by_name(model: LocalModel, na
         return
     with pytest.raises(BadInput, match=f"cannot do {name}"):
         await anext(pieces)
+
+
+async def test_an_adapter_is_on_or_off(tiny: Callable[..., Path], tmp_path: Path) -> None:
+    """With it, ours gives the scores that the reference gives with it, and without it others.
+
+    What cannot have one says so (`test_adapter`).
+    """
+    weights = tiny("Llama")
+    found = {}
+    for on in (None, made(tmp_path / "adapter", weights)):
+        for engine in ("openvino", "transformers"):
+            folder = tmp_path / f"{engine}-{on is not None}"
+            if engine == "openvino":
+                run_build(weights, folder, "f32", on)
+            else:
+                run_ready(weights, folder, "transformers", on)
+            model = load_language(folder, name="tiny", engine=engine, exact=True, threads=1)
+            found[engine, bool(on)] = [t.logprob or 0.0 for t in await model.score(TEXT)]
+            await model.close()
+    for on in (True, False):
+        assert found["openvino", on] == pytest.approx(found["transformers", on], abs=1e-3)
+    assert found["openvino", True] != pytest.approx(found["openvino", False], abs=0.1)
 
 
 def test_the_engines_are_able_to(exact_model: LocalModel, reference_model: LocalModel) -> None:

@@ -1,6 +1,8 @@
 """What an engine is: token ids in, token ids out, many conversations at once.
 
-Text, templates and stop strings are `language`'s business.
+Text, templates and stop strings are `language`'s business. A LoRA adapter is in the weights that
+an engine is opened with (`adapter`), so a request names none: engines that take one at each request
+would have to be trusted not to ignore it, as OpenVINO does.
 """
 
 from __future__ import annotations
