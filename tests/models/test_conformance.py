@@ -14,7 +14,7 @@ import pytest
 from inhouse.core.errors import BadInput, TooLong
 from inhouse.core.nouns import Message
 from inhouse.core.protocols import Constraint, ConstraintKind, Piece, Sampling, TokenScore
-from inhouse.models.engine import Request
+from inhouse.models.engine import Branches, Request
 from inhouse.models.language import LocalModel
 from inhouse.models.load import load_language
 from models.conftest import run_build, run_ready
@@ -120,6 +120,35 @@ async def test_log_probabilities_of_an_answer_are_those_of_its_text(model: Local
     assert [t.top for t in scores_of(plain)] == [(), ()]
     _, silent = await ask(model, PROMPTS[0], max_tokens=2)
     assert scores_of(silent) == []
+
+
+async def test_endings_have_the_scores_of_their_whole_texts(model: LocalModel) -> None:
+    """What is read once for all of them changes none; llama-server adds chances up in float32."""
+    text = f"Text: {TEXT}\nLabel:"
+    endings = [" a bakery", " bread", " card payment fee charged", " 🙂", " a bakery"]
+    found, read = await model.score_endings(text, endings)
+    wanted = []
+    for ending in endings:
+        scores = await model.score(text + ending)
+        wanted.append([t.logprob for t in scores if t.start >= len(text)])
+    assert [len(each) for each in found] == [len(each) for each in wanted]
+    for one, other in zip(found, wanted, strict=True):
+        assert one == pytest.approx(other, abs=2e-3)
+    assert found[0] == pytest.approx(found[-1], abs=1e-5)
+    if isinstance(model._engine, Branches):
+        assert read < 2 * len(model._format.tokenizer.encode(text).ids)
+    with pytest.raises(TooLong):
+        await model.score_endings("a " * model.context_tokens, ["b"])
+
+
+async def test_many_endings_behind_a_long_text(exact_model: LocalModel) -> None:
+    """More than are read at once, of both."""
+    text, endings = (f"{TEXT} " * 12).strip(), [f" {'very ' * (n % 9)}{n}" for n in range(120)]
+    found, _ = await exact_model.score_endings(text, endings)
+    for place in (0, 44, 119):
+        scores = await exact_model.score(text + endings[place])
+        wanted = [t.logprob for t in scores if t.start >= len(text)]
+        assert found[place] == pytest.approx(wanted, abs=2e-3)
 
 
 async def test_stop_strings_end_the_answer(model: LocalModel) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from inhouse.core.errors import BadField, Incapable
 from inhouse.core.nouns import Message
@@ -108,6 +108,21 @@ class Engine(Protocol):
 
     async def close(self) -> None:
         """Stop the engine and free its memory; running answers fail."""
+        ...
+
+
+@runtime_checkable
+class Branches(Protocol):
+    """An engine that reads a beginning once for several texts that go on from it."""
+
+    def score_endings(
+        self, beginning: Sequence[int], endings: Sequence[Sequence[int]]
+    ) -> AsyncGenerator[Step, None]:
+        """Stream the tokens of one ending after the other with their log-probabilities.
+
+        Raises:
+            InhouseError: the engine has failed.
+        """
         ...
 
 

@@ -23,7 +23,7 @@ import openvino_genai as genai
 import orjson
 
 from inhouse.models.openvino.grammar import FOLDER, Trial, structured
-from inhouse.models.openvino.scoring import Alternatives, Scored, Scorer, Scoring
+from inhouse.models.openvino.scoring import Alternatives, Branching, Scored, Scorer, Scoring
 
 BLOCK_TOKENS = 32
 BATCH_TOKENS = 256
@@ -74,7 +74,7 @@ class _Worker:
             properties["INFERENCE_NUM_THREADS"] = settings["threads"]
         self._load(folder, scheduler, properties, config.get("vocab_size"))
         self._open: dict[int, _Answer] = {}
-        self._scorings: dict[int, Scoring] = {}
+        self._scorings: dict[int, Scoring | Branching] = {}
         self._refused: dict[int, str] = {}
 
     def _load(
@@ -119,7 +119,10 @@ class _Worker:
 
     def _take(self, message: dict[str, Any]) -> None:
         number = message["id"]
-        if "score" in message:
+        if "endings" in message:
+            reading, beginning = self._scorer().reading(), message["beginning"]
+            self._scorings[number] = Branching(reading, beginning, message["endings"])
+        elif "score" in message:
             reading = self._scorer().reading()
             self._scorings[number] = Scoring(reading, message["score"], message["top"])
         elif "prompt" in message:
