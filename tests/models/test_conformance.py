@@ -220,6 +220,16 @@ async def test_leaving_early_frees_the_place(model: LocalModel) -> None:
     assert after.tokens_written >= before.tokens_written + 3
 
 
+async def test_what_is_found_in_the_cache_is_told(model: LocalModel) -> None:
+    found = []
+    for _ in range(2):
+        before = model.stats().cached or 0
+        assert [p async for p in model.complete(TEXT * 3, Sampling(max_tokens=2))]
+        found.append((model.stats().cached or 0) - before)
+    assert found[1] >= (32 if model.capabilities.prefix_cache else 0)
+    assert found[1] >= found[0]
+
+
 async def test_what_does_not_fit_is_refused(model: LocalModel) -> None:
     long = [1] * (model.context_tokens + 1)
     with pytest.raises(TooLong):

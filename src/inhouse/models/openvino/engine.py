@@ -190,6 +190,7 @@ class OpenVINOEngine:
             for line in self._process.stdout:
                 event = orjson.loads(line)
                 self._counts.cache, self._counts.batch = event["cache"], event["batch"]
+                self._counts.cached = event["cached"]
                 for number, tokens, state in event["tokens"]:
                     self._hand_over(number, tokens, state)
         except orjson.JSONDecodeError:  # it was killed in the middle of a line
