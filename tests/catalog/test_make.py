@@ -75,6 +75,25 @@ def test_going_back_makes_nothing_and_moves_the_name(catalog: Catalog):
     assert catalog.get(Ref("data", "a")).ref == old
 
 
+def test_a_stage_is_told_what_else_it_made(catalog: Catalog):
+    make(catalog, "data/a", "old")
+    make(catalog, "data/b", "gone")
+    make(catalog, "data/b", "beside")
+    make(catalog, "data/a", "current")
+    catalog.erase(
+        catalog.make(recipe("data/b", "gone"), by="ana", point=False).artifact.ref, by="ana"
+    )
+    seen = []
+
+    def look(spec: Text, inputs: Inputs, ctx: Context) -> Result:
+        found = [other.open() for other in ctx.others()]
+        seen.extend((one.folder / "deep/text.txt").read_text() for one in found if one)
+        return Result()
+
+    catalog.make(Recipe(Ref("data", "a"), Stage("write", 9, look), Text("new")), by="ana")
+    assert seen == ["beside", "old"]
+
+
 def test_one_recipe_under_two_names_is_two_things(catalog: Catalog):
     a, b = make(catalog, "data/a"), make(catalog, "data/b")
     assert a.version != b.version

@@ -17,6 +17,8 @@ from inhouse.data.step import StepModule
 
 # The step's name -> its module, imported when the step is used.
 STEPS: Mapping[str, str] = {
+    "dedup": "inhouse.data.steps.dedup",
+    "quality": "inhouse.data.steps.quality",
     "sample": "inhouse.data.steps.sample",
 }
 EXTRA = "data"

@@ -192,11 +192,11 @@ class Api:
             {
                 "id": offer.name,
                 "object": "model",
-                "created": int(offer.created.timestamp()),
+                "created": int(offer.released),
                 "owned_by": "inhouse",
                 "inhouse": {
                     "kind": offer.kind,
-                    "ref": offer.ref.pinned,
+                    "ref": offer.path,
                     "label": str(offer.label),
                 },
             }

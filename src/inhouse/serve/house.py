@@ -10,13 +10,12 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from typing import Literal
 
 from inhouse.catalog import Catalog
 from inhouse.core.access import Action, Actor, Decision
-from inhouse.core.artifact import Ref
+from inhouse.core.artifact import Artifact, Ref
 from inhouse.core.errors import BadInput, NotFound
 from inhouse.core.label import Label
 from inhouse.core.nouns import Endpoint
@@ -85,13 +84,18 @@ class Encoding:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """Something an actor may use. `name` is what requests call it."""
+    """Something an actor may use. `name` is what requests call it.
+
+    Neither its version nor the time when that was made stands here: both move with every document
+    behind an endpoint, also with those that the actor may not read. `released` is when somebody
+    last decided what it is.
+    """
 
     name: str
     kind: Kind
-    ref: Ref
+    path: str
     label: Label
-    created: datetime
+    released: float
 
 
 class House:
@@ -257,8 +261,15 @@ class House:
             decision = self.catalog.access.decide(actor, "use", artifact.ref, record=False)
             if decision.allowed:
                 name = self._names.get(artifact.ref.path, artifact.ref.name)
-                found.append(Offer(name, kind, artifact.ref, decision.label, artifact.created))
+                found.append(
+                    Offer(name, kind, artifact.ref.path, decision.label, self._released(artifact))
+                )
         return found
+
+    def _released(self, artifact: Artifact) -> float:
+        history = self.catalog.releases.history(artifact.ref)
+        standing = [release.at for release in history if release.withdrawn is None]
+        return standing[-1] if standing else artifact.created.timestamp()
 
     def _kind(self, ref: Ref) -> Kind | None:
         if ref.section == "endpoints":
