@@ -112,6 +112,16 @@ class Local(Model):
         said = _letters(text)
         return tuple(scored(c, -1.0 if i else None, i) for i, c in enumerate(said))
 
+    async def score_endings(
+        self, text: str, endings: Sequence[str]
+    ) -> tuple[Sequence[Sequence[float]], int]:
+        scores, read = [], 0
+        for ending in endings:
+            tokens = await self.score(text + ending)
+            read += len(tokens)
+            scores.append([t.logprob or 0.0 for t in tokens if t.start >= len(text)])
+        return scores, read
+
 
 class Embedder:
     width = 4

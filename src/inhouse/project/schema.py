@@ -91,6 +91,11 @@ class Model(Entry):
         description="How finely openvino keeps a language model's weights; int8 if nothing is "
         "said. Other engines run the weights as they are.",
     )
+    adapter: Text | None = Field(
+        default=None,
+        description="A LoRA adapter that is added to a language model's weights: its folder, as "
+        "PEFT saves it, relative to this file.",
+    )
     label: LabelText = LABEL
 
 

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Literal
 
 from inhouse.catalog import Catalog
@@ -29,8 +29,6 @@ from inhouse.serve.turnstile import Turnstile
 from inhouse.serve.upkeep import Upkeep
 
 Kind = Literal["endpoint", "embedder"]
-REMEMBERED = 1_024
-"""Versions of endpoints whose make-up is kept in mind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +121,7 @@ class House:
         # Decisions are written down one after the other; threads that all wait for the database
         # would only get in each other's way.
         self._deciding = asyncio.Lock()
-        self._read: dict[str, Sequence[Link]] = {}
+        self._made_of = lru_cache(maxsize=1_024)(self._links)  # versions do not change
         self._prices = prices or {}
         self._resting = Resting()
         self.models: Engines[LanguageModel] = Engines(lambda model: model.close())
@@ -384,13 +382,8 @@ class House:
         decision = self._admit("endpoint", name, actor)
         return decision, self._made_of(decision.thing)
 
-    def _made_of(self, ref: Ref) -> Sequence[Link]:
-        if _key(ref) not in self._read:
-            if len(self._read) >= REMEMBERED:
-                self._read.clear()
-            alone = by_model(self.catalog.get(ref))
-            self._read[_key(ref)] = [self._link(endpoint) for endpoint in alone]
-        return self._read[_key(ref)]
+    def _links(self, version: Ref) -> Sequence[Link]:
+        return [self._link(endpoint) for endpoint in by_model(self.catalog.get(version))]
 
     def _link(self, endpoint: Endpoint) -> Link:
         model, settled = endpoint.model, settings(endpoint)
