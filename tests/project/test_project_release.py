@@ -118,7 +118,7 @@ def test_after_an_upgrade_the_next_run_serves_an_index_that_the_program_can_read
 
     newer = dataclasses.replace(index.STAGE, code=index.STAGE.code + 1)
     monkeypatch.setattr(index, "STAGE", newer)
-    edit(made, "top: 5", "top: 7")
+    set_top(made, 7)
     forget(made, "docs/memos/one.md")
     assert run(made) == {"endpoints/desk"}
     with opened(made) as project:
