@@ -22,7 +22,7 @@ from inhouse.catalog.spending import Spending
 from inhouse.core.artifact import Ref
 from inhouse.core.label import Label
 from inhouse.core.protocols import TokenScore
-from inhouse.serve.app import Door, create_app
+from inhouse.serve.app import create_app
 from inhouse.serve.turnstile import Turnstile
 
 CHAT = "/v1/chat/completions"
@@ -48,8 +48,8 @@ def used(world: World, number: int = -1) -> tuple[int, int]:
 
 def asked_all(world: World, url: str, key: str) -> Iterator[tuple[str, int, dict, dict]]:
     """Ask every route that something is used by; yield each path with what came back."""
-    for route in create_app(world.house).routes:
-        if isinstance(route, Door) and route.guard == "use":
+    for route in create_app(world.house).doors:
+        if route.guard == "use":
             if route.path in BODIES:
                 answer = send(url, "POST", route.path, BODIES[route.path], key)
             else:

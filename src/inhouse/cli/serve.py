@@ -90,7 +90,7 @@ def answer(
 
     with closing(recorder(project)) as sink, _spans() as watchers:
         served = app(project, sink, watchers=watchers, workers=workers, folder=folder)
-        leaving = Leaving(served.state.readiness.leave, drain)
+        leaving = Leaving(served.readiness.leave, drain)
         slow = project.config.serve.slow
         serve_on(listener, served, ready=lambda _: ready(), slow_seconds=slow, leaving=leaving)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import logging
 import signal
 import socket
@@ -25,6 +26,7 @@ log = logging.getLogger(__name__)
 BACKLOG = 512
 PORT = 8000
 GRACE_SECONDS = 30
+YOUNG = 20_000  # new objects between two looks for cycles
 TICKS = 10  # of a tenth of a second each, between two looks at slow clients
 
 
@@ -91,6 +93,7 @@ def serve_on(
     server.announce = lambda: (ready or _log_ready)(
         Listening(url_of(listener), listener.getsockname()[1], server.stop)
     )
+    _spare_the_collector()
     with _signals_end_quietly():
         server.run(sockets=[listener])
 
@@ -172,6 +175,16 @@ def listen(host: str, port: int) -> socket.socket:
             what = f"{host} is not an address of this machine: {error.strerror}."
             fix = "Use 127.0.0.1, or 0.0.0.0 to listen on all of its addresses."
         raise BadInput(what, fix) from error
+
+
+def _spare_the_collector() -> None:
+    """Let the collector of cycles pass over what is here for good, and look less often.
+
+    A request makes next to no cycles; looking for them took a sixth of its time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG)
 
 
 @contextmanager

@@ -7,11 +7,13 @@ over. So a request costs nothing more. Everything else of HTTP is uvicorn's.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, cast
 
 import orjson
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from inhouse.serve.connection import CLIENT
 
 log = logging.getLogger(__name__)
 
@@ -24,12 +26,19 @@ class Patient(HttpToolsProtocol):
 
     sending: float | None = None
     stuck: float | None = None
+    gone: Callable[[], None] | None = None
     unread: int = 0  # bytes since the last that ended a head or belonged to a body
 
     def connection_made(self, transport: Any) -> None:  # noqa: ANN401 - as uvicorn has it
         """Wait for a request."""
         self.sending = self.loop.time()
         super().connection_made(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the request that is under way."""
+        super().connection_lost(exc)
+        if self.gone is not None:
+            self.gone()
 
     def data_received(self, data: bytes) -> None:
         """Take what came, unless it is the headers or trailers of a request without an end."""
@@ -53,6 +62,7 @@ class Patient(HttpToolsProtocol):
         """Wait for the rest of a request."""
         self.sending = self.loop.time()
         super().on_message_begin()
+        cast("dict[str, Any]", self.scope)[CLIENT] = self
 
     def on_message_complete(self) -> None:
         """Wait no more: the request is here."""
