@@ -22,6 +22,7 @@ from inhouse.catalog import schema
 from inhouse.core.errors import StoreError
 
 BUSY_SECONDS = 60
+EPOCH = "SELECT value FROM meta WHERE key = 'epoch'"
 
 
 class Database:
@@ -59,13 +60,17 @@ class Database:
 
         Every decision asks it, so it has a connection of its own that stays open.
         """
-        with _mended(self.file), self._asking:
-            if self._clock is None:
-                self._clock = sqlite3.connect(
-                    self.file, BUSY_SECONDS, isolation_level=None, check_same_thread=False
-                )
-            # All rows are fetched: a statement that has not ended would go on seeing the past.
-            rows = self._clock.execute("SELECT value FROM meta WHERE key = 'epoch'").fetchall()
+        try:
+            with self._asking:
+                if self._clock is None:
+                    self._clock = sqlite3.connect(
+                        self.file, BUSY_SECONDS, isolation_level=None, check_same_thread=False
+                    )
+                # All rows are fetched: a statement that has not ended would go on seeing the past.
+                rows = self._clock.execute(EPOCH).fetchall()
+        except sqlite3.OperationalError:
+            with _mended(self.file):
+                raise
         return int(rows[0][0]) if rows else 0
 
     def close(self) -> None:

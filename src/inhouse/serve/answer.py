@@ -83,20 +83,17 @@ def answer(
     return _grounded(served, served.retriever, messages, sampling, access)
 
 
-async def _plain(
+def _plain(
     served: Served, messages: Sequence[Message], sampling: Sampling
-) -> AsyncGenerator[str | Piece | Tally | Ending, None]:
+) -> AsyncGenerator[Piece | Tally | Ending, None]:
     prompt = with_instructions(messages, served.settings.instructions)
     stream = cast("AsyncGenerator[Piece, None]", served.model.chat(prompt.messages, sampling))
-    read = partial(tokens_of, served.model, prompt.messages)
-    async with aclosing(plainly(stream, served.label, read)) as parts:
-        async for part in parts:
-            yield part
+    return plainly(stream, served.label, partial(tokens_of, served.model, prompt.messages))
 
 
 async def plainly(
     stream: AsyncGenerator[Piece, None], label: Label, read: Callable[[], int]
-) -> AsyncGenerator[str | Piece | Tally | Ending, None]:
+) -> AsyncGenerator[Piece | Tally | Ending, None]:
     """Yield a tally, what a model says as it is, then its ending; `read` estimates its prompt."""
     tally = Tally()
     yield tally
@@ -104,10 +101,8 @@ async def plainly(
         async with aclosing(stream) as pieces:
             async for piece in pieces:
                 heard.add(piece)
-                if piece.tokens or piece.calls:
+                if piece.text or piece.tokens or piece.calls:
                     yield piece
-                elif piece.text:
-                    yield piece.text
     last = heard.last
     yield Ending(last.finish or "stop", tally.usage, (), label, unmet=last.unmet)
 

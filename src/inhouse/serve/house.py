@@ -7,14 +7,16 @@ use it. Answering is in `inhouse.serve.answer`, HTTP in `inhouse.serve.app`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from functools import partial
+from typing import Literal, TypeVar
 
 from inhouse.catalog import Catalog
-from inhouse.core.access import Action, Actor, Decision
+from inhouse.catalog.lineage import Moment
+from inhouse.core.access import Actor, Decision
 from inhouse.core.artifact import Ref
 from inhouse.core.errors import BadInput, NotFound
 from inhouse.core.label import Label
@@ -27,6 +29,8 @@ from inhouse.serve.loaders import Loaders
 from inhouse.serve.price import Price, Prices, price_of
 from inhouse.serve.turnstile import Turnstile
 from inhouse.serve.upkeep import Upkeep
+
+T = TypeVar("T")
 
 Kind = Literal["endpoint", "embedder"]
 
@@ -142,12 +146,13 @@ class House:
             Refused: its label does not admit the actor.
         """
         self._upkeep.begin()
-        decision, links = await self._decided(name, actor, version)
+        decide = partial(self._plan, name, actor, version)
+        decision, links = await self._decided(decide)
         async with AsyncExitStack() as held:
             turn = self.turnstile.turn(links[0].endpoint.ref.path)
             if version is None and await held.enter_async_context(turn):
                 # Meanwhile a label or the version that is served may have changed.
-                decision, links = await self._decided(name, actor, version)
+                decision, links = await self._decided(decide)
             ref, knowledge = links[0].endpoint.ref, links[0].endpoint.knowledge
             self._upkeep.forget_others(ref)
             chain = Chain(links, self._lease, self._resting) if len(links) > 1 else None
@@ -187,10 +192,11 @@ class House:
             BadInput: the endpoint has no knowledge.
         """
         self._upkeep.begin()
-        owner, decision = await self._searching(name, actor)
+        decide = partial(self._open_to, name, actor)
+        owner, decision = await self._decided(decide)
         async with self.turnstile.turn(owner.path) as waited:
             if waited:
-                owner, decision = await self._searching(name, actor)
+                owner, decision = await self._decided(decide)
             ref = decision.thing
             self._upkeep.forget_others(owner)
             lease = self._retrievers.lease(
@@ -208,10 +214,11 @@ class House:
             Refused: its label does not admit the actor.
         """
         self._upkeep.begin()
-        decision = await self._embedding(name, actor)
+        decide = partial(self._admit, "embedder", name, actor)
+        decision = await self._decided(decide)
         async with self.turnstile.turn(decision.thing.path) as waited:
             if waited:
-                decision = await self._embedding(name, actor)
+                decision = await self._decided(decide)
             ref = decision.thing
             self._upkeep.forget_others(ref)
             artifact = await asyncio.to_thread(self.catalog.get, ref)
@@ -221,9 +228,11 @@ class House:
 
     def reach(self, served: Served) -> Sequence[Decision]:
         """Return the yeses to the sources that an answer of an opened endpoint may rest on."""
-        sources = self.catalog.lineage.now().sources(served.endpoint.ref.version or "")
-        decide = self.catalog.access.decide
-        asked = [decide(served.actor, "read", source, record=False) for source in sources]
+        if served.retriever is None:
+            return ()
+        now, judge = self.catalog.lineage.now(), self.catalog.access.judge
+        sources = now.sources(served.endpoint.ref.version or "")
+        asked = [judge(served.actor, "read", source, now) for source in sources]
         return [decision for decision in asked if decision.allowed]
 
     def opened(self) -> Mapping[str, Mapping[str, object]]:
@@ -261,75 +270,84 @@ class House:
             return "endpoint"
         return "embedder" if ref.path in self._names else None
 
-    def _admit(self, kind: Kind, name: str, actor: Actor) -> Decision:
-        ref = self._reference(kind, name)
+    async def _decided(self, decide: Callable[[bool], T]) -> T:
+        """Decide: at once if nothing is to be written for it, else in turn and on a thread."""
+        try:
+            return decide(True)
+        except _ToWrite:
+            async with self._deciding:
+                return await asyncio.to_thread(decide, False)
+
+    def _plan(
+        self, name: str, actor: Actor, version: Ref | None, quick: bool
+    ) -> tuple[Decision, Sequence[Link]]:
+        """Decide on the use of an endpoint; return with it the endpoint with each of its models."""
+        if version:
+            decision = self.catalog.access.decide(actor, "use", version, record=False)
+            decision.require()
+        else:
+            decision = self._admit("endpoint", name, actor, quick)
+        return decision, self._made_of(decision.thing)
+
+    def _admit(self, kind: Kind, name: str, actor: Actor, quick: bool) -> Decision:
+        now = self.catalog.lineage.now()
+        ref = self._reference(kind, name, now)
         if ref is None or self._kind(ref) != kind:
+            if quick:
+                raise _ToWrite  # nothing is, but to see what there is takes long
             known = [offer.name for offer in self._offers(actor) if offer.kind == kind]
             raise NotFound(kind, name, known)
         if kind == "endpoint":
-            ref = self._use(ref, actor).thing
-        return self._required(actor, "use", ref)
+            return self._required(self._use(ref, actor, now), actor, quick)
+        return self._required(self.catalog.access.judge(actor, "use", ref, now), actor, quick)
 
-    def _required(self, actor: Actor, action: Action, ref: Ref) -> Decision:
-        """Decide. Where answers are recorded a yes stands there; a no stands in the audit log."""
-        decide = self.catalog.access.decide
-        decision = decide(actor, action, ref, record=self.sink is None)
-        if self.sink and not decision.allowed:
-            decision = decide(actor, action, ref)
+    def _required(self, decision: Decision, actor: Actor, quick: bool) -> Decision:
+        """Uphold a decision. A yes stands where answers are recorded, a no in the audit log.
+
+        Where no answers are recorded, a yes stands in the audit log too.
+        """
+        if self.sink is None or not decision.allowed:
+            if quick:
+                raise _ToWrite
+            decision = self.catalog.access.decide(actor, decision.action, decision.thing)
         decision.require()
         return decision
 
-    def _use(self, ref: Ref, actor: Actor) -> Decision:
+    def _use(self, ref: Ref, actor: Actor, now: Moment) -> Decision:
         """Decide on the use of an endpoint, and on the version that answers.
 
         Of those who may use what is served, a canary answers the ones that it chooses and that
         may use it as well.
         """
-        decide = self.catalog.access.decide
-        decision = decide(actor, "use", ref, record=False)
-        trial = self.catalog.lineage.latest.trial(ref)
+        judge = self.catalog.access.judge
+        decision, trial = judge(actor, "use", ref, now), now.trial(ref)
         if trial and trial.kind == "canary" and decision.allowed and trial.chooses(actor.name):
-            tried = decide(actor, "use", trial.ref, record=False)
+            tried = judge(actor, "use", trial.ref, now)
             return tried if tried.allowed else decision
         return decision
 
-    def _reference(self, kind: Kind, name: str) -> Ref | None:
+    def _reference(self, kind: Kind, name: str, now: Moment) -> Ref | None:
         if kind == "embedder":
             ref = self._embedders_by_name.get(name.removeprefix("models/"))
-            return ref if ref and self._is_made(ref) else None
-        return self._named("endpoints", name)
+            return ref if ref and now.state(ref) else None
+        return _named("endpoints", name, now)
 
-    def _named(self, section: str, name: str) -> Ref | None:
-        """Read ``desk`` or ``section/desk``; None for what names no current version."""
-        try:
-            ref = Ref.parse(f"{section}/{name.removeprefix(f'{section}/')}")
-        except BadInput:
-            return None
-        return ref if ref.version is None and self._is_made(ref) else None
-
-    def _is_made(self, ref: Ref) -> bool:
-        return self.catalog.lineage.now().state(ref) is not None
-
-    async def _searching(self, name: str, actor: Actor) -> tuple[Ref, Decision]:
-        async with self._deciding:
-            return await asyncio.to_thread(self._open_to, name, actor)
-
-    async def _embedding(self, name: str, actor: Actor) -> Decision:
-        async with self._deciding:
-            return await asyncio.to_thread(self._admit, "embedder", name, actor)
-
-    def _open_to(self, name: str, actor: Actor) -> tuple[Ref, Decision]:
+    def _open_to(self, name: str, actor: Actor, quick: bool) -> tuple[Ref, Decision]:
         """Decide on a search; return whose engine it needs, and the decision."""
-        ref, owner = self._named("knowledge", name), None
-        if ref is None and self._named("endpoints", name):
-            _, (link, *_) = self._plan(name, actor)
+        now = self.catalog.lineage.now()
+        ref, owner = _named("knowledge", name, now), None
+        if ref is None and _named("endpoints", name, now):
+            _, (link, *_) = self._plan(name, actor, None, quick)
             endpoint = link.endpoint
             if endpoint.knowledge is None:
                 raise BadInput(f"{endpoint.ref.path} has no knowledge.", "Name one that has.")
             owner, ref = endpoint.ref, endpoint.knowledge
         elif ref is None:
+            if quick:
+                raise _ToWrite
             raise NotFound("knowledge base", name, self._searchable(actor))
-        decision = self._required(actor, "search", ref)
+        judged = self.catalog.access.judge(actor, "search", ref, now)
+        decision = self._required(judged, actor, quick)
         return owner or decision.thing, decision
 
     def _searchable(self, actor: Actor) -> Sequence[str]:
@@ -340,30 +358,6 @@ class House:
             if artifact.ref.section == "knowledge"
             and decide(actor, "search", artifact.ref, record=False).allowed
         ]
-
-    async def _decided(
-        self, name: str, actor: Actor, version: Ref | None
-    ) -> tuple[Decision, Sequence[Link]]:
-        """Decide on the use of an endpoint; return with it the endpoint with each of its models.
-
-        Where answers are recorded, a use that is allowed stands there and not in the audit log: so
-        it costs no write of its own, and what is read is remembered, so it needs no thread.
-        """
-        if version:
-            decision = self.catalog.access.decide(actor, "use", version, record=False)
-            decision.require()
-            return decision, self._made_of(version)
-        ref = self._named("endpoints", name) if self.sink else None
-        if ref:
-            decision = self._use(ref, actor)
-            if decision.allowed:
-                return decision, self._made_of(decision.thing)
-        async with self._deciding:
-            return await asyncio.to_thread(self._plan, name, actor)
-
-    def _plan(self, name: str, actor: Actor) -> tuple[Decision, Sequence[Link]]:
-        decision = self._admit("endpoint", name, actor)
-        return decision, self._made_of(decision.thing)
 
     def _made_of(self, ref: Ref) -> Sequence[Link]:
         if _key(ref) not in self._read:
@@ -376,6 +370,19 @@ class House:
         digest = self.catalog.get(model).digest if model else ""
         key = _key(model) if model else " ".join(settled.api.values())
         return Link(endpoint, settled, digest, price_of(endpoint, self._prices), key)
+
+
+class _ToWrite(Exception):
+    """Something goes on record before it can be answered, or takes long to find out."""
+
+
+def _named(section: str, name: str, now: Moment) -> Ref | None:
+    """Read ``desk`` or ``section/desk``; None for what names no current version."""
+    try:
+        ref = Ref.parse(f"{section}/{name.removeprefix(f'{section}/')}")
+    except BadInput:
+        return None
+    return ref if ref.version is None and now.state(ref) else None
 
 
 def _key(ref: Ref) -> str:
