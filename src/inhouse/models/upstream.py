@@ -7,6 +7,7 @@ again, and what an answer means, is the business of whoever asks.
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Mapping
 from typing import cast
@@ -77,20 +78,37 @@ class Upstream:
             context = await asyncio.to_thread(ssl.create_default_context)
             context.set_alpn_protocols(["http/1.1"])
             self._context = context
-        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._connect):
-                _, connection = await loop.create_connection(
-                    lambda: _Connection(self._pool, self._idle),
-                    self._host,
-                    self._port,
-                    ssl=self._context,
-                )
+                return await self._reached()
         except TimeoutError:
             raise
         except OSError as error:
             raise Unreachable(type(error).__name__) from error
-        return connection
+
+    async def _reached(self) -> _Connection:
+        """Connect to the first of the host's addresses that lets us."""
+        loop = asyncio.get_running_loop()
+        known = await loop.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
+        for place, (family, kind, protocol, _, address) in enumerate(known):
+            # A socket of Python's own, so that whoever watches connections sees this one.
+            made = socket.socket(family, kind, protocol)
+            made.setblocking(False)
+            try:
+                await loop.sock_connect(made, address)
+                _, connection = await loop.create_connection(
+                    lambda: _Connection(self._pool, self._idle),
+                    sock=made,
+                    ssl=self._context,
+                    server_hostname=self._host if self._tls else None,
+                )
+            except BaseException as error:
+                made.close()
+                if not isinstance(error, OSError) or place == len(known) - 1:
+                    raise
+            else:
+                return connection
+        raise Unreachable("no address")
 
 
 class Answer:

@@ -42,11 +42,17 @@ class Patient(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what came, unless it is the headers or trailers of a request without an end."""
-        self.unread += len(data)
-        super().data_received(data)
-        if self.unread > MAX_HEAD and not self.transport.is_closing():
-            log.info("A client sent more than %d bytes of headers.", MAX_HEAD)
-            self._refuse(431, "headers_too_large", f"The headers have more than {MAX_HEAD} bytes.")
+        for start in range(0, len(data), MAX_HEAD):
+            part = data[start : start + MAX_HEAD]
+            self.unread += len(part)
+            super().data_received(part)
+            if self.transport.is_closing():
+                return
+            if self.unread > MAX_HEAD:
+                log.info("A client sent more than %d bytes of headers.", MAX_HEAD)
+                what = f"The headers have more than {MAX_HEAD} bytes."
+                self._refuse(431, "headers_too_large", what)
+                return
 
     def on_headers_complete(self) -> None:
         """Count anew: the headers are here."""
