@@ -22,6 +22,8 @@ from inhouse.core.label import Label
 T = TypeVar("T")
 
 Kind = Literal["endpoint", "embedder"]
+REMEMBERED = 10_000
+"""Uses that are remembered for as long as nothing changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class Admission:
         # What goes on record does so one after the other; threads that all wait for the database
         # would only get in each other's way.
         self._deciding = asyncio.Lock()
+        self._yes: tuple[Moment, dict[tuple[str, Actor], Decision]] | None = None
 
     async def endpoint(self, name: str, actor: Actor) -> Decision:
         """Return the yes to the use of an endpoint; its thing is the version that answers.
@@ -71,7 +74,16 @@ class Admission:
             NotFound: there is no such endpoint; only those that the actor may use are named.
             Refused: its label does not admit the actor.
         """
-        return await self._decided(partial(self._admit, "endpoint", name, actor))
+        now = self._catalog.lineage.now()
+        if self._yes is None or self._yes[0] is not now or len(self._yes[1]) > REMEMBERED:
+            self._yes = now, {}
+        known = self._yes[1]
+        if (name, actor) not in known:
+            decision = await self._decided(partial(self._admit, "endpoint", name, actor))
+            if not self._recorded():
+                return decision  # each is to be written down
+            known[name, actor] = decision
+        return known[name, actor]
 
     async def embedder(self, name: str, actor: Actor) -> Decision:
         """Return the yes to the use of an embedder, as `endpoint` does."""

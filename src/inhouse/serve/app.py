@@ -8,9 +8,8 @@ does; an ``operate`` route is for keys of operators alone.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Coroutine, Sequence, Set
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -234,7 +233,7 @@ class Api:
     async def _exchanged(
         self, request: Request, actor: Actor, dialect: Dialect, body: Generating
     ) -> Response:
-        asked, spend = replace(_asked(request, body), streamed=body.stream), spend_of(request.scope)
+        asked, spend = _asked(request, body, streamed=body.stream), spend_of(request.scope)
         exchange = Exchange(self._house, actor, dialect, asked, self.shadows, spend)
         if body.stream:
             named = isinstance(dialect, ResponseDialect)
@@ -248,7 +247,9 @@ class Api:
         return answered or nobody_there()
 
 
-def _asked(request: Request, body: Body, without: Set[str] = frozenset()) -> Asked:
+def _asked(
+    request: Request, body: Body, without: set[str] | None = None, *, streamed: bool = False
+) -> Asked:
     """Return a request for its record, without the fields that the record has in another form."""
-    shown = body.model_dump(mode="json", exclude_unset=True, exclude=set(without))
-    return Asked(request.scope[REQUEST_ID], request.scope["path"], shown)
+    shown = body.model_dump(mode="json", exclude_unset=True, exclude=without)
+    return Asked(request.scope[REQUEST_ID], request.scope["path"], shown, streamed)

@@ -13,17 +13,16 @@ from contextlib import aclosing
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import quote
 
 from inhouse.core.access import Actor
 from inhouse.core.nouns import ToolCall
 from inhouse.core.protocols import CallPart, Piece, TokenScore, Usage
-from inhouse.serve import prompt
 from inhouse.serve.answer import Ending
 from inhouse.serve.chain import answers
 from inhouse.serve.failures import Json
 from inhouse.serve.house import House, Served
 from inhouse.serve.limits import Spend, counted
+from inhouse.serve.origin import headers, versions
 from inhouse.serve.recording import Asked, Part, Parts, recorded
 from inhouse.serve.seen import current
 from inhouse.serve.tally import Tally
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
     from inhouse.serve.shadow import Shadows
 
 Event = Mapping[str, Any]
-NAMES = "/@:+,;=!*'() "
 
 
 @dataclass(slots=True)
@@ -164,9 +162,14 @@ class Exchange:
         async with self._house.endpoint(self._dialect.model, self._actor) as served:
             streams = self._streams(served)
             choices = self._choices(len(streams))
-            async with aclosing(together(streams)) as parts:
-                async for index, part in parts:
-                    _take(choices[index], part, served)
+            if len(streams) == 1:  # as nearly always, and then nothing stands between
+                async with aclosing(streams[0]) as parts:
+                    async for part in parts:
+                        _take(choices[0], part, served)
+            else:
+                async with aclosing(together(streams)) as numbered:
+                    async for index, part in numbered:
+                        _take(choices[index], part, served)
             usage = _usage(choices)
             self._shadows.send(served, self._dialect, self._asked)
             by = headers(choices[0].by or served)
@@ -247,27 +250,6 @@ def streams_of(dialect: Dialect, served: Served) -> Sequence[Parts]:
     return [answers(served, partial(ask, number)) for number in range(dialect.answers)]
 
 
-def versions(served: Served) -> dict[str, str]:
-    """Return of what an answer is made, each in the exact version; nothing for what is not there.
-
-    An API's model has the name that its provider gives it, and no digest.
-    """
-    endpoint, knowledge = served.endpoint, served.endpoint.knowledge
-    return {
-        "endpoint": endpoint.ref.pinned,
-        "model": served.model_name,
-        "digest": served.digest,
-        "knowledge": knowledge.pinned if knowledge else "",
-        "prompt": prompt.version(served.settings.instructions, grounded=knowledge is not None),
-    }
-
-
-def headers(served: Served) -> dict[str, str]:
-    """Return the headers that say what answers; letters beyond ASCII are encoded as in URLs."""
-    found = versions(served)
-    return {f"x-inhouse-{name}": quote(found[name], safe=NAMES) for name in found if found[name]}
-
-
 async def together(streams: Sequence[Parts]) -> AsyncGenerator[tuple[int, Part], None]:
     """Yield what any of the streams has next, with its number; closing it closes them all."""
     if len(streams) == 1:
@@ -313,15 +295,14 @@ def _usage(choices: Sequence[Choice]) -> Usage:
 
 def _take(choice: Choice, part: Part, served: Served) -> Piece | None:
     """Put a part into its choice; return it as a piece, or None if it was none."""
-    if isinstance(part, Served):
-        choice.by, current().model = part, part.model_name
-        return None
+    if isinstance(part, Piece | str):
+        piece = Piece(part) if isinstance(part, str) else part
+        choice.add(piece)
+        return piece
     if isinstance(part, Tally):
         choice.tally = part
-        return None
-    if isinstance(part, Ending):
+    elif isinstance(part, Ending):
         choice.end(part, served)
-        return None
-    piece = Piece(part) if isinstance(part, str) else part
-    choice.add(piece)
-    return piece
+    else:
+        choice.by, current().model = part, part.model_name
+    return None

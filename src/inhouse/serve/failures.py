@@ -27,13 +27,19 @@ UNAUTHENTICATED = {"www-authenticate": 'Bearer realm="inhouse"'}
 
 
 class Json(Response):
-    """A JSON response."""
+    """A JSON response; arrays of numpy are accepted."""
 
-    media_type = "application/json"
-
-    def render(self, content: object) -> bytes:
-        """Return the bytes; arrays of numpy are accepted."""
-        return orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
+    def __init__(
+        self, content: object, status: int = 200, headers: Mapping[str, str] | None = None
+    ) -> None:
+        self.status_code, self.background = status, None
+        self.body = orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
+        self.raw_headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(self.body)),
+        ]
+        for name, value in (headers or {}).items():
+            self.raw_headers.append((name.encode(), value.encode("latin-1")))
 
 
 def error_body(error: Exception, request_id: str) -> dict[str, Any]:
