@@ -162,14 +162,10 @@ class Exchange:
         async with self._house.endpoint(self._dialect.model, self._actor) as served:
             streams = self._streams(served)
             choices = self._choices(len(streams))
-            if len(streams) == 1:  # as nearly always, and then nothing stands between
-                async with aclosing(streams[0]) as parts:
-                    async for part in parts:
-                        _take(choices[0], part, served)
-            else:
-                async with aclosing(together(streams)) as numbered:
-                    async for index, part in numbered:
-                        _take(choices[index], part, served)
+            async with aclosing(_heard(streams)) as parts:
+                async for came in parts:
+                    index, part = came if len(streams) > 1 else (0, came)
+                    _take(choices[index], part, served)
             usage = _usage(choices)
             self._shadows.send(served, self._dialect, self._asked)
             by = headers(choices[0].by or served)
@@ -184,8 +180,9 @@ class Exchange:
             if not served.chain:
                 yield headers(served)
             named, begun = not served.chain, False
-            async with aclosing(together(streams)) as parts:
-                async for index, part in parts:
+            async with aclosing(_heard(streams)) as parts:
+                async for came in parts:
+                    index, part = came if len(streams) > 1 else (0, came)
                     if isinstance(part, Tally):
                         choices[index].tally = part
                         continue
@@ -250,13 +247,13 @@ def streams_of(dialect: Dialect, served: Served) -> Sequence[Parts]:
     return [answers(served, partial(ask, number)) for number in range(dialect.answers)]
 
 
+def _heard(streams: Sequence[Parts]) -> AsyncGenerator[Any, None]:
+    """Return the one stream, between which and us nothing stands, or what `together` yields."""
+    return together(streams) if len(streams) > 1 else streams[0]
+
+
 async def together(streams: Sequence[Parts]) -> AsyncGenerator[tuple[int, Part], None]:
     """Yield what any of the streams has next, with its number; closing it closes them all."""
-    if len(streams) == 1:
-        async with aclosing(streams[0]) as only:
-            async for part in only:
-                yield 0, part
-        return
     waiting = {asyncio.create_task(_next(stream)): i for i, stream in enumerate(streams)}
     try:
         while waiting:

@@ -139,6 +139,8 @@ class Engines(Generic[T]):
             engine = _Engine(begin(), size)
         self._open[key] = engine
         engine.leases += 1
+        if engine.size:
+            self._make_room()
         return engine
 
     def give_back(self, key: str, engine: _Engine[T], error: BaseException | None) -> None:
