@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -132,7 +133,6 @@ class Api:
             Line("GET", "/v1/sections", "use", self.section, SectionQuery, lookup_shapes.Section),
             Line("POST", "/v1/feedback", "use", self.rate, FeedbackBody, lookup_shapes.Thanks),
         )
-        self._document = document(self.lines, version("inhouse"))
 
     async def health(self, request: Request, actor: Actor) -> Response:
         """Say that the server is up."""
@@ -226,6 +226,10 @@ class Api:
         query = read_query(request, SectionQuery)
         work = section(self._house, actor, query, _asked(request, query))
         return await self._while_connected(request, work)
+
+    @cached_property
+    def _document(self) -> dict[str, Any]:
+        return document(self.lines, version("inhouse"))
 
     async def _read(self, request: Request, kind: type[AnyBody]) -> AnyBody:
         return await read_body(request, kind, limit=self._max_body)

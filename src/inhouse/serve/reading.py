@@ -41,8 +41,8 @@ class Body(BaseModel):
     that changes nothing, and refused with any other.
     """
 
-    # Frozen, so that a default is not copied for every request.
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    # Frozen, so that no default is copied for a request; built when the first one comes.
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True, strict=True)
 
     ignored: ClassVar[frozenset[str]] = frozenset({"user"})
     neutral: ClassVar[Mapping[str, tuple[object, ...]]] = {}
