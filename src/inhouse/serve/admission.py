@@ -65,7 +65,21 @@ class Admission:
         # What goes on record does so one after the other; threads that all wait for the database
         # would only get in each other's way.
         self._deciding = asyncio.Lock()
+        self._turn: Moment | None = None
         self._yes: tuple[Moment, dict[tuple[str, Actor], Decision]] | None = None
+
+    def now(self) -> Moment:
+        """Return what holds now, for who is on the event loop.
+
+        It is asked once in a turn of the loop: what comes after a change comes in a later one.
+        """
+        if self._turn is None:
+            self._turn = self._catalog.lineage.now()
+            asyncio.get_running_loop().call_soon(self._ask_again)
+        return self._turn
+
+    def _ask_again(self) -> None:
+        self._turn = None
 
     async def endpoint(self, name: str, actor: Actor) -> Decision:
         """Return the yes to the use of an endpoint; its thing is the version that answers.
@@ -74,7 +88,7 @@ class Admission:
             NotFound: there is no such endpoint; only those that the actor may use are named.
             Refused: its label does not admit the actor.
         """
-        now = self._catalog.lineage.now()
+        now = self.now()
         if self._yes is None or self._yes[0] is not now or len(self._yes[1]) > REMEMBERED:
             self._yes = now, {}
         known = self._yes[1]

@@ -6,7 +6,7 @@ door stands in `inhouse.serve.app`.
 
 from __future__ import annotations
 
-import os
+import random
 import time
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
@@ -46,7 +46,9 @@ class Door:
         """
         if self.guard == "public":
             return await self._handle(request, NOBODY)
-        key, actor = identify(self._house.catalog, request.scope["headers"])
+        key, actor = identify(
+            self._house.catalog, request.scope["headers"], self._house.admission.now()
+        )
         if self.guard == "operate":
             await require_operator(self._house, actor)
         elif key.limited and self.guard == "use":
@@ -77,7 +79,7 @@ class App:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
             return
-        request_id = scope[REQUEST_ID] = os.urandom(16).hex()
+        request_id = scope[REQUEST_ID] = _id()
         seen = begin(request_id, scope["method"])
 
         async def watched(message: Message) -> None:
@@ -115,6 +117,11 @@ class App:
             await send({"type": "lifespan.startup.complete"})
             await receive()
         await send({"type": "lifespan.shutdown.complete"})
+
+
+def _id() -> str:
+    """Return an id that begins with the time: what comes together is recorded together."""
+    return f"{time.time_ns() // 1_000_000:012x}{random.getrandbits(80):020x}"
 
 
 def _answer(request: Request, error: Exception) -> Response:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from inhouse.catalog import Catalog
-from inhouse.core.access import Action, Actor, Decision
+from inhouse.core.access import Actor, Decision
 from inhouse.core.artifact import Ref
 from inhouse.core.label import Label
 from inhouse.core.nouns import Endpoint
@@ -99,7 +99,7 @@ class House:
         self.catalog = catalog
         self.sink = sink
         self.loaders = loaders
-        self._admission = Admission(
+        self.admission = Admission(
             catalog,
             dict(embedders or {}),
             recorded=lambda: self.sink is not None,
@@ -116,7 +116,7 @@ class House:
 
     async def offers(self, actor: Actor) -> Sequence[Offer]:
         """Return what an actor may use, by section and name."""
-        return await asyncio.to_thread(self._admission.offers, actor)
+        return await asyncio.to_thread(self.admission.offers, actor)
 
     @asynccontextmanager
     async def endpoint(
@@ -178,10 +178,10 @@ class House:
             BadInput: the endpoint has no knowledge.
         """
         self._upkeep.begin()
-        owner, decision = await self._admission.search(name, actor)
+        owner, decision = await self.admission.search(name, actor)
         async with self.turnstile.turn(owner.path) as waited:
             if waited:
-                owner, decision = await self._admission.search(name, actor)
+                owner, decision = await self.admission.search(name, actor)
             ref = decision.thing
             self._upkeep.forget_others(owner)
             lease = self._retrievers.lease(
@@ -199,10 +199,10 @@ class House:
             Refused: its label does not admit the actor.
         """
         self._upkeep.begin()
-        decision = await self._admission.embedder(name, actor)
+        decision = await self.admission.embedder(name, actor)
         async with self.turnstile.turn(decision.thing.path) as waited:
             if waited:
-                decision = await self._admission.embedder(name, actor)
+                decision = await self.admission.embedder(name, actor)
             ref = decision.thing
             self._upkeep.forget_others(ref)
             artifact = await asyncio.to_thread(self.catalog.get, ref)
@@ -218,14 +218,6 @@ class House:
         sources = now.sources(served.endpoint.ref.version or "")
         asked = [judge(served.actor, "read", source, now) for source in sources]
         return [decision for decision in asked if decision.allowed]
-
-    def required(self, actor: Actor, action: Action, ref: Ref) -> Decision:
-        """Decide on anything; a no stands in the audit log.
-
-        Raises:
-            Refused: the actor may not do that.
-        """
-        return self._admission.required(actor, action, ref)
 
     def opened(self) -> Mapping[str, Mapping[str, object]]:
         """Return the engines that are open, by what they are and the version that they run."""
@@ -248,7 +240,7 @@ class House:
 
     async def _decided(self, name: str, actor: Actor, version: Ref | None) -> Decision:
         if version is None:
-            return await self._admission.endpoint(name, actor)
+            return await self.admission.endpoint(name, actor)
         decision = self.catalog.access.decide(actor, "use", version, record=False)
         decision.require()
         return decision
