@@ -33,7 +33,7 @@ from inhouse.serve.failures import REQUEST_ID, Json
 from inhouse.serve.feedback import said
 from inhouse.serve.gathering import Gathering
 from inhouse.serve.house import House
-from inhouse.serve.limits import KeyLimits, spend_of
+from inhouse.serve.limits import KeyLimits, count_more, spend_of
 from inhouse.serve.logs import say
 from inhouse.serve.lookup_bodies import (
     ClassifyBody,
@@ -237,6 +237,7 @@ class Api:
     async def _exchanged(
         self, request: Request, actor: Actor, dialect: Dialect, body: Generating
     ) -> Response:
+        count_more(request.scope, dialect.answers)
         asked, spend = _asked(request, body, streamed=body.stream), spend_of(request.scope)
         exchange = Exchange(self._house, actor, dialect, asked, self.shadows, spend)
         if body.stream:

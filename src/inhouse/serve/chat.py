@@ -38,6 +38,8 @@ class ChatDialect:
         """How many answers are asked for."""
         return self._body.n
 
+    each = answers
+
     def parts(self, served: Served) -> Sequence[Parts]:
         """Ask the endpoint as often as answers are wanted."""
         messages = [turn.message() for turn in self._body.messages]

@@ -112,6 +112,11 @@ class Dialect(Protocol):
         """How many answers are asked for."""
         ...
 
+    @property
+    def each(self) -> int:
+        """How many of them to each prompt; those to one stand side by side."""
+        ...
+
     def parts(self, served: Served) -> Sequence[Parts]:
         """Return the streams of the answers."""
         ...
@@ -159,17 +164,18 @@ class Exchange:
 
     async def whole(self) -> Json:
         """Return the answers in one body."""
-        async with self._house.endpoint(self._dialect.model, self._actor) as served:
+        dialect = self._dialect
+        async with self._house.endpoint(dialect.model, self._actor) as served:
             streams = self._streams(served)
             choices = self._choices(len(streams))
             async with aclosing(_heard(streams)) as parts:
                 async for came in parts:
                     index, part = came if len(streams) > 1 else (0, came)
                     _take(choices[index], part, served)
-            usage = _usage(choices)
-            self._shadows.send(served, self._dialect, self._asked)
+            usage = _usage(choices, dialect.each)
+            self._shadows.send(served, dialect, self._asked)
             by = headers(choices[0].by or served)
-            return Json(self._dialect.whole(choices, usage), headers=by)
+            return Json(dialect.whole(choices, usage), headers=by)
 
     async def events(self) -> AsyncGenerator[Event, None]:
         """Give the headers, then the answers event by event."""
@@ -204,7 +210,7 @@ class Exchange:
                     )
                     for event in make:
                         yield event
-            usage = _usage(choices)
+            usage = _usage(choices, dialect.each)
             self._shadows.send(served, dialect, self._asked)
             for event in dialect.done(choices, usage):
                 yield event
@@ -276,17 +282,21 @@ async def _next(stream: Parts) -> Part | None:
     return await anext(stream, None)
 
 
-def _usage(choices: Sequence[Choice]) -> Usage:
-    """Return what all answers took.
+def _usage(choices: Sequence[Choice], each: int) -> Usage:
+    """Return the tokens as OpenAI counts them: a prompt once, however many answers it has.
+
+    What was read for each stands in its record, and is what budgets and prices count.
 
     Raises:
         RuntimeError: one was never ended, so what there is of it is no answer.
     """
     if not all(choice.ours for choice in choices):
         raise RuntimeError("the stream of an answer has no ending")
+    used = [choice.usage for choice in choices]
+    prompts = (used[place : place + each] for place in range(0, len(used), each))
     return Usage(
-        sum(choice.usage.prompt_tokens for choice in choices),
-        sum(choice.usage.completion_tokens for choice in choices),
+        sum(max(usage.prompt_tokens for usage in some) for some in prompts),
+        sum(usage.completion_tokens for usage in used),
     )
 
 

@@ -57,6 +57,11 @@ class TextDialect:
         """How many answers are asked for: to each prompt, as many as are wanted."""
         return len(self._body.prompt) * self._body.n
 
+    @property
+    def each(self) -> int:
+        """How many answers are asked for to each prompt."""
+        return self._body.n
+
     def parts(self, served: Served) -> Sequence[Parts]:
         """Let the model go on with each prompt, as often as answers are wanted.
 

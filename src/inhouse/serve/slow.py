@@ -1,4 +1,4 @@
-"""Clients that are slow to send their request or to take an answer, or send endless headers.
+"""Clients that are slow to send or to take something, send endless headers, or are too many.
 
 Each connection only notes since when somebody has been waited for; once a second all are looked
 over. So a request costs nothing more. Everything else of HTTP is uvicorn's.
@@ -27,12 +27,15 @@ class Patient(HttpToolsProtocol):
     sending: float | None = None
     stuck: float | None = None
     gone: Callable[[], None] | None = None
+    crowded: bool = False
     unread: int = 0  # bytes since the last that ended a head or belonged to a body
 
     def connection_made(self, transport: Any) -> None:  # noqa: ANN401 - as uvicorn has it
         """Wait for a request."""
         self.sending = self.loop.time()
         super().connection_made(transport)
+        most, self.limit_concurrency = self.limit_concurrency, None  # or uvicorn would do less
+        self.crowded = most is not None and len(self.connections) > most
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the request that is under way."""
@@ -42,6 +45,9 @@ class Patient(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what came, unless it is the headers or trailers of a request without an end."""
+        if self.crowded:
+            self._send_away()
+            return
         for start in range(0, len(data), MAX_HEAD):
             part = data[start : start + MAX_HEAD]
             self.unread += len(part)
@@ -97,6 +103,12 @@ class Patient(HttpToolsProtocol):
         elif self._idle() and self.timeout_keep_alive_task is None:
             self.sending = now  # bytes have come that begin no request
 
+    def _send_away(self) -> None:
+        log.warning("Too many connections are open: one was sent away.")
+        what = "Too many connections are open here. Come again in a moment."
+        self.transport.write(_answer(503, "too_many_connections", what, b"retry-after: 1\r\n"))
+        self.transport.close()
+
     def _idle(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
 
@@ -125,13 +137,15 @@ def look_over(connections: Iterable[object], now: float, seconds: float) -> None
             connection.look(now, seconds)
 
 
-def _answer(status: int, code: str, message: str) -> bytes:
-    error = {"message": message, "type": "invalid_request_error", "param": None}
+def _answer(status: int, code: str, message: str, more: bytes = b"") -> bytes:
+    kind = "invalid_request_error" if status < 500 else "server_error"
+    error = {"message": message, "type": kind, "param": None}
     body = orjson.dumps({"error": {**error, "code": code}})
     head = [
         STATUS_LINE[status],
         b"content-type: application/json\r\n",
         f"content-length: {len(body)}\r\n".encode(),
+        more,
         b"connection: close\r\n\r\n",
     ]
     return b"".join([*head, body])
