@@ -41,6 +41,21 @@ def test_many_prompts_with_several_answers_each(client: Clients) -> None:
     )
 
 
+def test_a_prompt_is_scored_once_however_many_answers_it_has(
+    world: World, client: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, scored = world.double(world.analyst), []
+    score = model.score
+    monkeypatch.setattr(
+        model, "score", lambda text, **more: scored.append(text) or score(text, **more)
+    )
+    made = client("ana").completions.create(
+        model="desk", prompt=["ab", "ab"], n=3, echo=True, max_tokens=1
+    )
+    assert [c.text for c in made.choices] == ["abA"] * 6
+    assert scored == ["ab", "ab"]
+
+
 @pytest.mark.parametrize("prompt", ["ab", [97, 98]])
 def test_an_echo_is_scored_and_the_answer_stands_behind_it(client: Clients, prompt: object) -> None:
     made = client("ana").completions.create(

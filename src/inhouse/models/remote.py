@@ -21,6 +21,7 @@ from inhouse.core.nouns import Message
 from inhouse.core.protocols import Finish, Piece, Sampling, Usage
 from inhouse.models.counts import Counts
 from inhouse.models.engine import Capabilities, Stats, check_capable, check_sampling
+from inhouse.models.http_connection import Answer, Broken, Silent
 from inhouse.models.remote_shapes import (
     body_of,
     calls_of,
@@ -33,7 +34,7 @@ from inhouse.models.remote_shapes import (
     without,
 )
 from inhouse.models.sse import Events, MalformedStream
-from inhouse.models.upstream import Answer, Broken, Silent, Upstream
+from inhouse.models.upstream import Upstream
 
 LINE_LIMIT = 2**20
 ERROR_LIMIT = 4096

@@ -6,7 +6,6 @@ that of `inhouse.serve.answer`.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
@@ -26,6 +25,7 @@ from inhouse.serve.origin import headers, versions
 from inhouse.serve.recording import Asked, Part, Parts, recorded
 from inhouse.serve.seen import current
 from inhouse.serve.tally import Tally
+from inhouse.serve.together import heard
 
 if TYPE_CHECKING:
     from inhouse.serve.shadow import Shadows
@@ -168,7 +168,7 @@ class Exchange:
         async with self._house.endpoint(dialect.model, self._actor) as served:
             streams = self._streams(served)
             choices = self._choices(len(streams))
-            async with aclosing(_heard(streams)) as parts:
+            async with aclosing(heard(streams)) as parts:
                 async for came in parts:
                     index, part = came if len(streams) > 1 else (0, came)
                     _take(choices[index], part, served)
@@ -186,7 +186,7 @@ class Exchange:
             if not served.chain:
                 yield headers(served)
             named, begun = not served.chain, False
-            async with aclosing(_heard(streams)) as parts:
+            async with aclosing(heard(streams)) as parts:
                 async for came in parts:
                     index, part = came if len(streams) > 1 else (0, came)
                     if isinstance(part, Tally):
@@ -251,35 +251,6 @@ def streams_of(dialect: Dialect, served: Served) -> Sequence[Parts]:
         return dialect.parts(by)[number]  # the others do nothing until they are heard
 
     return [answers(served, partial(ask, number)) for number in range(dialect.answers)]
-
-
-def _heard(streams: Sequence[Parts]) -> AsyncGenerator[Any, None]:
-    """Return the one stream, between which and us nothing stands, or what `together` yields."""
-    return together(streams) if len(streams) > 1 else streams[0]
-
-
-async def together(streams: Sequence[Parts]) -> AsyncGenerator[tuple[int, Part], None]:
-    """Yield what any of the streams has next, with its number; closing it closes them all."""
-    waiting = {asyncio.create_task(_next(stream)): i for i, stream in enumerate(streams)}
-    try:
-        while waiting:
-            done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            for task in sorted(done, key=waiting.__getitem__):
-                index = waiting.pop(task)
-                came = task.result()
-                if came is not None:
-                    waiting[asyncio.create_task(_next(streams[index]))] = index
-                    yield index, came
-    finally:
-        for task in waiting:
-            task.cancel()
-        await asyncio.gather(*waiting, return_exceptions=True)
-        for stream in streams:
-            await stream.aclose()
-
-
-async def _next(stream: Parts) -> Part | None:
-    return await anext(stream, None)
 
 
 def _usage(choices: Sequence[Choice], each: int) -> Usage:
