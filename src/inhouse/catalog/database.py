@@ -30,6 +30,7 @@ class Database:
 
     def __init__(self, file: Path) -> None:
         self.file = file
+        self.written = 0  # how often this process has written, or tried to
         self._asking = Lock()
         self._clock: sqlite3.Connection | None = None
         self._engine = _engine(file)
@@ -52,8 +53,11 @@ class Database:
         Raises:
             StoreError: the disk is full, the file is read-only or another process holds it.
         """
-        with _mended(self.file), self._engine.begin() as connection:
-            yield connection
+        try:
+            with _mended(self.file), self._engine.begin() as connection:
+                yield connection
+        finally:
+            self.written += 1
 
     def epoch(self) -> int:
         """Return the counter that moves when labels, groups, heads or deletions change.

@@ -65,18 +65,20 @@ class Admission:
         # What goes on record does so one after the other; threads that all wait for the database
         # would only get in each other's way.
         self._deciding = asyncio.Lock()
-        self._turn: Moment | None = None
+        self._turn: tuple[int, Moment] | None = None
         self._yes: tuple[Moment, dict[tuple[str, Actor], Decision]] | None = None
 
     def now(self) -> Moment:
         """Return what holds now, for who is on the event loop.
 
-        It is asked once in a turn of the loop: what comes after a change comes in a later one.
+        It is asked once in a turn of the loop, unless this process has written something since:
+        a request that comes after somebody else's change comes in a later turn.
         """
-        if self._turn is None:
-            self._turn = self._catalog.lineage.now()
+        written = self._catalog.database.written
+        if self._turn is None or self._turn[0] != written:
+            self._turn = written, self._catalog.lineage.now()
             asyncio.get_running_loop().call_soon(self._ask_again)
-        return self._turn
+        return self._turn[1]
 
     def _ask_again(self) -> None:
         self._turn = None
