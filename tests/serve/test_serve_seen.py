@@ -237,7 +237,7 @@ from inhouse.serve.app import create_app
 from inhouse.serve.server import Leaving, serve
 
 app = create_app(World(Path(sys.argv[1])).house)
-leaving = Leaving(app.state.readiness.leave, seconds=20)
+leaving = Leaving(app.readiness.leave, seconds=20)
 serve(app, port=0, ready=lambda l: print(l.port, flush=True), leaving=leaving)
 """
 

@@ -269,6 +269,11 @@ class Server(Entry):
         description="How many seconds a client may take to send a request, or to take what is "
         "ready for it.",
     )
+    connections: Annotated[int, Field(ge=1, strict=True)] = Field(
+        default=2000,
+        description="How many connections may be open, busy or not, which the workers share "
+        "evenly; whoever comes then gets 503 and may come again.",
+    )
     body: Size = Field(default="4MiB", description="How large the body of a request may be.")
 
     memory: Size | None = Field(

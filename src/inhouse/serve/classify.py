@@ -18,12 +18,12 @@ from inhouse.core.access import Actor
 from inhouse.core.errors import BadField
 from inhouse.core.protocols import Usage
 from inhouse.serve.answer import Ending
-from inhouse.serve.choices import headers, versions
 from inhouse.serve.completions import Continues
 from inhouse.serve.failures import Json
 from inhouse.serve.house import House, Served
 from inhouse.serve.limits import Spend, counted
 from inhouse.serve.lookup_bodies import ClassifyBody
+from inhouse.serve.origin import headers, versions
 from inhouse.serve.prompt import LETTERS_PER_TOKEN
 from inhouse.serve.recording import Asked, Parts, recorded
 from inhouse.serve.seen import current
