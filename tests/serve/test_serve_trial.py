@@ -411,8 +411,8 @@ def test_what_shadows_take_is_counted_apart(world: World, recorder: Recorder) ->
 def test_a_share_of_the_requests(world: World, recorder: Recorder) -> None:
     ref, _ = candidate(world)
     tried(world, ref, percent=30, kind="shadow")
-    world.catalog.access.set_groups(
-        {"ana": frozenset({"buy-side"}), "op": frozenset({"operator"})}, by="admin"
+    world.catalog.access.apply(
+        {"ana": frozenset({"buy-side"}), "op": frozenset({"operator"})}, {}, by="admin"
     )
     with running(create_app(world.house)) as listening:
         _, key = world.key("ana")
