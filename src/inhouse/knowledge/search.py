@@ -100,7 +100,7 @@ class KnowledgeBase:
         final = combined(first, score.around(sections), meetings)
         order = np.argsort(-final, kind="stable")
         hits = [self._hit(int(passages[i]), float(final[i])) for i in order[: max(top, READ)]]
-        texts = ["\n".join((*hit.section.headings, hit.passage)) for hit in hits[:READ]]
+        texts = [hit.passage for hit in hits[:READ]]
         nearest = [condensed[int(passages[i])] for i in order[:READ]]
         return hits[:top], read_signs(vector, rarities, texts, nearest, meetings[order])
 
