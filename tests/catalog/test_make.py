@@ -7,6 +7,7 @@ import pytest
 
 from catalog.making import WRITE, Text, make, opened, recipe, text_of
 from inhouse.catalog import Catalog
+from inhouse.catalog.blobs import Blobs
 from inhouse.core.artifact import Edge, Ref
 from inhouse.core.errors import BadInput, Corrupt, NotFound, StoreError
 from inhouse.core.stage import Context, Inputs, Recipe, Result, Stage
@@ -29,6 +30,28 @@ def test_unchanged_work_is_skipped(catalog: Catalog, tmp_path: Path):
     assert not again.fresh
     assert again.artifact == first.artifact
     assert Path(count).read_text() == "ana\n"
+
+
+def test_what_was_verified_once_is_read_again_when_it_was_touched(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+):
+    ref, read = make(catalog, "data/a"), []
+    verify = Blobs.verify
+    monkeypatch.setattr(
+        Blobs, "verify", lambda blobs, name, file: (read.append(name), verify(blobs, name, file))
+    )
+    folder = catalog.load(ref, again=False).folder
+    assert catalog.load(ref, again=False).folder == folder
+    assert len(read) == 1
+    catalog.load(ref)
+    assert len(read) == 2
+    shown = next(path for path in folder.rglob("*") if path.is_file())
+    shown.chmod(0o644)
+    text = shown.read_text()
+    shown.write_text("x" * len(text))
+    os.utime(shown, (0, 0))
+    with pytest.raises(Corrupt):
+        catalog.load(ref, again=False)
 
 
 def test_what_decides_the_result_makes_a_new_version(catalog: Catalog):

@@ -131,8 +131,11 @@ class Catalog:
         with self.database.read() as connection:
             return self._there(connection, version)
 
-    def load(self, ref: Ref) -> Input:
+    def load(self, ref: Ref, *, again: bool = True) -> Input:
         """Verify an artifact's bytes and return a folder to read them from.
+
+        Without `again` it is enough that this process has verified them once, and that nobody has
+        touched them since: for what is opened at each request.
 
         Raises:
             NotFound: nothing has that name or version, or it was collected or deleted.
@@ -143,7 +146,7 @@ class Catalog:
         if state is None or state.gone:
             fix = f"It was {state.gone if state else 'deleted'}; make it again with: inhouse run"
             raise NotFound("artifact", str(artifact.ref), (), fix)
-        return Input(artifact, self.blobs.show(artifact.files))
+        return Input(artifact, self.blobs.show(artifact.files, again=again))
 
     def make(
         self, recipe: Recipe, *, by: str, progress: Progress = silent, point: bool = True
