@@ -15,7 +15,7 @@ from typing import Literal
 
 from inhouse.catalog import Catalog
 from inhouse.core.access import Action, Actor, Decision
-from inhouse.core.artifact import Artifact, Ref
+from inhouse.core.artifact import Ref
 from inhouse.core.errors import BadInput, NotFound
 from inhouse.core.label import Label
 from inhouse.core.nouns import Endpoint
@@ -86,9 +86,8 @@ class Encoding:
 class Offer:
     """Something an actor may use. `name` is what requests call it.
 
-    Neither its version nor the time when that was made stands here: both move with every document
-    behind an endpoint, also with those that the actor may not read. `released` is when somebody
-    last decided what it is.
+    Neither its version nor when that was made stands here: both move with every document behind
+    it, also with those that the actor may not read. It is `released` when somebody decides so.
     """
 
     name: str
@@ -261,15 +260,9 @@ class House:
             decision = self.catalog.access.decide(actor, "use", artifact.ref, record=False)
             if decision.allowed:
                 name = self._names.get(artifact.ref.path, artifact.ref.name)
-                found.append(
-                    Offer(name, kind, artifact.ref.path, decision.label, self._released(artifact))
-                )
+                since = self.catalog.releases.since(artifact.ref) or artifact.created.timestamp()
+                found.append(Offer(name, kind, artifact.ref.path, decision.label, since))
         return found
-
-    def _released(self, artifact: Artifact) -> float:
-        history = self.catalog.releases.history(artifact.ref)
-        standing = [release.at for release in history if release.withdrawn is None]
-        return standing[-1] if standing else artifact.created.timestamp()
 
     def _kind(self, ref: Ref) -> Kind | None:
         if ref.section == "endpoints":
