@@ -71,8 +71,8 @@ def build(
 ) -> Result:
     """Write the index of `sources` into ``ctx.work``.
 
-    Sections are taken over from ``ctx.previous`` where the document is the same; vectors from there,
-    ``ctx.others`` and the unfinished work where the embedder and the text are.
+    Sections are taken over from ``ctx.previous`` where the document is the same; vectors from
+    there, ``ctx.others`` and the unfinished work where the embedder and the text are.
 
     Args:
         spec: how to index.
