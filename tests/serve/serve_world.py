@@ -218,7 +218,7 @@ class World:
         self.catalog = Catalog(root)
         self.engines = Engines()
         access = self.catalog.access
-        access.set_groups({"ana": frozenset({"buy-side"})}, by="admin")
+        access.apply({"ana": frozenset({"buy-side"})}, {}, by="admin")
         for name in ("data/handbook", "models/base", "models/analyst", "models/minilm"):
             access.set_label(Ref.parse(name), Label.OPEN, by="admin")
         for name in ("knowledge/desk", "endpoints/desk", "endpoints/help", "endpoints/api"):

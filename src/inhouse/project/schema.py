@@ -137,6 +137,11 @@ class Api(Entry):
         default=None, description="What it costs; recorded with each answer, and no behaviour."
     )
 
+    @property
+    def variable(self) -> str | None:
+        """The name of the environment variable with the key."""
+        return self.key.strip("${}") if self.key else None
+
 
 def _kind_of_one(value: object) -> str:
     return "<api>" if isinstance(value, dict | Api) else "<ref>"

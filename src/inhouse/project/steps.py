@@ -236,7 +236,8 @@ class _Steps:
             (digest,) = self._catalog.fingerprint([path]).all()
         except BadInput as error:
             raise self._source.error(place, error.what, error.fix) from error
-        spec = suite.Suite(entry.kind, entry.source, digest, str(self._root))
+        salt = self._catalog.salt(f"suites/{name}")
+        spec = suite.Suite(entry.kind, entry.source, digest, salt, root=str(self._root))
         self._add(f"suites/{name}", suite.STAGE, spec, (), Label.parse(entry.label))
 
     def _endpoints(self, name: str) -> None:
@@ -282,7 +283,7 @@ class _Steps:
             if isinstance(model, Api):
                 # The variable belongs to the version: today's key must not go to yesterday's
                 # provider. The price does not: it changes no answer.
-                key = {"key": model.key.strip("${}")} if model.key else {}
+                key = {"key": model.variable} if model.variable else {}
                 chain.append({"url": model.api, "name": model.name, **key})
             else:
                 role = serving.role(place)
