@@ -6,6 +6,8 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +17,8 @@ from workshop import STORES, CountingEmbedder, Store, index, opened, source
 from inhouse.core.artifact import Input
 from inhouse.core.errors import InhouseError
 from inhouse.core.stage import Other
-from inhouse.knowledge.index import BATCH, UNFINISHED, WORTH
-from inhouse.knowledge.schema import FILE
+from inhouse.knowledge.index import BATCH, STAGE, UNFINISHED, WORTH
+from inhouse.knowledge.schema import FILE, VECTORS_SINCE
 from inhouse.knowledge.search import KnowledgeBase
 
 TEXTS = {
@@ -116,6 +118,25 @@ def test_others_are_opened_only_if_that_costs_less_than_embedding(tmp_path: Path
     index(tmp_path / "two", more, CountingEmbedder(), previous=before, others=[large])
     small = Other({"passages": 1}, unwanted)
     index(tmp_path / "three", more, CountingEmbedder(), previous=tmp_path / "two", others=[small])
+
+
+@pytest.mark.parametrize(("older", "embedded"), [(VECTORS_SINCE, 0), (VECTORS_SINCE - 1, 3)])
+def test_of_an_older_format_only_vectors_are_taken_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, older: int, embedded: int
+) -> None:
+    given = [source(tmp_path / "in", "data/handbook", TEXTS)]
+    index(tmp_path / "fresh", given, CountingEmbedder())
+    with monkeypatch.context() as then:
+        then.setattr("inhouse.knowledge.index.STAGE", replace(STAGE, code=STAGE.code - 1))
+        index(tmp_path / "one", given, CountingEmbedder())
+    with closing(sqlite3.connect(tmp_path / "one" / FILE)) as file:
+        file.execute("UPDATE meta SET value = ? WHERE name = 'format'", (older,))
+        file.execute("DROP TABLE terms")
+        file.commit()
+    embedder = CountingEmbedder()
+    index(tmp_path / "two", given, embedder, previous=tmp_path / "one")
+    assert len(embedder.texts) == embedded
+    assert (tmp_path / "two" / FILE).read_bytes() == (tmp_path / "fresh" / FILE).read_bytes()
 
 
 def test_the_same_text_is_embedded_once(tmp_path: Path) -> None:

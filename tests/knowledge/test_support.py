@@ -23,25 +23,28 @@ def signs(**changed: object) -> Signs:
     given: dict[str, object] = {
         "question": AXES[0],
         "rarities": {"fly": 3.0, "economi": 1.0},
-        "passage": "We fly. Economy is for economists.",
-        "condensed": condense(np.repeat(AXES[1:4], 3, axis=0)),
+        "texts": ["We fly. Economy is for economists.", "Elsewhere"],
+        "condensed": [condense(np.repeat(AXES[1:4], 3, axis=0)), condense(AXES[7:])],
         "met": np.array([0.8, 0.6, 0.4]),
     }
     return read_signs(*{**given, **changed}.values())
 
 
-def test_signs_of_a_passage() -> None:
+def test_signs_of_what_was_found() -> None:
     found = signs()
     assert found.words == pytest.approx(0.75)  # "fly" is worth three quarters of the question
-    assert found.ahead == pytest.approx(0.3)
+    assert found.ahead == pytest.approx(0.2)
+    assert signs(met=np.array([0.6, 0.8, 0.4])).ahead == found.ahead
     assert found.nearest == pytest.approx(0, abs=1e-6)
     assert signs(question=AXES[2]).nearest == pytest.approx(1 / 3**0.5, abs=0.01)
+    assert signs(question=AXES[7]).nearest == pytest.approx(1, abs=0.01)
 
 
 def test_only_words_of_one_sentence_count_together() -> None:
-    assert signs(passage="We fly economy.").words == pytest.approx(1)
-    assert signs(passage="We fly.\nEconomy is fine.").words == pytest.approx(0.75)
-    assert signs(passage="").words == 0
+    assert signs(texts=["No.", "We fly economy."]).words == pytest.approx(1)
+    assert signs(texts=["We fly.\nEconomy is fine."]).words == pytest.approx(0.75)
+    assert signs(texts=["We fly.", "Economy is fine."]).words == pytest.approx(0.75)
+    assert signs(texts=[""]).words == 0
     assert signs(rarities={}).words == 0
 
 
@@ -52,8 +55,8 @@ def test_only_the_next_few_passages_count() -> None:
 
 
 def test_a_passage_of_no_or_few_tokens_has_signs() -> None:
-    assert signs(condensed=b"").nearest == 0
-    assert signs(condensed=condense(AXES[:1])).nearest == pytest.approx(1, abs=0.01)
+    assert signs(condensed=[b""]).nearest == 0
+    assert signs(condensed=[condense(AXES[:1])]).nearest == pytest.approx(1, abs=0.01)
 
 
 @given(SHARE, SHARE, SHARE, SHARE)

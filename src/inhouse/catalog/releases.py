@@ -65,6 +65,11 @@ class Releases:
             rows = connection.execute(query.order_by(releases.c.number)).all()
         return [Release(r.number, ref.at(r.version), r.at, r.actor, r.withdrawn) for r in rows]
 
+    def since(self, ref: Ref) -> float | None:
+        """Return when what is served of a name was released; None if nobody ever released it."""
+        standing = [release.at for release in self.history(ref) if release.withdrawn is None]
+        return standing[-1] if standing else None
+
     def before(self, ref: Ref) -> Release:
         """Return the release that a rollback of a name goes back to.
 

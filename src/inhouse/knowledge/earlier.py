@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from inhouse.knowledge.passages import Passage
-from inhouse.knowledge.schema import FILE, FORMAT, SCHEMA, index_format, open_index
+from inhouse.knowledge.schema import FILE, FORMAT, SCHEMA, VECTORS_SINCE, index_format, open_index
 from inhouse.knowledge.terms import Posting, read_terms
 
 SectionRow = tuple[int, str, int, str, str, str]
@@ -23,7 +23,10 @@ SectionRow = tuple[int, str, int, str, str, str]
 
 @contextmanager
 def earlier(folder: Path | None) -> Iterator[Earlier]:
-    """Open the index in `folder`; an empty one if there is none, or none in today's format."""
+    """Open the index in `folder`; an empty one if there is none, or one too old to be read.
+
+    Of one in an older format only vectors are found: its documents have keys of an older stage.
+    """
     with closing(_opened(folder)) as index:
         yield Earlier(index)
 
@@ -95,7 +98,7 @@ class Earlier:
 def _opened(folder: Path | None) -> sqlite3.Connection:
     if folder is not None and (folder / FILE).exists():
         index = open_index(folder)
-        if index_format(index) == FORMAT:
+        if VECTORS_SINCE <= index_format(index) <= FORMAT:
             return index
         index.close()
     empty = sqlite3.connect(":memory:")

@@ -71,10 +71,8 @@ def build(
 ) -> Result:
     """Write the index of `sources` into ``ctx.work``.
 
-    Sections are taken over from ``ctx.previous`` where the document is the same, and vectors
-    from there, from ``ctx.others`` and from the unfinished work where the embedder and the text
-    are. A vector follows from its text alone, so it does not matter who may read the other index;
-    but how many were embedded tells what others hold, and is for nobody but whoever runs this.
+    Sections are taken over from ``ctx.previous`` where the document is the same; vectors from
+    there, ``ctx.others`` and the unfinished work where the embedder and the text are.
 
     Args:
         spec: how to index.
@@ -106,13 +104,12 @@ def build(
         sections = _Sections(index, before, identity)
         for number, source in enumerate(sorted(sources, key=lambda s: s.artifact.ref)):
             sections.write(number, source)
-        wanted = _missing(vectors, sections.passages, before)
-        missing = _find(vectors, wanted, ctx.others)
+        missing = _find(vectors, _missing(vectors, sections.passages, before), ctx.others)
         _embed(vectors, missing, index, ctx, embedder)
         _write_passages(index, sections.passages, vectors, before)
         write_terms(index, before.terms(sections.taken), _new_terms(index, sections.taken))
-        meta = {"format": FORMAT, "width": embedder.width}
-        index.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
+        meta = (("format", FORMAT), ("width", embedder.width))
+        index.executemany("INSERT INTO meta VALUES (?, ?)", meta)
         index.commit()
     if spec.store == "lance":
         write_tables(ctx.work, embedder.width)
@@ -221,7 +218,9 @@ def _find(
 ) -> Sequence[Passage]:
     """Bring what other indexes hold into `vectors`; return the passages that are still missing.
 
-    Others are opened as long as that costs less than embedding what is missing.
+    A vector follows from its text alone, so it does not matter who may read the other index; but
+    how many were embedded tells what others hold, and is for nobody but whoever runs this. Others
+    are opened as long as that costs less than embedding what is missing.
     """
     worth = len(missing) * WORTH
     for other in others() if missing else ():

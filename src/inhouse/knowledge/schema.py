@@ -13,6 +13,8 @@ from typing import Any
 
 FILE = "index.sqlite"
 FORMAT = 4
+VECTORS_SINCE = 3
+"""The oldest format whose passages and tokens are those of today."""
 VECTOR = "<f2"
 NUMBER = "<i4"
 

@@ -23,7 +23,7 @@ from inhouse.knowledge.lance import FOLDER, LanceTables
 from inhouse.knowledge.layout import Layout, Numbers, Source
 from inhouse.knowledge.rank import FirstScore, combined, met, read, token_weights
 from inhouse.knowledge.schema import FORMAT, IndexFile
-from inhouse.knowledge.support import UNKNOWN, Signs, read_signs, support, unknown
+from inhouse.knowledge.support import READ, UNKNOWN, Signs, read_signs, support, unknown
 from inhouse.knowledge.vectors import Matrix, Vectors, VectorStore, highest
 from inhouse.knowledge.words import terms
 
@@ -99,9 +99,10 @@ class KnowledgeBase:
         condensed, meetings = self._meetings(tokens, weights, sections, passages)
         final = combined(first, score.around(sections), meetings)
         order = np.argsort(-final, kind="stable")
-        hits = [self._hit(int(passages[i]), float(final[i])) for i in order[:top]]
-        nearest = condensed[int(passages[order[0]])]
-        return hits, read_signs(vector, rarities, hits[0].passage, nearest, meetings[order])
+        hits = [self._hit(int(passages[i]), float(final[i])) for i in order[: max(top, READ)]]
+        texts = [hit.passage for hit in hits[:READ]]
+        nearest = [condensed[int(passages[i])] for i in order[:READ]]
+        return hits[:top], read_signs(vector, rarities, texts, nearest, meetings[order])
 
     def rarity(self, term: str, *, readable: Collection[str]) -> float:
         """Return how much a term tells among the sections of `readable`; 0 if it is in none."""

@@ -15,7 +15,7 @@ from typing import Literal, TypeVar
 from inhouse.catalog import Catalog
 from inhouse.catalog.lineage import Moment
 from inhouse.core.access import Action, Actor, Decision
-from inhouse.core.artifact import Artifact, Ref
+from inhouse.core.artifact import Ref
 from inhouse.core.errors import BadInput, NotFound
 from inhouse.core.label import Label
 
@@ -126,7 +126,8 @@ class Admission:
             if decision.allowed:
                 path = artifact.ref.path
                 name = self._names.get(path, artifact.ref.name)
-                found.append(Offer(name, kind, path, decision.label, self._released(artifact)))
+                since = self._catalog.releases.since(artifact.ref) or artifact.created.timestamp()
+                found.append(Offer(name, kind, path, decision.label, since))
         return found
 
     def required(self, actor: Actor, action: Action, ref: Ref) -> Decision:
@@ -206,11 +207,6 @@ class Admission:
         if ref.section == "endpoints":
             return "endpoint"
         return "embedder" if ref.path in self._names else None
-
-    def _released(self, artifact: Artifact) -> float:
-        history = self._catalog.releases.history(artifact.ref)
-        standing = [release.at for release in history if release.withdrawn is None]
-        return standing[-1] if standing else artifact.created.timestamp()
 
     def _searchable(self, actor: Actor) -> Sequence[str]:
         decide = self._catalog.access.decide
