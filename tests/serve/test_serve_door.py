@@ -137,7 +137,7 @@ def test_revoked_and_unknown_keys(world: World, url: str) -> None:
 def test_groups_taken_away_count_at_the_next_request(world: World, url: str) -> None:
     _, secret = world.key("ana")
     assert send(url, "POST", "/v1/chat/completions", chat(), secret)[0] == 200
-    world.catalog.access.set_groups({}, by="admin")
+    world.catalog.access.apply({}, {}, by="admin")
     assert send(url, "POST", "/v1/chat/completions", chat(), secret)[0] == 403
 
 

@@ -127,7 +127,7 @@ def fix(body: dict) -> str:
 
 
 def test_an_operator_with_a_key_for_some_things_reads_no_metrics(world: World, url: str) -> None:
-    world.catalog.access.set_groups({"ana": frozenset({"operator"})}, by="admin")
+    world.catalog.access.apply({"ana": frozenset({"operator"})}, {}, by="admin")
     assert send(url, "GET", "/metrics", key=limited(world, "endpoints"))[0] == 403
     assert not world.catalog.audit(last=1)[0].allowed
     answer = requests.get(
@@ -224,8 +224,8 @@ def test_classifying_takes_a_turn_and_counts_what_it_reads(world: World, narrow:
 
 
 def test_turns_and_who_is_kept_out_are_told(world: World, narrow: str) -> None:
-    world.catalog.access.set_groups(
-        {"ana": frozenset({"buy-side"}), "op": frozenset({"operator"})}, by="admin"
+    world.catalog.access.apply(
+        {"ana": frozenset({"buy-side"}), "op": frozenset({"operator"})}, {}, by="admin"
     )
     operator, key = world.key("op")[1], world.key("ana")[1]
     first = hanging(narrow, key)

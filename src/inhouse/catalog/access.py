@@ -74,10 +74,6 @@ class Access:
             if changes or any(changed):
                 advance(connection)
 
-    def set_groups(self, groups: Mapping[str, frozenset[str]], *, by: str) -> None:
-        """Make `groups` (actor -> groups) the whole of who holds what."""
-        self.apply(groups, {}, by=by)
-
     def set_label(self, ref: Ref, label: Label, *, by: str) -> None:
         """Give a name its own label, at once for all its versions and all made from them."""
         with self._database.write() as connection:

@@ -91,6 +91,11 @@ class Model(Entry):
         description="How finely openvino keeps a language model's weights; int8 if nothing is "
         "said. Other engines run the weights as they are.",
     )
+    adapter: Text | None = Field(
+        default=None,
+        description="A LoRA adapter that is added to a language model's weights: its folder, as "
+        "PEFT saves it, relative to this file.",
+    )
     label: LabelText = LABEL
 
 
@@ -136,6 +141,11 @@ class Api(Entry):
     price: Price | None = Field(
         default=None, description="What it costs; recorded with each answer, and no behaviour."
     )
+
+    @property
+    def variable(self) -> str | None:
+        """The name of the environment variable with the key."""
+        return self.key.strip("${}") if self.key else None
 
 
 def _kind_of_one(value: object) -> str:

@@ -39,6 +39,12 @@ class Continues(Protocol):
         """Return the tokens of a text with their log-probabilities and the likeliest."""
         ...
 
+    async def score_endings(
+        self, text: str, endings: Sequence[str]
+    ) -> tuple[Sequence[Sequence[float]], int]:
+        """Return the log-probabilities of the tokens of endings, and how many were read."""
+        ...
+
 
 class TextDialect:
     """The dialect of raw prompts; see `inhouse.serve.choices.Dialect`."""

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 
 from inhouse.catalog import Catalog
 from inhouse.core.access import Actor, Decision
@@ -26,9 +26,6 @@ from inhouse.serve.loaders import Loaders
 from inhouse.serve.price import Price, Prices, price_of
 from inhouse.serve.turnstile import Turnstile
 from inhouse.serve.upkeep import Upkeep
-
-REMEMBERED = 1_024
-"""Versions of endpoints whose make-up is kept in mind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +103,7 @@ class House:
             knowledge=lambda ref: self._made_of(ref)[0].endpoint.knowledge,
         )
         self.turnstile = Turnstile()  # whoever serves says how many may be answered at once
-        self._read: dict[str, Sequence[Link]] = {}
+        self._made_of = lru_cache(maxsize=1_024)(self._links)  # versions do not change
         self._prices = prices or {}
         self._resting = Resting()
         self.models: Engines[LanguageModel] = Engines(lambda model: model.close())
@@ -245,13 +242,8 @@ class House:
         decision.require()
         return decision
 
-    def _made_of(self, ref: Ref) -> Sequence[Link]:
-        if _key(ref) not in self._read:
-            if len(self._read) >= REMEMBERED:
-                self._read.clear()
-            alone = by_model(self.catalog.get(ref))
-            self._read[_key(ref)] = [self._link(endpoint) for endpoint in alone]
-        return self._read[_key(ref)]
+    def _links(self, version: Ref) -> Sequence[Link]:
+        return [self._link(endpoint) for endpoint in by_model(self.catalog.get(version))]
 
     def _link(self, endpoint: Endpoint) -> Link:
         model, settled = endpoint.model, settings(endpoint)
