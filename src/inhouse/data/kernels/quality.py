@@ -136,8 +136,12 @@ def _encode(codes, out, at):
 def _judge(codes, size, rules, told, stops, limits):
     """Return the rule that a text breaks, what was counted, and the text as it is now."""
     bits = rules[0]
-    keys = np.empty(4 * size + 64, np.uint64)
     words = _words(codes, size, rules)
+    breaks = 0
+    for i in range(size):
+        breaks += codes[i] == 10
+    # Room for twice as many lines or words as there are, in a table whose size is a power of 2.
+    keys = np.empty(4 * max(breaks + 2, len(words[0])) + 64, np.uint64)
     rule, value = _gopher(codes, size, bits, words, stops, limits)
     if rule == KEPT:
         rule, value = _repetition(codes, size, bits, words, limits, keys)
