@@ -187,6 +187,7 @@ def test_killed_it_goes_on_batch_by_batch_to_the_same_bytes(many: Path, tmp_path
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="RLIMIT_DATA is Linux's")
 def test_a_corpus_larger_than_memory(tmp_path: Path):
     steps = [{"quality": "code"}, {"dedup": "exact"}]
@@ -202,7 +203,7 @@ def test_a_corpus_larger_than_memory(tmp_path: Path):
     assert size > 1.2 * bound * 2**20
     command = [sys.executable, str(PROGRAM), str(tmp_path / "raw"), str(tmp_path / "work")]
     done = subprocess.run(
-        [*command, json.dumps(steps), "0", str(bound)], capture_output=True, text=True, timeout=150,
+        [*command, json.dumps(steps), "0", str(bound)], capture_output=True, text=True, timeout=550,
         env={**os.environ, **FRUGAL},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
