@@ -11,11 +11,14 @@ What is equal and what is not:
   batches are as it comes.
 - Every prompt is new, so that no cache knows its beginning, and has 16 tokens. Time to the first
   token is that of an answer of one token to a prompt of 1,000.
+- A client that leaves is one of two; what is timed ends when the other is alone in a step, which
+  our server is asked for again and again: what that takes counts as well.
 - transformers computes in bfloat16 where the processor has it, else in float32, which is faster
   then; all prompts are one batch, in process, without HTTP.
 - The ceiling is what the memory gives when all cores read; each token reads all weights once.
 
-``BENCH_QUICK=1`` measures one round instead of five.
+``BENCH_QUICK=1`` measures one round of short answers instead of five, to see that all of it runs.
+What computes has the cores that the bench may use: on a busy machine, put ``taskset -c 0`` before.
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -41,6 +45,7 @@ import numpy as np
 from bench.gateway import free_port
 from bench.harness import big_model
 from bench.harness.gguf_files import rewrite, write_llama
+from bench.harness.leaving import Watched
 from bench.harness.llama_server import TITLE, llama_server
 from bench.harness.measure import Figure, Goal, Measure, Round, Row, interleave
 from bench.harness.peer import PEERS, SENTENCE_TRANSFORMERS, WORKERS, program
@@ -55,6 +60,7 @@ HERE = Path(sys.executable).parents[1]
 FOLDER = PEERS / "generation"
 PROJECT = """\
 project: generation
+groups: {operator: [bench]}
 models:
   small: {from: smollm2-135m-instruct}
   big: {from: file:./weights}
@@ -62,8 +68,9 @@ endpoints:
   small: {model: models/small}
   big: {model: models/big}
 """
-ROUNDS = 1 if os.environ.get("BENCH_QUICK") else 5
-CORES = os.cpu_count() or 1
+QUICK = bool(os.environ.get("BENCH_QUICK"))
+ROUNDS, SHORTER = (1, 8) if QUICK else (5, 1)
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 WORDS = 49152
 PROMPT, LONG_PROMPT = 16, 1000
 LLAMA = ("--parallel", "16", "--ctx-size", str(16 * 1536), "--no-kv-unified", "--flash-attn", "on")
@@ -81,8 +88,8 @@ class Subject:
 
 
 SUBJECTS = (
-    Subject("small", "SmolLM2-135M", 128, {}, None),
-    Subject("big", "1.07B", 32, {1: 0.6, 8: 1.0, 16: 1.5}, 0.6),
+    Subject("small", "SmolLM2-135M", 128 // SHORTER, {}, None),
+    Subject("big", "1.07B", 32 // SHORTER, {1: 0.6, 8: 1.0, 16: 1.5}, 0.6),
 )
 
 
@@ -140,6 +147,8 @@ def run() -> Iterator[Row]:
                     file = gguf(subject, weights)
                     other = beside.enter_context(llama(peer, file))
                 yield from beside_llama(subject, clients, ours, other)
+            if subject.name == "small":
+                yield left_behind(port, key)
         big = Server(port, key, "big", {})
         yield from beside_transformers(clients, big)
         yield beside_itself(clients, big)
@@ -169,6 +178,14 @@ def beside_llama(
     first = Goal("ratio", 1 / subject.first) if subject.first else None
     name = f"{subject.title}: first token after 1,000"
     yield Row.of(Measure(name, "s", first), samples, TITLE)
+
+
+def left_behind(port: int, key: str) -> Row:
+    """Measure how long the model goes on for a client that has left."""
+    leaving = partial(Watched(port, key).seconds_until_free, "small")
+    samples = interleave(leaving, None, rounds=ROUNDS, scale=1e3)
+    name = "SmolLM2-135M: a place freed after its client left"
+    return Row.of(Measure(name, "ms", Goal("ours", 100)), samples)
 
 
 def beside_transformers(clients: Clients, ours: Server) -> Iterator[Row]:

@@ -35,7 +35,7 @@ from inhouse.catalog import Catalog
 from inhouse.core.label import Label
 from inhouse.core.nouns import Trace
 from inhouse.observe import days
-from inhouse.observe.dayfile import REPLACE, DayFile
+from inhouse.observe.dayfile import DayFile, replacement
 from inhouse.observe.recorder import Durability, Recorder
 from inhouse.observe.rows import day_of, row_of
 from inhouse.observe.wanted import Wanted
@@ -106,7 +106,7 @@ def beside_one_by_one(
     connection = DayFile.new(folder, day_of(time.time())).create(synchronous="FULL")
 
     def write(trace: Trace) -> None:
-        connection.execute(REPLACE, row_of(trace))
+        connection.execute(replacement(1), row_of(trace))
 
     with ThreadPoolExecutor(1) as thread:
 

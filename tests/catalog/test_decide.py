@@ -90,7 +90,7 @@ def test_a_search_tells_of_what_the_embedder_learnt(catalog: Catalog):
 def test_changes_are_on_record_once(catalog: Catalog):
     groups = {"ana": frozenset({"hr"}), "cy": frozenset[str]()}
     for _ in range(2):
-        catalog.access.set_groups(groups, by="owner")
+        catalog.access.apply(groups, {}, by="owner")
         label(catalog, "data/a", "hr")
         make(catalog, "data/a")
     actions = [entry.action for entry in catalog.audit()]
@@ -120,17 +120,17 @@ def test_groups_work_at_once(catalog: Catalog):
         return catalog.access.decide(catalog.access.actor("ana"), "read", ref).allowed
 
     assert not allowed()
-    catalog.access.set_groups({"ana": frozenset({"hr", "it"})}, by="owner")
+    catalog.access.apply({"ana": frozenset({"hr", "it"})}, {}, by="owner")
     assert catalog.access.groups() == {"ana": frozenset({"hr", "it"})}
     assert allowed()
-    catalog.access.set_groups({"bo": frozenset({"hr"})}, by="owner")
+    catalog.access.apply({"bo": frozenset({"hr"})}, {}, by="owner")
     assert not allowed()
 
 
 def test_a_bad_group_changes_nothing(catalog: Catalog):
-    catalog.access.set_groups({"ana": frozenset({"hr"})}, by="owner")
+    catalog.access.apply({"ana": frozenset({"hr"})}, {}, by="owner")
     with pytest.raises(BadInput):
-        catalog.access.set_groups({"ana": frozenset({"a|b"})}, by="owner")
+        catalog.access.apply({"ana": frozenset({"a|b"})}, {}, by="owner")
     assert catalog.access.groups() == {"ana": frozenset({"hr"})}
 
 
@@ -218,9 +218,9 @@ def test_many_threads_read_at_once(catalog: Catalog):
 
 
 def test_a_label_is_set_without_touching_groups(catalog: Catalog, monkeypatch: pytest.MonkeyPatch):
-    catalog.access.set_groups({"ana": frozenset({"hr"})}, by="me")
+    catalog.access.apply({"ana": frozenset({"hr"})}, {}, by="me")
     stale = catalog.access.groups()
-    catalog.access.set_groups({}, by="me")
+    catalog.access.apply({}, {}, by="me")
     monkeypatch.setattr(catalog.access, "groups", lambda: stale)  # as a slow process would see it
     catalog.access.set_label(Ref("data", "x"), Label.parse("hr"), by="me")
     assert catalog.access.actor("ana").groups == frozenset()

@@ -170,6 +170,20 @@ def test_only_what_can_be_done_is_said_to_be_next(made: Path):
     ]
 
 
+def test_what_is_closed_tells_nothing_of_what_is_in_it(made: Path):
+    folder, stranger = made.parent, {"INHOUSE_ACTOR": "cy"}
+    for ref in ("data/memos", "knowledge/desk", "knowledge/all"):
+        told = machine("show", ref, cwd=folder, **stranger)
+        figures = ("digest", "bytes", "seconds", "params", "summary", "metrics", "files")
+        assert not any(told[name] for name in figures), ref
+        said = person("show", ref, cwd=folder, **stranger)
+        assert "characters" not in said and "passages" not in said and "bytes" not in said
+    listed = {a["ref"]: a for a in machine("ls", cwd=folder, **stranger)["artifacts"]}
+    assert (listed["data/memos"]["bytes"], listed["data/memos"]["digest"]) == (None, "")
+    assert listed["data/handbook"]["bytes"] > 0
+    assert listed["knowledge/all"]["label"] == "by source"
+
+
 def test_nobody_is_told_to_ask_what_is_not_made(file: Path):
     ran = person("run", "data/memos", cwd=file.parent)
     assert ran.endswith("next: inhouse ls\n")
@@ -178,6 +192,8 @@ def test_nobody_is_told_to_ask_what_is_not_made(file: Path):
 def test_what_is_open_without_a_word_is_named(made: Path):
     said = "no label is written, so open to everybody: data/handbook\n"
     assert all(said in person(verb, cwd=made.parent) for verb in ("plan", "run"))
+    assert machine("plan", cwd=made.parent)["unlabelled"] == ["data/handbook"]
+    assert person("run", cwd=made.parent).startswith(said)
     edit(made, "{from: ./docs/handbook}", "{from: ./docs/handbook, label: open}")
     assert all("no label" not in person(verb, cwd=made.parent) for verb in ("plan", "run"))
 
@@ -203,6 +219,8 @@ def test_looking_at_things(made: Path):
     shown = machine("show", "knowledge/desk", cwd=folder)
     assert shown["metrics"]["sections"] == {"value": 2, "low": 2, "high": 2}
     assert "made from" in person("show", "knowledge/desk", cwd=folder)
+    assert "asked item by item" in person("show", "knowledge/desk", cwd=folder)
+    assert shown["label"] == "open; then that of each of: data/memos"
     lineage = machine("lineage", "endpoints/desk", cwd=folder)
     embedder, knowledge = lineage["made_from"]
     assert embedder["ref"].startswith("models/minilm/openvino-f16@")

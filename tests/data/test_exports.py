@@ -8,8 +8,9 @@ from making_files import archive
 from inhouse.core.errors import BadInput
 from inhouse.core.nouns import Document
 from inhouse.data import archive as bounds
+from inhouse.data.dates import moment
 from inhouse.data.parse import documents
-from inhouse.data.parts import LeftOut
+from inhouse.data.parts import LeftOut, Places
 
 ID = "0123456789abcdef0123456789abcdef"
 
@@ -249,3 +250,39 @@ def test_an_encrypted_page_is_left_out() -> None:
     [left_out] = documents("wiki.zip", bytes(whole), "")
     assert isinstance(left_out, LeftOut)
     assert "encrypted" in left_out.reason
+
+
+def test_a_title_that_names_no_space_is_kept_whole() -> None:
+    bare = '<title>Pay : all</title><div id="main-content">Well.</div>'
+    kept, _ = read(
+        {"HR/index.html": "Space Details", "HR/a_1.html": page("Leave", "x"), "HR/b_2.html": bare}
+    )
+    assert [document.title for document in kept.values()] == ["Leave", "Pay : all"]
+
+
+def test_pages_of_one_name_are_told_apart_in_time() -> None:
+    places = Places()
+    taken = [places.take("Untitled") for _ in range(20_000)]
+    assert taken[:2] == ["/Untitled", "/Untitled 2"]
+    assert taken[-1] == "/Untitled 20000"
+    assert places.take("untitled 2") == "/untitled 2 2"
+
+
+def test_a_directory_that_would_fill_memory_is_not_read() -> None:
+    data = archive({"index.html": "x"}) + bounds.ENTRY * (10 * bounds.MOST)
+    with pytest.raises(BadInput, match="more than 100000 files"):
+        bounds.Archive(data)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("9999-12-31T23:59:59-12:00", 0.0),
+        ("9999-12-31", 253402214400.0),
+        ("0001-01-01T00:00:00+14:00", 0.0),
+        ("Mar 05, 2024", 1709596800.0),
+        ("soon", 0.0),
+    ],
+)
+def test_a_date_is_one_that_can_be_written(text: str, seconds: float) -> None:
+    assert moment(text) == seconds

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from inhouse.core.errors import BadInput
-from inhouse.data.files import find, relative, survey
+from inhouse.data.files import UNMATCHED, find, relative, survey
 
 FILES = (
     "docs/a.md",
@@ -29,8 +29,9 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "project"
 
 
-def left_out(root: Path, *patterns: str) -> dict[str, str]:
-    return {relative(path, root): why for path, why in survey(patterns, root).left_out.items()}
+def left_out(root: Path, *patterns: str, known: bool = False) -> dict[str, str]:
+    found = survey(patterns, root, known=known).left_out
+    return {relative(path, root): why for path, why in found.items()}
 
 
 def names(root: Path, *patterns: str) -> list[str]:
@@ -94,6 +95,7 @@ def test_a_folder_may_become_empty_and_not_begin_so(root: Path) -> None:
     with pytest.raises(BadInput, match="Nothing matches"):
         survey(["team-x"], root)
     assert survey(["team-x/*.md"], root, known=True).files == []
+    assert left_out(root, "docs", "team-x/*.mdd", known=True) == {"team-x/*.mdd": UNMATCHED}
     (root / "team-x").rmdir()
     with pytest.raises(BadInput, match="Nothing matches"):
         survey(["team-x"], root, known=True)
@@ -109,6 +111,16 @@ def test_a_folder_that_cannot_be_listed_is_left_out(root: Path) -> None:
         }
     finally:
         (root / "docs/deep").chmod(0o755)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root reads all")
+def test_a_link_into_a_folder_that_cannot_be_entered_is_left_out(root: Path) -> None:
+    (root / "docs/in.md").symlink_to(root / "team-x/f.md")
+    (root / "team-x").chmod(0)
+    try:
+        assert left_out(root, "docs") == {"docs/in.md": "It cannot be reached: Permission denied."}
+    finally:
+        (root / "team-x").chmod(0o755)
 
 
 def test_links_lead_neither_out_nor_in_circles(root: Path, tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from inhouse.core.errors import BadInput
 from inhouse.data.files import find, relative
 
 FILES = {
@@ -72,10 +71,11 @@ def test_a_repository_in_another_has_its_own_rules(root: Path) -> None:
     assert "docs/deep/x.log" in names(root, ".")
 
 
-def test_a_rule_that_makes_no_sense_names_its_file(root: Path) -> None:
-    (root / "docs/.gitignore").write_text("!\n")
-    with pytest.raises(BadInput, match=r"docs/\.gitignore: "):
-        names(root, ".")
+def test_a_rule_that_means_nothing_is_passed_over(root: Path) -> None:
+    with (root / "docs/.gitignore").open("a") as rules:
+        rules.write("!\n\\\n")
+    assert names(root, ".") == SEEN
+    test_git_agrees(root)
 
 
 def test_rules_above_the_folder_that_is_named_hold_too(root: Path) -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 from markdown_it import MarkdownIt
@@ -172,3 +174,18 @@ def test_markdown_in_a_record_stays() -> None:
     text = "```\n# code\n```\n\n- item"
     ([document], _) = read(json.dumps({"heading": "A", "text": text}), "a.jsonl")
     assert text in document.text
+
+
+def test_null_characters_cost_one_record() -> None:
+    lines = [{"id": "a", "text": "a\0b"}, {"id": "b\0", "text": "b"}, {"id": "c", "text": "c"}]
+    kept, left_out = read("\n".join(map(json.dumps, lines)), "a.jsonl")
+    assert [document.text for document in kept] == ["# c {#c}\n\nc\n\n"]
+    assert [item.place for item in left_out] == [":1", ":2"]
+    assert "null characters" in left_out[0].reason
+
+
+def test_a_table_that_is_none_is_told_however_long_its_first_line_is() -> None:
+    code = "import sys; from inhouse.data.parse import documents; "
+    code += "list(documents('a.csv', b'x' * 200_000, ''))"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "BadInput: Its first line names no column 'text'." in ran.stderr

@@ -174,3 +174,12 @@ def _pep(line: str) -> str:
         return str(json.loads(line)["text"])
     except ValueError:
         return ""
+
+
+def test_odd_spaces_are_spaces() -> None:
+    text = (
+        "Title\n=====\n\n  one\n\f\n  two\n\n  three\n\xa0\n\x1f four\n\n\f\nPart\n====\n\nEnd.\n"
+    )
+    assert read_rst(text.encode())[1] == (
+        "# Title {#title}\n\none\n\ntwo\n\nthree\n\nfour\n\n# Part {#part}\n\nEnd.\n"
+    )

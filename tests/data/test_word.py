@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 
 import pytest
 from docx import Document
@@ -84,3 +85,15 @@ def test_styles_lists_and_tables() -> None:
 def test_what_cannot_be_read_says_why(data: bytes, reason: str) -> None:
     with pytest.raises(BadInput, match=reason):
         read_docx(data)
+
+
+def test_a_name_space_that_is_damaged_is_told() -> None:
+    word = Document()
+    word.add_paragraph("Go.")
+    data = saved(word)
+    with zipfile.ZipFile(io.BytesIO(data)) as files:
+        parts = {name: files.read(name) for name in files.namelist()}
+    lists = "word/numbering.xml"
+    parts[lists] = parts[lists].replace(b"wordprocessingml/2006/main", b"x")
+    with pytest.raises(BadInput, match="not a Word file that can be read"):
+        read_docx(archive(parts))

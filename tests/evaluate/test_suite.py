@@ -42,8 +42,9 @@ def test_questions_are_read(tmp_path: Path) -> None:
         ('{"query": " ", "relevant": ["a"]}', "q.jsonl:1: 'query'"),
         ('{"query": "a", "relevant": []}', "q.jsonl:1: 'relevant'"),
         ('{"query": "a", "relevant": "b"}', "q.jsonl:1: 'relevant'"),
-        ('{"query": "a \\ud800", "relevant": ["a"]}', "q.jsonl:1: this holds half a character"),
+        ('{"query": "a \\ud800", "relevant": ["a"]}', "q.jsonl:1: this is not JSON"),
         ("[1]", "q.jsonl:1: this is no JSON object"),
+        ("[" * 100_000, "q.jsonl:1: this is not JSON"),
     ],
 )
 def test_a_bad_line_is_named(tmp_path: Path, text: str, said: str) -> None:
@@ -123,6 +124,25 @@ def test_what_asks_for_other_sections_is_told(suite: Path) -> None:
 def test_an_empty_knowledge_base_has_no_ids() -> None:
     with pytest.raises(BadInput, match="it has no sections"):
         unknown_ids([Question("a", frozenset("b"))], [], name="knowledge/k")
+
+
+PLACES = [
+    ("data/a:leave.md#overview", "leave.md", "overview"),
+    ("data/b:leave.md#overview", "leave.md", "overview"),
+    ("data/b:leave.md", "leave.md", ""),
+    ("data/b:leave.md#a%20b", "leave.md", "a%20b"),
+]
+
+
+@pytest.mark.parametrize("name", ["overview", "leave.md#overview"])
+def test_a_name_of_several_sections_is_refused(name: str) -> None:
+    with pytest.raises(BadInput, match=f"'{name}' names 2 sections of knowledge/k"):
+        unknown_ids([Question("a", frozenset({name}))], PLACES, name="knowledge/k")
+
+
+def test_what_has_no_anchor_has_its_id_alone() -> None:
+    asked = [Question("a", frozenset({"", "leave.md#", "a b", *(id for id, _, _ in PLACES)}))]
+    assert unknown_ids(asked, PLACES, name="knowledge/k") == ["", "leave.md#"]
 
 
 def test_who_may_not_read_it_may_not_measure_it(suite: Path) -> None:

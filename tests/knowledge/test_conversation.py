@@ -20,7 +20,7 @@ from inhouse.core.label import Label
 from inhouse.core.nouns import Message
 from inhouse.core.stage import Context
 from inhouse.evaluate.ranking import recall
-from inhouse.knowledge.conversation import CARRIED, standalone
+from inhouse.knowledge.conversation import CARRIED, MOST_TERMS, standalone
 from inhouse.knowledge.index import Index, build
 from inhouse.knowledge.search import GuardedSearch, KnowledgeBase
 
@@ -135,3 +135,20 @@ def test_conversations_find_their_sections(minilm_folder: Path, tmp_path: Path) 
     assert len(last) == 88
     assert fmean(whole) >= fmean(last) + 0.04
     assert fmean(whole) >= 0.90
+
+
+def test_few_terms_are_looked_up_however_much_was_said() -> None:
+    looked: list[str] = []
+
+    def rarity(term: str) -> float:
+        looked.append(term)
+        return 1.0
+
+    said = [
+        Message("user", "Bermuda " + " ".join(f"word{turn}x{n}" for n in range(100)))
+        for turn in range(20)
+    ]
+    assert "Bermuda" in standalone("Who approves it?", said, rarity)
+    assert len(looked) == MOST_TERMS
+    assert {f"word19x{n}" for n in range(100)} <= set(looked)
+    assert not [term for term in looked if term.startswith("word17x")]

@@ -158,3 +158,9 @@ def test_passages_are_cut_between_sentences() -> None:
 def test_a_text_without_spaces_is_cut_too() -> None:
     assert len(cut("x" * 1000, 10)) == 4
     assert len(cut("漢" * 100, 10)) == 10
+
+
+def test_equal_headings_are_told_apart_in_time() -> None:
+    found = sections("# Note\n\nx\n\n" * 20_000 + "# Note-1\n\nx\n")
+    assert [s.anchor for s in found[:3]] == ["note", "note-1", "note-2"]
+    assert [s.anchor for s in found[-2:]] == ["note-19999", "note-1-1"]

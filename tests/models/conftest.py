@@ -18,7 +18,7 @@ from inhouse.core.access import Actor
 from inhouse.core.artifact import Artifact, Input, Ref
 from inhouse.core.label import Label
 from inhouse.core.stage import Context
-from inhouse.models import build, pull
+from inhouse.models import build, pull, ready
 from inhouse.models.language import LocalModel
 from inhouse.models.llama_engine import VARIABLE
 from inhouse.models.load import load_language
@@ -68,6 +68,15 @@ def run_build(
     context = Context(work, Actor("test"))
     inputs = {"weights": as_input(source)} | ({"adapter": as_input(adapter)} if adapter else {})
     return dict(build.run(spec, inputs, context).summary)
+
+
+def run_ready(
+    source: Path, work: Path, engine: ready.EngineName, adapter: Path | None = None
+) -> None:
+    """Ready the pulled model in `source` for an engine in `work`."""
+    work.mkdir(parents=True, exist_ok=True)
+    inputs = {"weights": as_input(source)} | ({"adapter": as_input(adapter)} if adapter else {})
+    ready.run(ready.Ready(engine), inputs, Context(work, Actor("test")))
 
 
 def run_pull(spec: pull.Pull, work: Path) -> dict[str, object]:

@@ -13,7 +13,7 @@ import pytest
 from inhouse.core.errors import BadInput
 from inhouse.models.adapter import merged
 from inhouse.models.weights import open_weights
-from models.conftest import run_build
+from models.conftest import run_build, run_ready
 from models.test_families import greedy
 
 pytestmark = pytest.mark.train
@@ -21,8 +21,8 @@ PROMPTS = [[*range(3, 8)], [*range(40, 73)]]
 CONFIG = {"peft_type": "LORA", "r": 4, "lora_alpha": 16, "bias": "none", "modules_to_save": None}
 
 
-def made(folder: Path, weights: Path, **change: Any) -> Path:
-    """Write an adapter of rank 4 on two kinds of layers, as PEFT does."""
+def made(folder: Path, weights: Path, spread: float = 0.3, **change: Any) -> Path:
+    """Write a random adapter of rank 4 on two kinds of layers, as PEFT does."""
     from safetensors.numpy import save_file
 
     base, draw, tensors = open_weights(weights), np.random.default_rng(3), {}
@@ -30,8 +30,8 @@ def made(folder: Path, weights: Path, **change: Any) -> Path:
         if "q_proj.weight" in name or "down_proj.weight" in name:
             stem = f"base_model.model.{name.removesuffix('.weight')}"
             out, into = base.take(name).shape
-            tensors[f"{stem}.lora_A.weight"] = draw.normal(0, 0.3, (4, into)).astype(np.float32)
-            tensors[f"{stem}.lora_B.weight"] = draw.normal(0, 0.3, (out, 4)).astype(np.float32)
+            tensors[f"{stem}.lora_A.weight"] = draw.normal(0, spread, (4, into)).astype(np.float32)
+            tensors[f"{stem}.lora_B.weight"] = draw.normal(0, spread, (out, 4)).astype(np.float32)
     folder.mkdir()
     save_file(tensors, folder / "adapter_model.safetensors")
     (folder / "adapter_config.json").write_text(json.dumps(CONFIG | change))
@@ -50,6 +50,7 @@ async def test_a_merged_adapter_gives_the_tokens_of_transformers(
     adapter = made(tmp_path / "adapter", weights)
     run_build(weights, tmp_path / "off", "f32")
     run_build(weights, tmp_path / "on", "f32", adapter)
+    run_ready(weights, tmp_path / "ready", "transformers", adapter)
     reference = TransformersEngine(weights)
     # Added by hand here: layer by layer, in torch.
     plain = AutoModelForCausalLM.from_pretrained(weights, dtype="float32")
@@ -68,7 +69,7 @@ async def test_a_merged_adapter_gives_the_tokens_of_transformers(
     reference._model = plain.eval()
     assert found["on"] == await greedy(reference, PROMPTS)
     assert found["on"] != found["off"]
-    assert found["on"] == await greedy(TransformersEngine(weights, adapter=adapter), PROMPTS)
+    assert found["on"] == await greedy(TransformersEngine(tmp_path / "ready"), PROMPTS)
 
 
 def open_weights_of(adapter: Path) -> dict[str, Any]:
@@ -105,3 +106,22 @@ def test_an_adapter_of_another_model_is_refused(tiny: Callable[..., Path], tmp_p
     with pytest.raises(BadInput, match=r"does not have|another shape"):
         found = merged(open_weights(other), adapter)
         found.take("model.layers.0.self_attn.q_proj.weight")
+
+
+async def test_vllm_is_given_the_merged_weights(tiny: Callable[..., Path], tmp_path: Path) -> None:
+    """It reads safetensors, so what it is shown is what the others run."""
+    weights = tiny("Llama")
+    adapter = made(tmp_path / "adapter", weights)
+    run_ready(weights, tmp_path / "ready", "vllm", adapter)
+    wanted, found = merged(open_weights(weights), adapter), open_weights(tmp_path / "ready")
+    assert set(wanted.names) == set(found.names)
+    assert all((wanted.take(name) == found.take(name)).all() for name in wanted.names)
+    assert (tmp_path / "ready" / "tokenizer.json").is_file()
+
+
+def test_llama_server_takes_no_adapter_and_says_so(
+    tiny: Callable[..., Path], tmp_path: Path
+) -> None:
+    weights = tiny("Llama")
+    with pytest.raises(BadInput, match="takes no adapter"):
+        run_ready(weights, tmp_path / "ready", "llama", made(tmp_path / "adapter", weights))

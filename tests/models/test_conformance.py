@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from contextlib import aclosing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,8 +14,11 @@ import pytest
 from inhouse.core.errors import BadInput, TooLong
 from inhouse.core.nouns import Message
 from inhouse.core.protocols import Constraint, ConstraintKind, Piece, Sampling, TokenScore
-from inhouse.models.engine import Request
+from inhouse.models.engine import Branches, Request
 from inhouse.models.language import LocalModel
+from inhouse.models.load import load_language
+from models.conftest import run_build, run_ready
+from models.test_adapter import made
 from models.test_language import PROMPTS
 
 TEXT = "The café on the corner opens at seven 🙂. Its owner, a retired teacher, bakes bread."
@@ -117,6 +122,35 @@ async def test_log_probabilities_of_an_answer_are_those_of_its_text(model: Local
     assert scores_of(silent) == []
 
 
+async def test_endings_have_the_scores_of_their_whole_texts(model: LocalModel) -> None:
+    """What is read once for all of them changes none; llama-server adds chances up in float32."""
+    text = f"Text: {TEXT}\nLabel:"
+    endings = [" a bakery", " bread", " card payment fee charged", " 🙂", " a bakery"]
+    found, read = await model.score_endings(text, endings)
+    wanted = []
+    for ending in endings:
+        scores = await model.score(text + ending)
+        wanted.append([t.logprob for t in scores if t.start >= len(text)])
+    assert [len(each) for each in found] == [len(each) for each in wanted]
+    for one, other in zip(found, wanted, strict=True):
+        assert one == pytest.approx(other, abs=2e-3)
+    assert found[0] == pytest.approx(found[-1], abs=1e-5)
+    if isinstance(model._engine, Branches):
+        assert read < 2 * len(model._format.tokenizer.encode(text).ids)
+    with pytest.raises(TooLong):
+        await model.score_endings("a " * model.context_tokens, ["b"])
+
+
+async def test_many_endings_behind_a_long_text(exact_model: LocalModel) -> None:
+    """More than are read at once, of both."""
+    text, endings = (f"{TEXT} " * 12).strip(), [f" {'very ' * (n % 9)}{n}" for n in range(120)]
+    found, _ = await exact_model.score_endings(text, endings)
+    for place in (0, 44, 119):
+        scores = await exact_model.score(text + endings[place])
+        wanted = [t.logprob for t in scores if t.start >= len(text)]
+        assert found[place] == pytest.approx(wanted, abs=2e-3)
+
+
 async def test_stop_strings_end_the_answer(model: LocalModel) -> None:
     whole, _ = await ask(model, PROMPTS[2])
     stop = whole[8:12]
@@ -186,6 +220,16 @@ async def test_leaving_early_frees_the_place(model: LocalModel) -> None:
     assert after.tokens_written >= before.tokens_written + 3
 
 
+async def test_what_is_found_in_the_cache_is_told(model: LocalModel) -> None:
+    found = []
+    for _ in range(2):
+        before = model.stats().cached or 0
+        assert [p async for p in model.complete(TEXT * 3, Sampling(max_tokens=2))]
+        found.append((model.stats().cached or 0) - before)
+    assert found[1] >= (32 if model.capabilities.prefix_cache else 0)
+    assert found[1] >= found[0]
+
+
 async def test_what_does_not_fit_is_refused(model: LocalModel) -> None:
     long = [1] * (model.context_tokens + 1)
     with pytest.raises(TooLong):
@@ -212,6 +256,28 @@ async def test_what_an_engine_cannot_do_is_refused_by_name(model: LocalModel, na
         return
     with pytest.raises(BadInput, match=f"cannot do {name}"):
         await anext(pieces)
+
+
+async def test_an_adapter_is_on_or_off(tiny: Callable[..., Path], tmp_path: Path) -> None:
+    """With it, ours gives the scores that the reference gives with it, and without it others.
+
+    What cannot have one says so (`test_adapter`).
+    """
+    weights = tiny("Llama")
+    found = {}
+    for on in (None, made(tmp_path / "adapter", weights)):
+        for engine in ("openvino", "transformers"):
+            folder = tmp_path / f"{engine}-{on is not None}"
+            if engine == "openvino":
+                run_build(weights, folder, "f32", on)
+            else:
+                run_ready(weights, folder, "transformers", on)
+            model = load_language(folder, name="tiny", engine=engine, exact=True, threads=1)
+            found[engine, bool(on)] = [t.logprob or 0.0 for t in await model.score(TEXT)]
+            await model.close()
+    for on in (True, False):
+        assert found["openvino", on] == pytest.approx(found["transformers", on], abs=1e-3)
+    assert found["openvino", True] != pytest.approx(found["openvino", False], abs=0.1)
 
 
 def test_the_engines_are_able_to(exact_model: LocalModel, reference_model: LocalModel) -> None:

@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from inhouse.core.errors import BadInput, InhouseError, TooLong
+from inhouse.core.errors import BadInput, InhouseError, NotSetUp, TooLong
 from inhouse.core.nouns import Message
 from inhouse.core.protocols import Piece, Sampling
 from inhouse.models.engine import Request
 from inhouse.models.language import LocalModel
 from inhouse.models.load import load_language
+from inhouse.models.openvino import engine
 from models.conftest import run_build
 
 PROMPTS = [
@@ -178,3 +179,27 @@ async def test_settings_that_the_engine_cannot_use_harm_nobody_else(int8_model: 
         async for _ in engine.submit(request):
             pass
     assert (await other)[0]
+
+
+def test_a_model_that_is_never_loaded_is_given_up(
+    smollm_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "START_SECONDS", 0.01)
+    with pytest.raises(NotSetUp, match="cannot be loaded"):
+        load_language(smollm_folder, name="smol", threads=1)
+
+
+async def test_what_is_found_in_the_cache_is_counted(int8_model: LocalModel) -> None:
+    draw = np.random.default_rng(7)
+    prompt = draw.integers(300, 40_000, 500).tolist()
+
+    async def cached(tokens: list[int]) -> int:
+        before = int8_model.stats().cached or 0
+        async for _ in int8_model.complete(tokens, Sampling(max_tokens=40)):
+            pass
+        return (int8_model.stats().cached or 0) - before
+
+    assert await cached(prompt) == 0
+    assert await cached(prompt) == 480, "whole blocks of 32"
+    assert await cached([*prompt[:100], *prompt[:100]]) == 96
+    assert await cached(prompt[1:]) == 0

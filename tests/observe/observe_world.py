@@ -79,7 +79,7 @@ def world(root: Path) -> Iterator[World]:
     catalog = Catalog(root)
     try:
         groups = {actor.name: actor.groups for actor in (ANA, BO, EVE)}
-        catalog.access.set_groups(groups, by="owner")
+        catalog.access.apply(groups, {}, by="owner")
         memos = make(catalog, "data/memos", "buy")
         model = make(catalog, "models/base", "open")
         base = make(catalog, "knowledge/desk", "open", (memos, "carry"))

@@ -228,7 +228,7 @@ def test_who_leaves_the_auditors_follows_no_more(house: World):
     following = Traces(house.catalog, house.folder).follow(EVE, Wanted())
     record(house.folder, [house.trace("one", at=at)])
     assert next(following).id == "one"
-    house.catalog.access.set_groups({"eve": frozenset({"buy"})}, by="owner")
+    house.catalog.access.apply({"eve": frozenset({"buy"})}, {}, by="owner")
     record(house.folder, [house.trace("two", at=at), house.trace("own", at=at + 1, actor="eve")])
     assert next(following).id == "own"
 
@@ -238,7 +238,7 @@ def test_who_leaves_the_auditors_is_told_no_more_of_somebody(house: World):
     following = Traces(house.catalog, house.folder).follow(EVE, Wanted(actor="ana"))
     record(house.folder, [house.trace("one", at=at)])
     assert next(following).id == "one"
-    house.catalog.access.set_groups({}, by="owner")
+    house.catalog.access.apply({}, {}, by="owner")
     record(house.folder, [house.trace("two", at=at)])
     with pytest.raises(Refused, match="eve may not read the traces of ana"):
         next(following)

@@ -11,16 +11,32 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from models.test_adapter import made
 from project_processes import started
 from small_project import copied, inhouse, opened
 
-from inhouse.core.errors import NotSetUp
+from inhouse.core.access import Actor
+from inhouse.core.artifact import Ref
+from inhouse.core.errors import NotSetUp, ProjectError
+from inhouse.core.protocols import Sampling
 from inhouse.models.llama_engine import VARIABLE
+from inhouse.project.project import Project
 
 PROJECT = """\
 project: weights
 models: {base: {from: smollm2-135m-instruct, engine: llama}}
 endpoints: {plain: {model: models/base}}
+"""
+
+TUNED = """\
+project: weights
+groups: {legal: [ana, tests]}
+models:
+  base: {from: smollm2-135m-instruct}
+  tuned: {from: smollm2-135m-instruct, adapter: ./lora, label: legal}
+endpoints:
+  base: {model: models/base}
+  tuned: {model: models/tuned}
 """
 
 pytestmark = pytest.mark.weights
@@ -90,3 +106,38 @@ def test_a_missing_program_is_one_sentence(folder: Path, monkeypatch: pytest.Mon
         "no program."
     )
     assert "Install llama.cpp" in raised.value.fix
+
+
+@pytest.mark.slow
+def test_a_model_with_an_adapter_is_another_model(weights_store: Path, tmp_path: Path) -> None:
+    folder = copied(weights_store, tmp_path / "project")
+    (folder / "inhouse.yaml").write_text(TUNED)
+    with opened(folder / "inhouse.yaml") as project, pytest.raises(ProjectError) as raised:
+        project.steps()
+    assert "adapter_config.json is missing" in raised.value.what
+    with opened(folder / "inhouse.yaml") as project:
+        pulled = project.catalog.load(Ref("models", "base")).folder
+    adapter = made(folder / "lora", pulled, 0.02)
+    with opened(folder / "inhouse.yaml") as project:
+        project.run()
+        access = project.catalog.access
+        for name in ("models/tuned/adapter", "models/tuned/openvino-int8", "endpoints/tuned"):
+            for actor, groups, allowed in (("ana", {"legal"}, True), ("bo", set(), False)):
+                asked = Actor(actor, frozenset(groups))
+                assert access.decide(asked, "use", Ref.parse(name)).allowed == allowed
+        before = versions(project)
+        base, tuned = (
+            project.ask(name, "Say hello.", sampling=Sampling(max_tokens=24)).text
+            for name in ("base", "tuned")
+        )
+        assert base != tuned
+    config = json.loads((adapter / "adapter_config.json").read_text())
+    (adapter / "adapter_config.json").write_text(json.dumps(config | {"lora_alpha": 1}))
+    with opened(folder / "inhouse.yaml") as project:
+        after = versions(project)
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {"models/tuned/adapter", "models/tuned/openvino-int8", "endpoints/tuned"}
+
+
+def versions(project: Project) -> dict[str, str]:
+    return {step.path: step.recipe.version for step in project.steps()}

@@ -142,6 +142,18 @@ MISTAKES = {
         6,
         ["'engine' changes nothing here", "language models"],
     ),
+    "adapter of an embedder": (
+        "{from: minilm-l6}",
+        "{from: minilm-l6, adapter: ./lora}",
+        6,
+        ["'adapter' changes nothing here", "language models"],
+    ),
+    "adapter for an engine that takes none": (
+        "{from: smollm2-135m-instruct}",
+        "{from: smollm2-135m-instruct, engine: llama, adapter: ./lora}",
+        7,
+        ["llama-server runs a GGUF file as it is", "or the adapter"],
+    ),
     "precision for an engine that keeps none": (
         "{from: smollm2-135m-instruct}",
         "{from: smollm2-135m-instruct, engine: llama, precision: int4}",

@@ -65,10 +65,13 @@ def test_a_version_confirms_no_guess_about_what_it_was_made_of(
 ) -> None:
     versions = []
     for name in ("theirs", "mine"):
-        with opened(small_project(tmp_path / name, tiny_weights)) as project:
+        file = small_project(tmp_path / name, tiny_weights)
+        edit(file, "endpoints:\n", "suites:\n  s: {kind: retrieval, from: ./q}\nendpoints:\n")
+        (file.parent / "q").write_text('{"query": "Who?", "relevant": ["size"]}\n')
+        with opened(file) as project:
             versions.append({step.path: step.recipe.version for step in project.steps()})
             assert versions[-1] == {step.path: step.recipe.version for step in project.steps()}
     theirs, mine = versions
-    for path in ("data/memos", "knowledge/desk", "endpoints/desk"):
+    for path in ("data/memos", "knowledge/desk", "endpoints/desk", "suites/s"):
         assert theirs[path] != mine[path]
     assert theirs["models/minilm"] == mine["models/minilm"]

@@ -247,6 +247,17 @@ def test_from_the_key_to_the_section_and_a_thumb(visit: Visit, house: House):
     assert page.title() == "desk · inhouse"
 
 
+def test_a_server_that_is_busy_forgets_no_key(visit: Visit, house: House):
+    page, problem = visit.page, json.dumps({"error": {"message": "Come back later."}})
+    page.route("**/v1/models", lambda it: it.fulfill(status=503, body=problem))
+    page.keyboard.type(house.key)
+    page.keyboard.press("Enter")
+    page.locator("#key-problem", has_text="Come back later.").wait_for()
+    page.unroute("**/v1/models")
+    page.keyboard.press("Enter")  # the key still stands in its field
+    page.locator("#endpoint").wait_for()
+
+
 def test_a_newer_version_of_the_documents_does_not_close_a_citation(visit: Visit, house: House):
     visit.enter()
     turn = visit.ask("How long is leave?")

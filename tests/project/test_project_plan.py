@@ -9,8 +9,11 @@ from unittest.mock import patch
 import pytest
 from small_project import edit, opened, small_project, tiny_encoder, write
 
+from inhouse.core.artifact import Ref
 from inhouse.core.errors import MissingExtra, NotFound, ProjectError
 from inhouse.data import collect
+from inhouse.data.files import UNMATCHED
+from inhouse.project.left_out import left_out
 from inhouse.project.plan import Plan
 
 
@@ -74,6 +77,17 @@ def test_files_are_counted(made: Path):
     }
     assert set(run(made)) == {"data/memos", "knowledge/desk", "knowledge/all", "endpoints/desk"}
     assert not planned(made).changes
+
+
+def test_a_pattern_that_matches_nothing_any_more_is_told(made: Path):
+    edit(made, "from: ./docs/memos,", 'from: "./docs/memos/*.mdd",')
+    said = "nothing matches docs/memos/*.mdd any more"
+    assert told(planned(made))["data/memos"] == f"will be made: files: 2 gone; {said}"
+    assert "data/memos" in run(made)
+    assert not told(planned(made))
+    with opened(made) as project:
+        (line,) = left_out(project, project.artifact(Ref("data", "memos"))).files
+    assert line == {"path": "docs/memos/*.mdd", "reason": UNMATCHED}
 
 
 def test_touching_a_file_changes_nothing(made: Path):

@@ -112,6 +112,16 @@ class Local(Model):
         said = _letters(text)
         return tuple(scored(c, -1.0 if i else None, i) for i, c in enumerate(said))
 
+    async def score_endings(
+        self, text: str, endings: Sequence[str]
+    ) -> tuple[Sequence[Sequence[float]], int]:
+        scores, read = [], 0
+        for ending in endings:
+            tokens = await self.score(text + ending)
+            read += len(tokens)
+            scores.append([t.logprob or 0.0 for t in tokens if t.start >= len(text)])
+        return scores, read
+
 
 class Embedder:
     width = 4
@@ -218,7 +228,7 @@ class World:
         self.catalog = Catalog(root)
         self.engines = Engines()
         access = self.catalog.access
-        access.set_groups({"ana": frozenset({"buy-side"})}, by="admin")
+        access.apply({"ana": frozenset({"buy-side"})}, {}, by="admin")
         for name in ("data/handbook", "models/base", "models/analyst", "models/minilm"):
             access.set_label(Ref.parse(name), Label.OPEN, by="admin")
         for name in ("knowledge/desk", "endpoints/desk", "endpoints/help", "endpoints/api"):

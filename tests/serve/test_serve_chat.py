@@ -111,6 +111,14 @@ def test_grounded_answer_cites_what_the_actor_may_read(world: World, client: Cli
     assert "Bermuda" not in seen[-1].content
 
 
+def test_several_answers_look_for_the_question_once(world: World, client: Clients) -> None:
+    answer = ask(client("cy"), "help", "parents", n=3)
+    assert len({choice.message.content for choice in answer.choices}) == 1
+    assert len(world.engines.retriever_double.asked) == 1
+    with pytest.raises(openai.NotFoundError):
+        ask(client("cy"), "nobody", "parents", n=3)
+
+
 def test_label_of_an_answer_joins_its_sources(client: Clients) -> None:
     answer = ask(client("ana"), "help", "parents")
     assert len(answer.inhouse["citations"]) == 1, "the label counts what the model was shown"

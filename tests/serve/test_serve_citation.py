@@ -17,6 +17,7 @@ from inhouse.serve.citation import link
         ("notes/u16.txt", "", "notes/u16.txt"),
         ("a b/c#1 50%.md", "who pays?", "a%20b/c%231%2050%25.md#who%20pays%3F"),
         ("c:d.md", "größe", "c%3Ad.md#gr%C3%B6%C3%9Fe"),
+        ("d.jsonl", "Travel%207", "d.jsonl#Travel%207"),
         ("my plan.PDF", "page-3-2", "my%20plan.PDF#page=3"),
         ("plan.md", "page-3", "plan.md#page-3"),
     ],

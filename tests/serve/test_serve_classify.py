@@ -101,7 +101,7 @@ def test_top_k(world: World, door: str):
 def test_labels_are_weighed_once_for_each_actor(world: World, door: str):
     seen = world.double(world.analyst).seen
     groups = {actor: frozenset({"buy-side"}) for actor in ("ana", "bo")}
-    world.catalog.access.set_groups(groups, by="admin")
+    world.catalog.access.apply(groups, {}, by="admin")
     for actor, count in (("ana", 1 + len(NOTHING)), ("ana", 1), ("bo", 1 + len(NOTHING))):
         seen.clear()
         classify(world, door, actor)
@@ -142,7 +142,7 @@ def test_a_failure_is_on_record(world: World, door: str, kept: Kept):
 
 def test_it_is_seen(world: World, door: str):
     groups = {"ana": frozenset({"buy-side"}), "op": frozenset({"operator"})}
-    world.catalog.access.set_groups(groups, by="admin")
+    world.catalog.access.apply(groups, {}, by="admin")
     read = classify(world, door)[1]["usage"]["prompt_tokens"]
     found = scraped(door, world.key("op")[1])
     assert found["inhouse_requests_total", "desk", "/v1/classify", "200"] == 1

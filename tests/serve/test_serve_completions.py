@@ -36,9 +36,24 @@ def test_many_prompts_with_several_answers_each(client: Clients) -> None:
         (2, "XY"),
         (3, "XY"),
     ]
-    assert (made.usage.prompt_tokens, made.usage.completion_tokens) == (10, 10), (
-        "each reads its own"
+    assert (made.usage.prompt_tokens, made.usage.completion_tokens) == (5, 10), (
+        "a prompt counts once, as OpenAI has it"
     )
+
+
+def test_a_prompt_is_scored_once_however_many_answers_it_has(
+    world: World, client: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, scored = world.double(world.analyst), []
+    score = model.score
+    monkeypatch.setattr(
+        model, "score", lambda text, **more: scored.append(text) or score(text, **more)
+    )
+    made = client("ana").completions.create(
+        model="desk", prompt=["ab", "ab"], n=3, echo=True, max_tokens=1
+    )
+    assert [c.text for c in made.choices] == ["abA"] * 6
+    assert scored == ["ab", "ab"]
 
 
 @pytest.mark.parametrize("prompt", ["ab", [97, 98]])

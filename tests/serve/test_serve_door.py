@@ -14,7 +14,7 @@ import pytest
 from serve_world import World
 
 from inhouse.core.label import Label
-from inhouse.serve.app import Door, create_app
+from inhouse.serve.app import create_app
 from inhouse.serve.static import FOLDER
 
 Clients = Callable[[str], openai.OpenAI]
@@ -49,8 +49,7 @@ def chat(**changes: object) -> bytes:
 
 def test_every_route_has_a_guard(world: World, url: str) -> None:
     guards = {}
-    for route in create_app(world.house).routes:
-        assert isinstance(route, Door), f"{route} has no guard"
+    for route in create_app(world.house).doors:
         guards[route.path] = route.guard
         if route.guard == "public":
             continue
@@ -77,9 +76,9 @@ def test_every_use_route_decides(world: World, url: str) -> None:
         "/v1/classify": b'{"model": "desk", "input": "x", "labels": ["a", "b"]}',
         "/v1/search": b'{"knowledge": "desk", "query": "x"}',
     }
-    for route in create_app(world.house).routes:
+    for route in create_app(world.house).doors:
         # Who may give feedback is decided by whoever takes it.
-        if isinstance(route, Door) and route.guard == "use" and route.path != "/v1/feedback":
+        if route.guard == "use" and route.path != "/v1/feedback":
             path = f"/v1/sections?source={world.handbook.pinned}&id=s0"
             asked = ("GET", path) if "GET" in route.methods else ("POST", route.path)
             status, body, _ = send(url, *asked, bodies.get(route.path, b""), key)
@@ -138,7 +137,7 @@ def test_revoked_and_unknown_keys(world: World, url: str) -> None:
 def test_groups_taken_away_count_at_the_next_request(world: World, url: str) -> None:
     _, secret = world.key("ana")
     assert send(url, "POST", "/v1/chat/completions", chat(), secret)[0] == 200
-    world.catalog.access.set_groups({}, by="admin")
+    world.catalog.access.apply({}, {}, by="admin")
     assert send(url, "POST", "/v1/chat/completions", chat(), secret)[0] == 403
 
 

@@ -60,7 +60,7 @@ def test_what_cannot_be_recorded_is_answered_if_that_is_wanted(tmp_path: Path):
     with upstream() as port:
         file = project_file(tmp_path, port, "traces: {unwritable: answer}")
         with opened(file, "ana") as project:
-            project.catalog.access.set_groups({"op": frozenset({"operator"})}, by="ana")
+            project.catalog.access.apply({"op": frozenset({"operator"})}, {}, by="ana")
             _, operator = project.catalog.keys.create("op", by="ana")
         with serving(file) as served:
             served.wait_for("is answered WITHOUT A RECORD: traces.unwritable")

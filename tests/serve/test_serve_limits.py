@@ -22,7 +22,7 @@ from inhouse.catalog.spending import Spending
 from inhouse.core.artifact import Ref
 from inhouse.core.label import Label
 from inhouse.core.protocols import TokenScore
-from inhouse.serve.app import Door, create_app
+from inhouse.serve.app import create_app
 from inhouse.serve.turnstile import Turnstile
 
 CHAT = "/v1/chat/completions"
@@ -48,8 +48,8 @@ def used(world: World, number: int = -1) -> tuple[int, int]:
 
 def asked_all(world: World, url: str, key: str) -> Iterator[tuple[str, int, dict, dict]]:
     """Ask every route that something is used by; yield each path with what came back."""
-    for route in create_app(world.house).routes:
-        if isinstance(route, Door) and route.guard == "use":
+    for route in create_app(world.house).doors:
+        if route.guard == "use":
             if route.path in BODIES:
                 answer = send(url, "POST", route.path, BODIES[route.path], key)
             else:
@@ -127,7 +127,7 @@ def fix(body: dict) -> str:
 
 
 def test_an_operator_with_a_key_for_some_things_reads_no_metrics(world: World, url: str) -> None:
-    world.catalog.access.set_groups({"ana": frozenset({"operator"})}, by="admin")
+    world.catalog.access.apply({"ana": frozenset({"operator"})}, {}, by="admin")
     assert send(url, "GET", "/metrics", key=limited(world, "endpoints"))[0] == 403
     assert not world.catalog.audit(last=1)[0].allowed
     answer = requests.get(
@@ -156,6 +156,22 @@ def test_requests_of_a_minute(world: World, url: str) -> None:
     assert told["x-ratelimit-remaining-requests"] == "0"
     assert float(told["x-ratelimit-reset-requests"].rstrip("s")) > 0
     assert told["retry-after"]
+
+
+def test_several_answers_count_as_so_many_requests(world: World, url: str) -> None:
+    key = limited(world, requests_per_minute=3, tokens_per_day=1_000)
+    status, body, headers = send(url, "POST", CHAT, chat(n=2), key)
+    assert (status, headers["x-ratelimit-remaining-requests"]) == (200, "1")
+    assert body["usage"]["prompt_tokens"] == 1, "a prompt counts once, as OpenAI has it"
+    assert used(world) == (2, 6), "and is read twice"
+    assert send(url, "POST", CHAT, chat(n=2), key)[0] == 429
+    assert send(url, "POST", CHAT, chat(model="none", stream=True), key)[0] == 429
+
+
+def test_a_stream_that_fails_at_once_says_what_is_left(world: World, url: str) -> None:
+    key = limited(world, requests_per_minute=3)
+    status, _, headers = send(url, "POST", CHAT, chat(model="none", stream=True), key)
+    assert (status, headers["x-ratelimit-remaining-requests"]) == (404, "2")
 
 
 def test_tokens_of_a_day(world: World, url: str) -> None:
@@ -208,8 +224,8 @@ def test_classifying_takes_a_turn_and_counts_what_it_reads(world: World, narrow:
 
 
 def test_turns_and_who_is_kept_out_are_told(world: World, narrow: str) -> None:
-    world.catalog.access.set_groups(
-        {"ana": frozenset({"buy-side"}), "op": frozenset({"operator"})}, by="admin"
+    world.catalog.access.apply(
+        {"ana": frozenset({"buy-side"}), "op": frozenset({"operator"})}, {}, by="admin"
     )
     operator, key = world.key("op")[1], world.key("ana")[1]
     first = hanging(narrow, key)
@@ -252,6 +268,7 @@ def test_requests_at_once_and_what_was_cut_off_is_counted(world: World, url: str
     assert (status, body["error"]["code"]) == (429, "rate_limit_exceeded")
     assert "under way at once" in body["error"]["message"]
     assert headers["retry-after"] == "1"
+    assert headers["x-ratelimit-limit-tokens"] == "10000"
     response.close()
     first.close()
     until(lambda: send(url, "POST", CHAT, chat(), key)[0] == 200)

@@ -94,8 +94,8 @@ def test_a_section_that_was_opened_is_on_record(world: World, url: str, tmp_path
 def test_who_may_no_longer_read_a_source_may_not_read_what_was_found(
     world: World, url: str, tmp_path: Path
 ) -> None:
-    world.catalog.access.set_groups(
-        {"ana": frozenset({"buy-side"}), "eve": frozenset({"auditor"})}, by="admin"
+    world.catalog.access.apply(
+        {"ana": frozenset({"buy-side"}), "eve": frozenset({"auditor"})}, {}, by="admin"
     )
     ask(url, "/v1/search", world.key("ana")[1])
     ask(url, "/v1/search", world.key("cy")[1])

@@ -39,8 +39,8 @@ CANARY = "canary-7f3a"
 
 @pytest.fixture
 def operator(world: World) -> str:
-    world.catalog.access.set_groups(
-        {"ana": frozenset({"buy-side"}), "op": frozenset({"operator"})}, by="admin"
+    world.catalog.access.apply(
+        {"ana": frozenset({"buy-side"}), "op": frozenset({"operator"})}, {}, by="admin"
     )
     return world.key("op")[1]
 
@@ -212,8 +212,8 @@ def test_one_scrape_tells_of_all_workers(world: World, operator: str, tmp_path: 
             opened.callback(process.kill)
             assert process.stdout
             urls.append(f"http://127.0.0.1:{int(process.stdout.readline())}")
-        world.catalog.access.set_groups(
-            {"ana": frozenset({"buy-side"}), "op": frozenset({"operator"})}, by="admin"
+        world.catalog.access.apply(
+            {"ana": frozenset({"buy-side"}), "op": frozenset({"operator"})}, {}, by="admin"
         )
         for url in (urls[0], urls[1], urls[1]):
             assert send(url, "POST", "/v1/chat/completions", chat(), ana)[0] == 200
@@ -237,7 +237,7 @@ from inhouse.serve.app import create_app
 from inhouse.serve.server import Leaving, serve
 
 app = create_app(World(Path(sys.argv[1])).house)
-leaving = Leaving(app.state.readiness.leave, seconds=20)
+leaving = Leaving(app.readiness.leave, seconds=20)
 serve(app, port=0, ready=lambda l: print(l.port, flush=True), leaving=leaving)
 """
 

@@ -106,4 +106,4 @@ def test_what_fails_at_once_took_nothing(fails: int, taken: list[int]) -> None:
 
 def test_an_answer_without_an_ending_is_none() -> None:
     with pytest.raises(RuntimeError, match="no ending"):
-        _usage([Choice(0, "1")])
+        _usage([Choice(0, "1")], 1)

@@ -169,7 +169,7 @@ def refuses(port: int) -> bool:
 
 def test_whichever_worker_is_asked_tells_the_metrics_of_all(served: Served):
     with opened(served.file, "ana") as project:
-        project.catalog.access.set_groups({"op": frozenset({"operator"})}, by="ana")
+        project.catalog.access.apply({"op": frozenset({"operator"})}, {}, by="ana")
         _, operator = project.catalog.keys.create("op", by="ana")
     assert {served.ask()[0] for _ in range(4)} == {200}
     for _ in range(4):

@@ -44,7 +44,7 @@ class Access:
         A refusal is written to the audit log, and so are every `use` and every `search`. With
         ``record=False`` nothing is: for filtering what somebody sees, where a "no" is no event.
         """
-        decision = self._judge(actor, action, thing, self._lineage.now())
+        decision = self.judge(actor, action, thing, self._lineage.now())
         if record and (action != "read" or not decision.allowed):
             with self._database.write() as connection:
                 audit.write(
@@ -74,17 +74,14 @@ class Access:
             if changes or any(changed):
                 advance(connection)
 
-    def set_groups(self, groups: Mapping[str, frozenset[str]], *, by: str) -> None:
-        """Make `groups` (actor -> groups) the whole of who holds what."""
-        self.apply(groups, {}, by=by)
-
     def set_label(self, ref: Ref, label: Label, *, by: str) -> None:
         """Give a name its own label, at once for all its versions and all made from them."""
         with self._database.write() as connection:
             if _write_label(connection, ref, label, by):
                 advance(connection)
 
-    def _judge(self, actor: Actor, action: Action, thing: Ref, now: Moment) -> Decision:
+    def judge(self, actor: Actor, action: Action, thing: Ref, now: Moment) -> Decision:
+        """Say what `decide` would at a moment; nothing is written."""
         if action != "read" and not actor.within(thing):
             note = f"this key is only for {', '.join(actor.only)}"
             fix = "Use another key, or ask for one: inhouse keys create."
@@ -112,7 +109,7 @@ class Access:
         """Uphold a yes, unless the thing answers from data of which the actor may read nothing."""
         version = given.thing.version or ""
         sources = now.items(version) if given.action == "search" else now.sources(version)
-        found = [self._judge(actor, "read", source, now) for source in sources]
+        found = [self.judge(actor, "read", source, now) for source in sources]
         if not found or any(decision.allowed for decision in found):
             return given
         closed = [decision for decision in found if not decision.note]

@@ -22,6 +22,7 @@ from inhouse.catalog import schema
 from inhouse.core.errors import StoreError
 
 BUSY_SECONDS = 60
+EPOCH = "SELECT value FROM meta WHERE key = 'epoch'"
 
 
 class Database:
@@ -29,6 +30,7 @@ class Database:
 
     def __init__(self, file: Path) -> None:
         self.file = file
+        self.written = 0  # how often this process has written, or tried to
         self._asking = Lock()
         self._clock: sqlite3.Connection | None = None
         self._engine = _engine(file)
@@ -51,21 +53,28 @@ class Database:
         Raises:
             StoreError: the disk is full, the file is read-only or another process holds it.
         """
-        with _mended(self.file), self._engine.begin() as connection:
-            yield connection
+        try:
+            with _mended(self.file), self._engine.begin() as connection:
+                yield connection
+        finally:
+            self.written += 1
 
     def epoch(self) -> int:
         """Return the counter that moves when labels, groups, heads or deletions change.
 
         Every decision asks it, so it has a connection of its own that stays open.
         """
-        with _mended(self.file), self._asking:
-            if self._clock is None:
-                self._clock = sqlite3.connect(
-                    self.file, BUSY_SECONDS, isolation_level=None, check_same_thread=False
-                )
-            # All rows are fetched: a statement that has not ended would go on seeing the past.
-            rows = self._clock.execute("SELECT value FROM meta WHERE key = 'epoch'").fetchall()
+        try:
+            with self._asking:
+                if self._clock is None:
+                    self._clock = sqlite3.connect(
+                        self.file, BUSY_SECONDS, isolation_level=None, check_same_thread=False
+                    )
+                # All rows are fetched: a statement that has not ended would go on seeing the past.
+                rows = self._clock.execute(EPOCH).fetchall()
+        except sqlite3.OperationalError:
+            with _mended(self.file):
+                raise
         return int(rows[0][0]) if rows else 0
 
     def close(self) -> None:

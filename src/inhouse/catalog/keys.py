@@ -12,7 +12,7 @@ from sqlalchemy import Connection, select
 from inhouse.catalog import audit
 from inhouse.catalog.database import Database, advance
 from inhouse.catalog.key import FIELDS, UNLIMITED, Key, Limits, check_only
-from inhouse.catalog.lineage import Lineage
+from inhouse.catalog.lineage import Lineage, Moment
 from inhouse.catalog.schema import keys, limits
 from inhouse.core.access import Actor
 from inhouse.core.errors import BadInput, BadKey, NotFound
@@ -118,13 +118,15 @@ class Keys:
             advance(connection)
             audit.write(connection, by, "revoke key", f"key {id}", note="")
 
-    def of(self, secret: str) -> tuple[Key, Actor]:
+    def of(self, secret: str, now: Moment | None = None) -> tuple[Key, Actor]:
         """Return what is known of a key, and who comes with it, with the groups held now.
+
+        With a moment at hand, it is what was known and held then.
 
         Raises:
             BadKey: it is unknown, expired or revoked.
         """
-        now = self._lineage.now()
+        now = now or self._lineage.now()
         key = now.key(_hash(secret))
         if key is None:
             raise BadKey("This API key is not known here.", "Ask for one: inhouse keys create.")

@@ -173,6 +173,11 @@ class Moment:
             self._items[version] = self._data(edges.c.child == version)
         return self._items[version]
 
+    def asked(self, ref: Ref) -> tuple[Ref, ...]:
+        """Return the data that a pinned reference answers from item by item, itself or below it."""
+        version = ref.version or ""
+        return self.items(version) if ref.section == "knowledge" else self.sources(version)
+
     def _data(self, of: ColumnElement[bool]) -> tuple[Ref, ...]:
         query = (
             select(artifacts.c.path, artifacts.c.version)

@@ -20,9 +20,9 @@ from inhouse.catalog.blobs import sha256
 from inhouse.catalog.database import Database
 from inhouse.catalog.schema import SALT, contents, secrets, sources
 from inhouse.core.errors import BadInput
+from inhouse.core.nouns import YEAR_10000
 
 SETTLED_SECONDS = 2.0
-YEAR_10000 = 253402300800.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,8 +56,8 @@ class Spending:
         self._fd: int | None = None
         self._held: dict[int, set[int]] = {}
 
-    def take(self, key: Key, now: float) -> Taken:
-        """Count a request, unless one of the key's limits forbids it.
+    def take(self, key: Key, now: float, *, requests: int = 1) -> Taken:
+        """Count a request, or several at once, unless one of the key's limits forbids it.
 
         Requests a minute are counted by arrival time (GCRA, ITU-T I.371): all of a minute may come
         at once, then one after each part of it.
@@ -74,11 +74,11 @@ class Spending:
             if budget is not None and counts.tokens >= budget:
                 wait = DAY_SECONDS - now % DAY_SECONDS
                 return Taken("tokens", wait, counts.requests, counts.tokens, due - now)
-            over = due + each - now - MINUTE_SECONDS
+            over = due + each * requests - now - MINUTE_SECONDS
             if each and over > 1e-6:  # times since 1970 have no more digits
                 return Taken("requests", over, counts.requests, counts.tokens, due - now)
-            counts.due = due + each
-            counts.requests += 1
+            counts.due = due + each * requests
+            counts.requests += requests
             return Taken(None, 0.0, counts.requests, counts.tokens, counts.due - now)
 
     def spend(self, key: Key, tokens: int, now: float) -> None:
@@ -92,8 +92,13 @@ class Spending:
 
     def today(self, key: Key, now: float) -> tuple[int, int]:
         """Return how many requests and tokens were spent today, in UTC; nothing is written."""
+        taken = self.look(key, now)
+        return taken.requests, taken.tokens
+
+    def look(self, key: Key, now: float) -> Taken:
+        """Return what a key has spent, without a request more; nothing is written."""
         if not key.number:
-            return 0, 0
+            return Taken(None, 0.0, 0, 0, 0.0)
         try:
             # To close the file a second time would free the places that this process holds.
             file = os.open(self._path, READ) if self._fd is None else self._fd
@@ -104,8 +109,9 @@ class Spending:
                 if file != self._fd:
                     os.close(file)
         except OSError:
-            return 0, 0
-        return counts.requests, counts.tokens
+            return Taken(None, 0.0, 0, 0, 0.0)
+        ahead = min(max(counts.due - now, 0.0), MINUTE_SECONDS)
+        return Taken(None, 0.0, counts.requests, counts.tokens, ahead)
 
     def hold(self, key: Key) -> int | None:
         """Take a place among the requests of a key that are under way; None if there is none.

@@ -11,7 +11,14 @@ from rich.markup import escape
 
 from inhouse.cli.making import Ran, make, make_again, plain, told, waiting
 from inhouse.cli.options import opened
-from inhouse.cli.terminal import console, error_as_plain, print_error, print_line, stderr
+from inhouse.cli.terminal import (
+    console,
+    error_as_plain,
+    print_error,
+    print_line,
+    print_unlabelled,
+    stderr,
+)
 from inhouse.core.errors import InhouseError
 
 if TYPE_CHECKING:
@@ -43,9 +50,12 @@ class Follower:
             stderr.print("Stopped following. What was done is kept.")
 
     def _first(self, loosen: bool) -> tuple[Following, Snapshot]:
+        from inhouse.project.read import unlabelled
         from inhouse.project.watch import following
 
         with opened(self._file, self._actor) as house:
+            if not self._as_json:
+                print_unlabelled(unlabelled(house.config))
             followed = following(house, self._target)
             seen = followed.look()
             started = time.monotonic()

@@ -25,6 +25,7 @@ def ls(
     """List the current version of everything, with label and size."""
     from inhouse.core.artifact import SECTIONS
     from inhouse.core.errors import NotFound
+    from inhouse.project.left_out import may_read
 
     if section is not None and section not in SECTIONS:
         raise NotFound("section", section, SECTIONS)
@@ -33,13 +34,13 @@ def ls(
         now = house.catalog.lineage.now()
         waiting = house.catalog.releases.waiting()
         trials = {trial.ref.path: trial for trial in house.catalog.trials.running()}
-        labels = {
-            a.ref: "by source" if now.sources(a.ref.version or "") else str(a.label) for a in found
-        }
+        labels = {a.ref: "by source" if now.asked(a.ref) else str(a.label) for a in found}
+        # Sizes and digests tell of what is in a thing.
+        closed = {a.ref for a in found if not may_read(house, a)}
     if as_json:
         newest = {ref.path: ref.version for ref in waiting}
         listed = [
-            _plain(a, labels[a.ref])
+            _plain(a, labels[a.ref], closed=a.ref in closed)
             | {"waiting": newest.get(a.ref.path), "trial": plain(trials.get(a.ref.path))}
             for a in found
         ]
@@ -47,10 +48,7 @@ def ls(
         return
     print_table(
         ("name", "label", "size", "made", "by"),
-        (
-            (str(a.ref), labels[a.ref], size(a.size), f"{a.created:%Y-%m-%d %H:%M} UTC", a.actor)
-            for a in found
-        ),
+        (_row(a, labels[a.ref], closed=a.ref in closed) for a in found),
         spare="by",
     )
     for ref in waiting:
@@ -62,12 +60,18 @@ def ls(
     print_next("inhouse show NAME" if found else "inhouse run")
 
 
-def _plain(artifact: Artifact, label: str) -> dict[str, Any]:
+def _row(artifact: Artifact, label: str, *, closed: bool) -> tuple[str, ...]:
+    weight = "" if closed else size(artifact.size)
+    made = f"{artifact.created:%Y-%m-%d %H:%M} UTC"
+    return str(artifact.ref), label, weight, made, artifact.actor
+
+
+def _plain(artifact: Artifact, label: str, *, closed: bool) -> dict[str, Any]:
     return {
         "ref": artifact.ref.path,
         "version": artifact.ref.version,
-        "digest": artifact.digest,
+        "digest": "" if closed else artifact.digest,
         "label": label,
-        "bytes": artifact.size,
+        "bytes": None if closed else artifact.size,
         "created": artifact.created.isoformat(),
     }

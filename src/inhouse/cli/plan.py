@@ -35,7 +35,7 @@ def plan(
         planned = house.plan(target)
         config = house.config
     if as_json:
-        print_json(_plain(planned))
+        print_json(_plain(planned) | {"unlabelled": unlabelled(config)})
         return
     print_table(
         ("step", "state", "label", "who may use it", "last time"),

@@ -51,6 +51,8 @@ def run(
     from inhouse.project.read import unlabelled
 
     with opened(project, actor) as house:
+        if not as_json:
+            print_unlabelled(unlabelled(house.config))
         try:
             ran = make(house, target, set(), loosen=loosen, quiet=as_json)
         except KeyboardInterrupt:
@@ -58,7 +60,6 @@ def run(
             raise typer.Exit(130) from None
         there = {ref.name for ref in house.catalog.heads("endpoints")}
         endpoints = [name for name in house.config.endpoints if name in there]
-        config = house.config
     if as_json:
         print_json(plain(ran))
         return
@@ -66,7 +67,6 @@ def run(
     console.print(f"{fresh} made, {len(ran.followed) - fresh} up to date.")
     for line in waiting(ran):
         console.print(line)
-    print_unlabelled(unlabelled(config))
     releases = [f"inhouse release {f.planned.step.path}" for f in ran.followed if f.waits]
     if endpoints:
         print_next(*releases, f'inhouse ask {endpoints[0]} "your question"', "inhouse serve")

@@ -89,13 +89,19 @@ def answer(
     """
     from inhouse.project.recording import recorder
     from inhouse.project.serving import app
-    from inhouse.serve.server import Leaving, serve_on
+    from inhouse.serve.server import Clients, Leaving, serve_on
 
     with closing(recorder(project)) as sink, _spans() as watchers:
         served = app(project, sink, watchers=watchers, workers=workers, folder=folder)
-        leaving = Leaving(served.state.readiness.leave, drain)
-        slow = project.config.serve.slow
-        serve_on(listener, served, ready=lambda _: ready(), slow_seconds=slow, leaving=leaving)
+        leaving = Leaving(served.readiness.leave, drain)
+        wanted = project.config.serve
+        serve_on(
+            listener,
+            served,
+            ready=lambda _: ready(),
+            clients=Clients(wanted.slow, -(-wanted.connections // workers)),
+            leaving=leaving,
+        )
 
 
 @contextmanager

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 # How much of an index had to be embedded tells what other indexes hold, so only its run tells it.
 OF_A_RUN = ("embedded", "reused")
 FLOWS = {"carry": "carried", "inherit": "carried", "filter": "asked item by item"}
+# What of a thing tells what is in it.
+CLOSED: dict[str, Any] = {
+    **{"digest": "", "bytes": None, "seconds": None},
+    **{"params": {}, "summary": {}, "metrics": {}, "files": []},
+}
 
 
 def show(
@@ -39,18 +44,22 @@ def show(
         left_out, closed = what_was_left_out(house, artifact), not may_read(house, artifact)
         waiting = house.catalog.releases.waiting()
         trial = house.catalog.trials.of(artifact.ref)
-        by_source = house.catalog.lineage.now().sources(artifact.ref.version or "")
+        now = house.catalog.lineage.now()
+        by_source, is_base = now.asked(artifact.ref), artifact.ref.section == "knowledge"
+        label = now.demands_by_item(artifact.ref).label if is_base else artifact.label
     plain = _plain(artifact) | {"left_out": left_out.files}
     funnel = plain["summary"].pop("funnel", None)
     unseen = [ref.path for ref in left_out.closed]
     if closed:
-        plain |= {"digest": "", "params": {}, "files": []}
+        plain |= CLOSED
         unseen, funnel = unseen or [artifact.ref.path], None
     plain["closed"] = unseen
     if artifact.ref in waiting and not artifact.gone:
         plain["state"] = f"in the store; waits for: inhouse release {artifact.ref.path}"
     if by_source:
-        plain["label"] += f"; then that of each of: {', '.join(ref.path for ref in by_source)}"
+        plain["label"] = (
+            f"{label}; then that of each of: {', '.join(ref.path for ref in by_source)}"
+        )
     if as_json:
         print_json(plain | {"trial": plain_trial(trial), "funnel": funnel})
         return
@@ -82,7 +91,8 @@ def _print(plain: dict[str, Any], left_out: Sequence[Mapping[str, str]]) -> None
         **plain.pop("summary"),
     }
     figures = facts.pop("metrics", {})
-    plain |= {"seconds": f"{plain['seconds']:.1f}", "bytes": size(plain["bytes"])}
+    if plain["bytes"] is not None:
+        plain |= {"seconds": f"{plain['seconds']:.1f}", "bytes": size(plain["bytes"])}
     told = [(name, _told(value)) for name, value in {**plain, **facts}.items()]
     print_table(("", ""), [(name, value) for name, value in told if value])
     if figures:
@@ -96,9 +106,12 @@ def _print(plain: dict[str, Any], left_out: Sequence[Mapping[str, str]]) -> None
         )
     if parents:
         console.print("\nmade from")
-        print_table(
-            ("role", "parent", "label"), [(p["role"], p["ref"], FLOWS[p["flow"]]) for p in parents]
-        )
+        by_item = plain["ref"].startswith("knowledge/")
+        rows = [
+            (p["role"], p["ref"], FLOWS["filter" if by_item and _is_data(p) else p["flow"]])
+            for p in parents
+        ]
+        print_table(("role", "parent", "label"), rows)
     if files:
         console.print("\nfiles")
         print_table(
@@ -108,6 +121,10 @@ def _print(plain: dict[str, Any], left_out: Sequence[Mapping[str, str]]) -> None
     if left_out:
         console.print("\nleft out")
         print_table(("path", "reason"), [(f["path"], f["reason"]) for f in left_out])
+
+
+def _is_data(parent: Mapping[str, str]) -> bool:
+    return parent["ref"].startswith("data/")
 
 
 def _told(value: object) -> str:

@@ -68,6 +68,8 @@ class Label:
         """Return the label that demands what both demand."""
         if self.clauses >= other.clauses:
             return self
+        if not self.clauses:
+            return other
         return Label(self.clauses | other.clauses)
 
     def admits(self, groups: Set[str]) -> bool:

@@ -59,6 +59,9 @@ class Hit:
     score: float
 
 
+YEAR_10000 = 253402300800.0
+"""The first second that `modified` cannot be: no date is written for it."""
+
 SUPPORTED = 0.5
 """The support below which a question had better be refused."""
 

@@ -218,7 +218,10 @@ class Retriever(Protocol):
 
 
 class Sink(Protocol):
-    """Takes traces; returns only when they are safe."""
+    """Takes traces; returns only when they are safe.
+
+    Who stops waiting does not stop the recording.
+    """
 
     async def record(self, trace: Trace) -> None:
         """Store a trace durably; it takes the place of one with the same id.

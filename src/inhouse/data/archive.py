@@ -14,6 +14,7 @@ from inhouse.core.errors import BadInput
 from inhouse.data.text import mebibytes
 
 MOST = 100_000
+ENTRY = b"PK\1\2"  # how the line of a file in the directory begins
 LARGEST = 50 * 2**20
 LARGEST_STREAM = 4 * 2**30
 # Text shrinks twentyfold at best; what unpacks to more than this is made to fill memory.
@@ -30,13 +31,17 @@ class Archive:
     """The files in a zip; every way in is bounded, since their sizes are only claims."""
 
     def __init__(self, data: bytes) -> None:
+        too_many = BadInput(f"It holds more than {MOST} files.", "Split it into parts.")
+        # The directory is read whole. Files of zips within are counted here too, hence the room.
+        if data.count(ENTRY) > 10 * MOST:
+            raise too_many
         try:
             self._zip = ZipFile(io.BytesIO(data))
         except BROKEN as error:
             raise _broken(error) from error
         infos = [info for info in self._zip.infolist() if not info.is_dir()]
         if len(infos) > MOST:
-            raise BadInput(f"It holds more than {MOST} files.", "Split it into parts.")
+            raise too_many
         self._infos = {info.filename: info for info in infos}
 
     def __enter__(self) -> Archive:

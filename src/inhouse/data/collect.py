@@ -82,7 +82,7 @@ def run(spec: Collect, inputs: Inputs, ctx: Context) -> Result:
     return Result({"documents": documents, "skipped": len(left_out), "characters": characters})
 
 
-STAGE = Stage("data.collect", 8, run)
+STAGE = Stage("data.collect", 9, run)
 
 
 def _read(spec: Collect, path: str, digest: str, before: Earlier) -> Iterator[Document | LeftOut]:

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import PurePosixPath
 
-from selectolax.lexbor import LexborHTMLParser
+from selectolax.lexbor import LexborNode
 
 from inhouse.core.errors import BadInput
 from inhouse.data.archive import Archive
 from inhouse.data.dates import moment
-from inhouse.data.html import read_html
+from inhouse.data.html import read_html, tree_of
 from inhouse.data.parts import LeftOut, Part, Places
 from inhouse.data.text import decode
 
@@ -83,18 +83,21 @@ def _start(archive: Archive, name: str) -> bytes:
 
 def _page(html: str) -> tuple[str, str, float]:
     """Return title, text and time of a page without what Confluence puts around it."""
-    tree = LexborHTMLParser(html)
-    headline = tree.css_first("#title-text") or tree.css_first("title")
-    title = " ".join(headline.text().split()) if headline else ""
-    # Titles are written "Name of the space : Title".
-    title = title.partition(" : ")[2] or title
+    tree = tree_of(html)
+    headline = tree.css_first("#title-text")
+    title = _words(headline or tree.css_first("title"))
+    if headline:  # written "Name of the space : Title"
+        title = title.partition(" : ")[2] or title
     about = tree.css_first(".page-metadata")
     # "Created by Ana, last modified by Bo on Mar 05, 2024"
-    words = " ".join(about.text().split()) if about else ""
-    modified = moment(words.rpartition(" on ")[2])
+    modified = moment(_words(about).rpartition(" on ")[2])
     content = tree.css_first("#main-content") or tree.css_first("#content")
     if content is None:
         return title, "", modified
     for around in content.css(NOT_CONTENT):
         around.decompose()
     return title, read_html((content.html or "").encode())[1], modified
+
+
+def _words(node: LexborNode | None) -> str:
+    return " ".join(node.text().split()) if node else ""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from inhouse.core.nouns import YEAR_10000
+
 FORMS = ("%b %d, %Y", "%B %d, %Y", "%b %d, %Y %I:%M %p", "%B %d, %Y %I:%M %p")
 
 
 def moment(text: str) -> float:
     """Return the seconds since 1970 of a date in ISO 8601 or in English; 0.0 if it is none.
 
-    Exports name no time zone, so it is taken for UTC.
+    So it is for a date before 1970, or that is in the year 10000 by UTC. Exports name no time
+    zone, so it is taken for UTC.
     """
     for form in FORMS:
         try:
@@ -25,4 +28,5 @@ def moment(text: str) -> float:
 
 def _seconds(found: datetime) -> float:
     aware = found if found.tzinfo else found.replace(tzinfo=UTC)
-    return max(aware.timestamp(), 0.0)
+    seconds = aware.timestamp()
+    return seconds if 0 < seconds < YEAR_10000 else 0.0

@@ -18,11 +18,15 @@ from inhouse.core.errors import BadInput
 from inhouse.data.ignore import Ignored
 
 WILD = re.compile(r"[*?\[]")
+UNMATCHED = "Nothing matches it. Mend the pattern, unless everything there is meant to be gone."
 
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """The files that patterns name, absolute and sorted, and what is left out: path -> reason."""
+    """The files that patterns name, absolute and sorted, and what is left out: path -> reason.
+
+    A pattern that matches nothing any more is left out like a file.
+    """
 
     files: Sequence[Path]
     left_out: dict[Path, str]
@@ -57,11 +61,14 @@ def survey(patterns: Sequence[str], root: Path, *, known: bool = False) -> Surve
                 f"{error.filename} cannot be listed: {error.strerror}.",
                 f"Make it readable, or leave it out of the pattern {pattern!r}.",
             ) from error
-        if not matched and not (known and base(pattern, root).is_dir()):
-            raise BadInput(
-                f"Nothing matches {pattern!r} in {root}.",
-                "Name a file, a folder or a pattern such as './docs/**/*.md'.",
-            )
+        if not matched:
+            if not (known and base(pattern, root).is_dir()):
+                raise BadInput(
+                    f"Nothing matches {pattern!r} in {root}.",
+                    "Name a file, a folder or a pattern such as './docs/**/*.md'.",
+                )
+            spelled, wild = _parts(pattern, root.absolute())
+            matched = {spelled.joinpath(*wild): UNMATCHED}
         found |= {path: "" if found.get(path) == "" else why for path, why in matched.items()}
     left_out = {path: why for path, why in found.items() if why}
     return Survey([path for path in sorted(found) if not found[path]], left_out)
@@ -104,10 +111,13 @@ def _unfit(path: Path, homes: Sequence[Path]) -> str:
     """Return why what is no folder is left out; nothing if it is a file that may be read."""
     target = Path(os.path.realpath(path))
     inside = any(target.is_relative_to(home) for home in homes)
-    if inside and target.is_file():
-        return ""
-    if not path.is_symlink():
-        return "It is no file." if path.exists() else "It was there, and is gone."
+    try:
+        if inside and target.is_file():
+            return ""
+        if not path.is_symlink():
+            return "It is no file." if path.exists() else "It was there, and is gone."
+    except OSError as error:
+        return f"It cannot be reached: {error.strerror}."
     if not inside:
         return "It is a link that leads elsewhere. Name what it leads to in 'from'."
     if target.is_dir():

@@ -6,6 +6,7 @@ Scripts, styles, navigation and controls are dropped, links and emphasis are red
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
@@ -26,6 +27,24 @@ INLINE = frozenset(
 # A table that holds more than itself of these lays out the page and is walked like any block.
 LAYOUT = ", ".join((*HEADINGS, "table", "pre"))
 DEEPEST = 200
+# Elements that stay open without an end take the parser time by the square of how many there are.
+# These end by themselves, by the HTML standard's rules for tags that may be left out, or are empty.
+ENDING = frozenset(
+    "html head body p li dt dd tr td th thead tbody tfoot caption colgroup option a "  # noqa: SIM905
+    "h1 h2 h3 h4 h5 h6 area base br col embed hr img input link meta source track wbr".split()
+)
+# Of these a "/>" is no end, as it is of what stands in a picture.
+NESTING = INLINE | frozenset(
+    "address article aside blockquote center details div dl fieldset figure footer "  # noqa: SIM905
+    "form header main menu nav ol section summary table ul".split()
+)
+MOST_OPEN = 2000
+TAG = re.compile(
+    r"<(?:!--(?:-?>|.*?(?:--!?>|\Z))"  # what stands in comments and scripts is no tag
+    r"|(script|style)\b(?![^>]*/>).*?(?:</\1|\Z)"
+    r"|(?P<ends>/?)(?P<name>[a-z][^\s/>]*)[^>]*)",
+    re.IGNORECASE | re.DOTALL,
+)
 BREAK = "\v"
 
 
@@ -36,12 +55,41 @@ def read_html(data: bytes) -> tuple[str, str]:
         BadInput: it is not text in the encoding it declares, or nested too deep to be a text.
     """
     declared = DECLARED.search(data[:2048])
-    tree = LexborHTMLParser(decode(data, declared[1].decode() if declared else None))
+    tree = tree_of(decode(data, declared[1].decode() if declared else None))
     headline = tree.css_first("h1") or tree.css_first("title")
     page = _Page()
     if tree.body:
         page.walk(tree.body, "", 0)
     return _line(headline) if headline else "", page.text()
+
+
+def tree_of(html: str) -> LexborHTMLParser:
+    """Return the elements of a page.
+
+    Raises:
+        BadInput: too many of them are open at once.
+    """
+    if html.count("<") > MOST_OPEN:
+        _check_ends(html)
+    return LexborHTMLParser(html)
+
+
+def _check_ends(html: str) -> None:
+    """Make sure that never more than 2,000 elements are open, without building them."""
+    opened: Counter[str] = Counter()
+    depth = 0
+    for found in TAG.finditer(html):
+        tag = (found["name"] or "").lower()
+        if not tag or tag in ENDING:
+            continue
+        if found["ends"]:
+            depth -= opened[tag] > 0
+            opened[tag] = max(opened[tag] - 1, 0)
+        elif tag in NESTING or not found[0].endswith("/"):
+            opened[tag] += 1
+            depth += 1
+        if depth > MOST_OPEN:
+            raise BadInput(f"It is nested deeper than {MOST_OPEN} elements.", "End each of them.")
 
 
 class _Page:

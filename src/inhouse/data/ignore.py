@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from inhouse.core.errors import BadInput
-
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
@@ -32,7 +30,6 @@ class Ignored:
         If it is left out itself, they end there: whoever names it wants what is in it.
 
         Raises:
-            BadInput: a rule cannot be understood.
             OSError: a file of rules cannot be read.
         """
         above = [folder, *folder.parents]
@@ -48,7 +45,6 @@ class Ignored:
         """Return the rules for what lies in `folder`, which lies where these rules hold.
 
         Raises:
-            BadInput: a rule cannot be understood.
             OSError: a file of rules cannot be read.
         """
         is_root = (folder / ".git").exists()
@@ -75,7 +71,15 @@ def _spec(file: Path) -> GitIgnoreSpec:
     from pathspec import GitIgnoreSpec
 
     lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+    return GitIgnoreSpec.from_lines(filter(_is_rule, lines))
+
+
+def _is_rule(line: str) -> bool:
+    """Tell whether a line means anything; git passes over what does not."""
+    from pathspec import GitIgnoreSpec
+
     try:
-        return GitIgnoreSpec.from_lines(lines)
-    except ValueError as error:
-        raise BadInput(f"{file}: {error}.", "Mend the rule, or take it out.") from error
+        GitIgnoreSpec.from_lines([line])
+    except ValueError:
+        return False
+    return True

@@ -7,7 +7,13 @@ import re
 from inhouse.data.text import decode
 from inhouse.models.headings import headings
 
-FRONT = re.compile(r"\A---[ \t]*\n(\s*[\w-]+[ \t]*:.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
+KEY = r"(?:[\w.-]+(?:[ \t]+[\w.-]+){0,3}|\"[^\"\n]*\"|'[^'\n]*')[ \t]*:"
+# Two rules with prose between them begin a text; what lies between those of front matter is
+# keys, and below them values that are indented, listed or end a bracket, comments and empty lines.
+FRONT = re.compile(
+    rf"\A---[ \t]*\n(\s*{KEY}.*(?:\n(?:(?:[ \t#\]}}]|-[ \t]|{KEY}).*|-?))*?)"
+    r"\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)"
+)
 TITLE = re.compile(r"^title[ \t]*:[ \t]*(\S.*)$", re.MULTILINE | re.IGNORECASE)
 
 

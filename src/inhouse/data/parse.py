@@ -108,6 +108,8 @@ def _document(path: str, title: str, text: str, digest: str) -> Document:
     if all(not line.strip() or HEADING.match(line) for line in text.split("\n")):
         raise BadInput("It has headings and no text.", mend)
     title = " ".join(title.split()) or re.sub(r"[-_]+", " ", PurePosixPath(path).stem).strip()
+    if "\0" in title + text:
+        raise BadInput("It holds null characters, so it is not text.", "Take them out.")
     try:
         (title + text).encode()
     except UnicodeEncodeError as error:

@@ -34,18 +34,22 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Hands out the places of a file's documents by their names, each once."""
+    """Hands out the places of a file's documents by their names, each once.
 
-    _taken: set[str] = field(default_factory=set)
+    `_taken` holds of each place that is taken the last number that was put behind it.
+    """
+
+    _taken: dict[str, int] = field(default_factory=dict)
 
     def take(self, *names: str) -> str:
         """Return a place below the folders that all but the last of `names` call."""
         path = "/" + "/".join(_tame(name) for name in names)
-        place, number = path, 1
+        place, number = path, self._taken.get(path.casefold(), 1)
         while place.casefold() in self._taken:
             number += 1
             place = f"{path} {number}"
-        self._taken.add(place.casefold())
+        self._taken[path.casefold()] = number
+        self._taken.setdefault(place.casefold(), 1)
         return place
 
 

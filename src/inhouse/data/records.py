@@ -36,6 +36,9 @@ LONGEST = 2**31 - 1
 LONGEST_TITLE = 12
 NOT_IN_ANCHOR = re.compile(r"[\s{}%]")
 
+# The size of a file is the limit; the library's own holds for the whole process.
+csv.field_size_limit(LONGEST)
+
 Fields = Mapping[str, object]
 Record = tuple[str, tuple[str, ...], str]
 
@@ -66,7 +69,6 @@ def rows(text: str, delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
     Raises:
         BadInput: a quotation has no end.
     """
-    csv.field_size_limit(LONGEST)  # the size of the file is the limit
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     ended = 0
     try:
@@ -164,6 +166,8 @@ def _record(fields: Fields, number: int) -> Record | str:
         return "Its 'heading' is not text. Put it between quotes."
     if isinstance(id, bool) or not isinstance(id, str | int | None):
         return "Its 'id' is neither text nor a whole number. Put it between quotes."
+    if "\0" in f"{id}{title}{text}":
+        return "It holds null characters, so it is not text. Take them out."
     names = [" ".join(name.split()) for name in (title or "").split(SEPARATOR)]
     path = [name for name in names if name]
     if len(path) > DEEPEST:

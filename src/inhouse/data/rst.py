@@ -36,6 +36,7 @@ ROLE = re.compile(r"(?<![\w`]):([\w:.+-]+):`([^`]+)`")
 NUMBERED = ("pep", "rfc")
 NOTE_NUMBER = re.compile(r"(?<=\w\])_(?!\w)")
 LINK = re.compile(r"(?<!`)`([^`<>]*[^`<>\s])\s+<([^<>`\s]+)>`__?")
+INDENT = re.compile(r"^[^\S\n]+", re.MULTILINE)
 REFERENCE = re.compile(r"(?<!`)`([^`<>]+)`__?(?!`)")
 NOT_IN_ID = re.compile(r"[^a-z0-9]+")
 
@@ -48,7 +49,8 @@ def read_rst(data: bytes) -> tuple[str, str]:
     Raises:
         BadInput: it is not UTF-8 text, or nested too deep to be one.
     """
-    text = decode(data).expandtabs(8)
+    text = decode(data).replace("\f", "").expandtabs(8)
+    text = INDENT.sub(lambda found: " " * len(found[0]), text)
     fields = FIELDS.match(text)
     page = _Page()
     start: list[str] = []

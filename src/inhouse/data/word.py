@@ -30,8 +30,8 @@ CONTAINER = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 LOCKED = "EncryptedPackage".encode("utf-16-le")
 WRAPPED = ("w:sdt/w:sdtContent", "w:ins", "w:moveTo", "w:smartTag", "w:customXml")
 
-# What python-docx and lxml, whose syntax error is Python's, raise on parts that do not fit.
-BROKEN = (*BROKEN_ZIP, LookupError, TypeError, AttributeError, SyntaxError)
+# What python-docx raises on parts that do not fit.
+BROKEN = (*BROKEN_ZIP, LookupError, TypeError, AttributeError)
 
 
 def read_docx(data: bytes) -> tuple[str, str]:
@@ -43,6 +43,7 @@ def read_docx(data: bytes) -> tuple[str, str]:
     from docx import Document
     from docx.exceptions import PythonDocxError
     from docx.opc.exceptions import OpcError
+    from lxml.etree import LxmlError
 
     if data.startswith(CONTAINER):
         if LOCKED in data:
@@ -55,7 +56,7 @@ def read_docx(data: bytes) -> tuple[str, str]:
         _unwrap(word)
         page = _Page(_formats(word))
         blocks = [block for block in page.blocks(word) if block]
-    except (*BROKEN, Broken, OpcError, PythonDocxError) as error:
+    except (*BROKEN, Broken, LxmlError, OpcError, PythonDocxError) as error:
         why = "it is cut off or damaged" if isinstance(error, Broken) else type(error).__name__
         raise BadInput(
             f"It is not a Word file that can be read: {why}.",

@@ -6,7 +6,8 @@ How a ranking is scored stands in `inhouse.evaluate.ranking`.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import unquote
@@ -75,7 +76,7 @@ def stage(retriever: Retriever, places: Places) -> Stage:
         (ctx.work / REPORT).write_text(text, encoding="utf-8")
         return Result({"questions": len(questions), "metrics": report["metrics"]})
 
-    return Stage("evaluate.search", 4, run)
+    return Stage("evaluate.retrieval", 5, run)
 
 
 def unknown_ids(
@@ -89,10 +90,18 @@ def unknown_ids(
         name: what to call the knowledge base in an error.
 
     Raises:
-        BadInput: none of them names one.
+        BadInput: none of them names one, or one of them names several.
     """
     wanted = {each for question in questions for each in question.relevant}
-    unknown = sorted(wanted.difference(*(_names(*place) for place in places)))
+    named = Counter(each for place in places for each in _names(*place) if each in wanted)
+    unclear = [each for each, sections in sorted(named.items()) if sections > 1]
+    if unclear:
+        raise BadInput(
+            f"{unclear[0]!r} names {named[unclear[0]]} sections of {name}, so nobody can tell "
+            "which is meant.",
+            "Write its id as `inhouse search --json` shows it.",
+        )
+    unknown = sorted(wanted - named.keys())
     if len(unknown) == len(wanted):
         there = f"ids there look like {places[0][0]}" if places else "it has no sections"
         raise BadInput(
@@ -142,9 +151,11 @@ def _missed(question: Question, found: Sequence[str]) -> Missed:
     return Missed(question.query, tuple(sorted(question.relevant)), place, next(iter(found), ""))
 
 
-def _names(id: str, document: str, anchor: str) -> tuple[str, ...]:
-    """Return the names of a section that a suite may use: its id, its place, or its anchor."""
-    return id, f"{document}#{anchor}", anchor, unquote(anchor)
+def _names(id: str, document: str, anchor: str) -> Iterable[str]:
+    """Return the names of a section that a suite may use, each once: id, place, and anchor."""
+    if not anchor:
+        return (id,)
+    return dict.fromkeys((id, f"{document}#{anchor}", anchor, unquote(anchor)))
 
 
 def _name(id: str, document: str, anchor: str, relevant: frozenset[str]) -> str:

@@ -5,10 +5,11 @@ What an object must hold is the business of the suite's kind.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import orjson
 
 from inhouse.core.errors import BadInput
 
@@ -19,7 +20,7 @@ def rows(folder: Path, name: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the place, ``FILE:LINE``, and the object of each line that is not blank.
 
     Raises:
-        BadInput: a line is no JSON object or holds half a character, or there is none.
+        BadInput: a line is no JSON object, or there is none.
     """
     name = name or FILE
     empty = True
@@ -34,13 +35,10 @@ def rows(folder: Path, name: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _object(line: bytes, place: str) -> dict[str, Any]:
     try:
-        value = json.loads(line)
-    except ValueError as error:
-        raise BadInput(f"{place}: this is not JSON: {error}.", "Mend the line.") from None
-    try:
-        json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        raise BadInput(f"{place}: this holds half a character.", "Mend the line.") from None
+        value = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        why = f"{error.msg} at column {error.colno}"
+        raise BadInput(f"{place}: this is not JSON: {why}.", "Mend the line.") from None
     if not isinstance(value, dict):
         raise BadInput(f"{place}: this is no JSON object.", 'Write {"query": …, …}.')
     return value

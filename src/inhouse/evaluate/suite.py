@@ -22,11 +22,16 @@ Kind = Literal["retrieval", "answerability"]
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """The kind of a suite, its file relative to `root`, and the sha256 of that file."""
+    """The kind of a suite, its file relative to `root`, and the sha256 of that file.
+
+    Nobody who does not know the `salt` can tell from a version whether the questions are those
+    that they guess.
+    """
 
     kind: Kind
     file: str
     sha256: str
+    salt: str = ""
     root: str = field(default="", metadata={"identity": False})
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from heapq import nlargest
 
 from inhouse.core.nouns import Message
 from inhouse.knowledge.words import postings
@@ -19,6 +20,7 @@ CARRIED, CARRIED_BESIDE = 6, 3
 FEW = 3
 MOST_TURNS = 20
 TURN_LETTERS = 2000
+MOST_TERMS = 200  # how rare a term is has to be looked up
 
 WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 OPENS = re.compile(r"\s*(?:and|but|so|or|then|(?:what|how) (?:about|of))\b", re.IGNORECASE)
@@ -56,20 +58,24 @@ def standalone(question: str, before: Sequence[Message], rarity: Rarity) -> str:
     has hardly a word of its own: one, or three that make no sentence. Thanks and greetings do not.
     Then the six terms that tell most are put behind it, three if it goes on with words of its own,
     in the order in which they were said: those with the highest sum of `rarity` over the earlier
-    questions. What the assistant said is left out: it brought in more beside the point than to it.
+    questions. Only the 200 said most, or last, are looked at. What the assistant said is left out:
+    it brought in more beside the point than to it.
     """
     asked = [m.content[:TURN_LETTERS] for m in before if m.role == "user"][-MOST_TURNS:]
     if not asked or not _leans(question):
         return question
     told: Counter[str] = Counter()
     spelled: dict[str, str] = {}
-    for turn in asked:
+    last: dict[str, int] = {}
+    for place, turn in enumerate(asked):
         for term, word in _terms(turn).items():
             told[term] += 1
+            last[term] = place
             spelled.setdefault(term, word)
     for term in _terms(question):
         told.pop(term, None)
-    weights = {term: times * rarity(term) for term, times in told.items()}
+    often = set(nlargest(MOST_TERMS, told, key=lambda term: (told[term], last[term])))
+    weights = {term: times * rarity(term) for term, times in told.items() if term in often}
     most = CARRIED_BESIDE if OPENS.match(question) and _said(question) - IDLE else CARRIED
     best = sorted((t for t in weights if weights[t] > 0), key=lambda t: -weights[t])[:most]
     carried = [word for term, word in spelled.items() if term in best]

@@ -112,7 +112,9 @@ class KnowledgeBase:
         """Refuse an index that cannot be searched with this embedder."""
         if (found := self._index.format) != FORMAT:
             raise BadInput(
-                f"The knowledge base has format {found}, not {FORMAT}.", "Make it again."
+                f"The knowledge base has format {found}, not {FORMAT}: it is of another version of "
+                "the program.",
+                "Make it again with `inhouse run`; it is served at once.",
             )
         ((width,),) = self._index.rows("SELECT value FROM meta WHERE name = 'width'")
         if width != self._embedder.width:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import count
 
 from inhouse.core.artifact import Ref
 from inhouse.core.nouns import Document, Section
@@ -92,7 +91,7 @@ def _paths(found: list[Heading], title: str) -> Iterator[tuple[str, ...]]:
 
 def _anchors(found: list[Heading]) -> list[str]:
     """Return an anchor for each heading: its own, else one made as GitHub does; each once."""
-    taken: set[str] = set()
+    taken: dict[str, int] = {}
     own = [_free(h.anchor, taken) if h.anchor else "" for h in found]
     made = (NOT_IN_SLUG.sub("", h.text.lower()).replace(" ", "-") or "section" for h in found)
     return [
@@ -101,9 +100,15 @@ def _anchors(found: list[Heading]) -> list[str]:
     ]
 
 
-def _free(anchor: str, taken: set[str]) -> str:
-    """Return `anchor`, with a number behind it if it is taken, and take it."""
-    numbered = (f"{anchor}-{n}" if n else anchor for n in count())
-    free = next(name for name in numbered if name not in taken)
-    taken.add(free)
+def _free(anchor: str, taken: dict[str, int]) -> str:
+    """Return `anchor`, with a number behind it if it is taken, and take it.
+
+    `taken` holds of each name that is taken the last number that was put behind it.
+    """
+    free, number = anchor, taken.get(anchor, 0)
+    while free in taken:
+        number += 1
+        free = f"{anchor}-{number}"
+    taken[anchor] = number
+    taken.setdefault(free, 0)
     return free

@@ -1,24 +1,21 @@
 """Merges a LoRA adapter (Hu et al., arXiv 2106.09685) into the weights that it was trained on.
 
-An adapter is a folder as PEFT saves it: ``adapter_config.json`` and
-``adapter_model.safetensors``. Merged weights are exact and cost nothing later; so each adapter is
-a model of its own, and none is chosen per request.
+Merged weights are exact and cost nothing later, on every engine; so each adapter makes a model of
+its own, pinned, labelled and kept open as any other, and none is chosen per request.
 """
 
 from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from inhouse.core.errors import BadInput
-from inhouse.models.weight_files import read_json
+from inhouse.models.lora import files_of, plain_config
 from inhouse.models.weights import Array, Weights, open_safetensors
 
 PREFIX = "base_model.model."
-ADDITIONS = ("use_dora", "fan_in_fan_out", "modules_to_save", "alpha_pattern", "lora_bias")
 
 
 def merged(weights: Weights, folder: Path) -> Weights:
@@ -28,11 +25,7 @@ def merged(weights: Weights, folder: Path) -> Weights:
         BadInput: it is no LoRA adapter, belongs to another model, or does more than add to
             weights.
     """
-    config = read_json(folder / "adapter_config.json")
-    _check_plain(config, folder)
-    file = folder / "adapter_model.safetensors"
-    if not file.is_file():
-        raise BadInput(f"{file} is missing.", "Save the adapter as safetensors.")
+    config, (_, file) = plain_config(folder), files_of(folder)
     adapter = open_safetensors([file], {})
     pairs = _pairs(adapter, weights, folder)
 
@@ -51,17 +44,6 @@ def merged(weights: Weights, folder: Path) -> Weights:
         return np.asarray(base + scale * (b @ a), np.float32)
 
     return weights.derived(read)
-
-
-def _check_plain(config: dict[str, Any], folder: Path) -> None:
-    more = [name for name in ADDITIONS if config.get(name)]
-    if config.get("bias", "none") != "none":
-        more.append("bias")
-    if config.get("peft_type") != "LORA" or more or "lora_alpha" not in config:
-        raise BadInput(
-            f"The adapter in {folder} is not plain LoRA ({', '.join(more) or 'another type'}).",
-            "Train it as LoRA that changes nothing but weights.",
-        )
 
 
 def _pairs(adapter: Weights, weights: Weights, folder: Path) -> dict[str, tuple[str, str]]:

@@ -9,11 +9,12 @@ from inhouse.models.engine import Stats
 
 
 class Counts:
-    """The counts of one engine. `cache` and `batch` are what the engine last said of them."""
+    """The counts of one engine; `cache`, `batch` and `cached` are what it last said of them."""
 
     def __init__(self) -> None:
         self.cache: float | None = None
         self.batch: int | None = None
+        self.cached: int | None = None
         self._open: dict[object, int] = {}
         self._requests = 0
         self._read = 0
@@ -41,4 +42,5 @@ class Counts:
         waiting = sum(1 for tokens in self._open.values() if not tokens)
         running = len(self._open) - waiting
         batch = self.batch if self._open or self.batch is None else 0
-        return Stats(running, waiting, self._requests, self._read, self._written, self.cache, batch)
+        done = (self._requests, self._read, self._written)
+        return Stats(running, waiting, *done, self.cache, batch, self.cached)

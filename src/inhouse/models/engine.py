@@ -1,13 +1,15 @@
 """What an engine is: token ids in, token ids out, many conversations at once.
 
-Text, templates and stop strings are `language`'s business.
+Text, templates and stop strings are `language`'s business. A LoRA adapter is in the weights that
+an engine is opened with (`adapter`), so a request names none: engines that take one at each request
+would have to be trusted not to ignore it, as OpenVINO does.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from inhouse.core.errors import BadField, Incapable
 from inhouse.core.nouns import Message
@@ -106,6 +108,21 @@ class Engine(Protocol):
 
     async def close(self) -> None:
         """Stop the engine and free its memory; running answers fail."""
+        ...
+
+
+@runtime_checkable
+class Branches(Protocol):
+    """An engine that reads a beginning once for several texts that go on from it."""
+
+    def score_endings(
+        self, beginning: Sequence[int], endings: Sequence[Sequence[int]]
+    ) -> AsyncGenerator[Step, None]:
+        """Stream the tokens of one ending after the other with their log-probabilities.
+
+        Raises:
+            InhouseError: the engine has failed.
+        """
         ...
 
 

@@ -10,6 +10,7 @@ import json
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from itertools import islice, takewhile
 
 from inhouse.core.errors import BadInput, TooLong
 from inhouse.core.nouns import Message
@@ -24,6 +25,7 @@ from inhouse.core.protocols import (
 )
 from inhouse.models.chat_format import ChatFormat
 from inhouse.models.engine import (
+    Branches,
     Capabilities,
     Engine,
     Request,
@@ -122,6 +124,45 @@ class LocalModel:
         async with aclosing(self._engine.score(tokens, top)) as steps:
             return tuple([scores.of(step) async for step in steps])
 
+    async def score_endings(
+        self, text: str, endings: Sequence[str]
+    ) -> tuple[Sequence[Sequence[float]], int]:
+        """Return the log-probabilities of the tokens of each ending behind a text.
+
+        With it comes how many tokens were read: what the endings have before them is read once,
+        where the engine can do so.
+
+        Raises:
+            BadInput: a text is empty, or the engine cannot do it.
+            TooLong: one does not fit the context.
+        """
+        check_capable(Sampling(logprobs=0), self.capabilities)
+        encode = self._format.tokenizer.encode_batch
+        found = await asyncio.to_thread(encode, [text + ending for ending in endings])
+        tokens = [self._tokens(each.ids) for each in found]
+        longest = max(map(len, tokens))
+        if longest > self.context_tokens:
+            raise TooLong(longest, self.context_tokens)
+        own = [next(i for i, (_, end) in enumerate(of.offsets) if end > len(text)) for of in found]
+        shared = min(_shared(tokens), *own)
+        scores, read = await self._scored_behind(tokens[0][:shared], [t[shared:] for t in tokens])
+        return [of[begin - shared :] for of, begin in zip(scores, own, strict=True)], read
+
+    async def _scored_behind(
+        self, beginning: Sequence[int], endings: Sequence[Sequence[int]]
+    ) -> tuple[Sequence[Sequence[float]], int]:
+        """Return the log-probabilities of tokens behind others, and how many were read."""
+        if beginning and isinstance(self._engine, Branches):
+            async with aclosing(self._engine.score_endings(beginning, endings)) as steps:
+                flat = iter([step.logprob or 0.0 async for step in steps])
+            scores = [list(islice(flat, len(ending))) for ending in endings]
+            return scores, len(beginning) + sum(map(len, endings))
+        scores = []
+        for ending in endings:
+            async with aclosing(self._engine.score([*beginning, *ending], 0)) as steps:
+                scores.append([s.logprob or 0.0 async for s in steps][len(beginning) :])
+        return scores, len(endings) * len(beginning) + sum(map(len, endings))
+
     async def close(self) -> None:
         """Free the engine."""
         await self._engine.close()
@@ -177,3 +218,9 @@ class LocalModel:
         unmet = sampling.constraint is not None and not ended
         usage = Usage(len(prompt), written)
         yield Piece(text.finish(), finish, usage, scores.take(), unmet)
+
+
+def _shared(texts: Sequence[Sequence[int]]) -> int:
+    """Return with how many tokens all texts begin alike; each has at least one more."""
+    alike = takewhile(lambda tokens: len(set(tokens)) == 1, zip(*texts, strict=False))
+    return min(sum(1 for _ in alike), *(len(text) - 1 for text in texts))

@@ -31,6 +31,8 @@ FORCE = 1e4
 CAPABLE = Capabilities(
     frozenset({"json_schema", "grammar"}), logprobs=True, logit_bias=True, prefix_cache=True
 )
+CACHED = "timings/cache_n"
+"""In its last event: how many tokens of the prompt were found in the cache."""
 SAMPLERS = ("penalties", "temperature", "top_k", "min_p", "top_p")
 
 
@@ -105,6 +107,7 @@ class LlamaEngine:
                 events = self._server.stream("/completion", _body(request, self._capacity))
                 async with aclosing(events) as found:
                     async for event in found:
+                        self._counts.cached = (self._counts.cached or 0) + event.get(CACHED, 0)
                         for step in answer.steps(event):
                             written += 1
                             self._held += 1
@@ -237,7 +240,7 @@ def _body(request: Request, capacity: int) -> dict[str, Any]:
         "min_p": sampling.min_p,
         "repeat_penalty": sampling.repetition_penalty or 1.0,
         "repeat_last_n": capacity,
-        "response_fields": ["stop", "stop_type"],
+        "response_fields": ["stop", "stop_type", CACHED],
     }
     if sampling.seed is not None:
         body["seed"] = sampling.seed % (2**31 - 1)  # one of its numbers means: any

@@ -1,7 +1,7 @@
 """The stage that readies a pulled model for an engine that reads its weights as they are.
 
 `build` makes another form of them, for OpenVINO. Here they stay, checked for what the engine
-reads, beside the files that serving needs.
+reads, beside the files that serving needs; only an adapter changes them.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import Literal, get_args
 from inhouse.core.errors import BadInput
 from inhouse.core.stage import Context, Inputs, Result, Stage
 from inhouse.models.pull import context_tokens, kind_of
-from inhouse.models.weight_files import read_json
+from inhouse.models.weight_files import is_weights, read_json
 
 EngineName = Literal["openvino", "llama", "vllm", "transformers"]
-GGUF = "model.gguf"
+GGUF, MERGED = "model.gguf", "model.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +36,10 @@ class Ready:
 def run(spec: Ready, inputs: Inputs, ctx: Context) -> Result:
     """Put the model that the input ``weights`` holds into ``ctx.work``.
 
+    With an input ``adapter``, the weights with that added are written anew, in float32.
+
     Raises:
-        BadInput: the engine cannot read weights of this kind or format.
+        BadInput: the engine cannot read weights of this kind or format, or takes no adapter.
     """
     source = inputs["weights"].folder
     config = read_json(source / "config.json")
@@ -47,12 +49,15 @@ def run(spec: Ready, inputs: Inputs, ctx: Context) -> Result:
             "models.",
             "Leave 'engine' out in inhouse.yaml.",
         )
-    _check_format(spec.engine, source)
+    adapter = inputs["adapter"].folder if "adapter" in inputs else None
+    _check_format(spec.engine, source, adapter)
     for path in sorted(source.rglob("*")):
-        if path.is_file():
+        if path.is_file() and not (adapter and is_weights(path.name)):
             target = ctx.work / path.relative_to(source)
             target.parent.mkdir(parents=True, exist_ok=True)
             _take(path, target)
+    if adapter:
+        _merge(source, adapter, ctx.work / MERGED)
     size = sum(path.stat().st_size for path in ctx.work.rglob("*") if path.is_file())
     return Result(
         {
@@ -68,8 +73,22 @@ def run(spec: Ready, inputs: Inputs, ctx: Context) -> Result:
 STAGE = Stage("models.ready", 1, run)
 
 
-def _check_format(engine: EngineName, folder: Path) -> None:
+def _merge(source: Path, adapter: Path, file: Path) -> None:
+    from inhouse.models.adapter import merged
+    from inhouse.models.weights import open_weights, save_safetensors
+
+    save_safetensors(merged(open_weights(source), adapter), file)
+
+
+def _check_format(engine: EngineName, folder: Path, adapter: Path | None) -> None:
     is_gguf = (folder / GGUF).is_file()
+    if adapter:
+        if engine == "llama":
+            raise BadInput(
+                "llama-server runs a GGUF file as it is, and takes no adapter here.",
+                "Leave 'engine' out, or take the adapter out.",
+            )
+        return
     if engine == "llama" and not is_gguf:
         raise BadInput(
             "llama-server reads GGUF files, and this model is safetensors.",

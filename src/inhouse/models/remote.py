@@ -8,22 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
-import aiohttp
 import orjson
-from aiohttp.http_exceptions import HttpProcessingError
-from yarl import URL
 
 from inhouse.core.errors import BadInput, ProviderError, RequestRefused
 from inhouse.core.nouns import Message
 from inhouse.core.protocols import Finish, Piece, Sampling, Usage
 from inhouse.models.counts import Counts
 from inhouse.models.engine import Capabilities, Stats, check_capable, check_sampling
+from inhouse.models.http_connection import Answer, Broken, Silent
 from inhouse.models.remote_shapes import (
     body_of,
     calls_of,
@@ -35,7 +33,8 @@ from inhouse.models.remote_shapes import (
     usage_of,
     without,
 )
-from inhouse.models.sse import MalformedStream, events
+from inhouse.models.sse import Events, MalformedStream
+from inhouse.models.upstream import Upstream
 
 LINE_LIMIT = 2**20
 ERROR_LIMIT = 4096
@@ -93,8 +92,15 @@ class RemoteModel:
         self._provider = provider
         self._patience = patience or PATIENT
         self._refused: set[str] = set()
-        self._address = URL(f"{provider.url.rstrip('/')}/chat/completions")
-        self._session: aiohttp.ClientSession | None = None
+        headers = {"Content-Type": "application/json", "Accept": "text/event-stream"}
+        if provider.key:
+            headers["Authorization"] = f"Bearer {provider.key}"
+        self._upstream = Upstream(
+            f"{provider.url.rstrip('/')}/chat/completions",
+            headers,
+            connect=self._patience.connect,
+            idle=self._patience.idle,
+        )
         self._counts = Counts()
         self._retries = self._failures = 0
 
@@ -136,46 +142,48 @@ class RemoteModel:
         body = body_of(self._provider.model, messages, sampling)
         for name in self._refused:
             body = without(body, name) or body
-        with self._counts.request(0) as count:
-            async with aclosing(self._pieces(body)) as pieces:
-                async for piece in pieces:
-                    count()
-                    yield piece
-
-    async def _pieces(self, body: bytes) -> AsyncGenerator[Piece, None]:
-        response = await self._open(body)
         finish: Finish | None = None
         usage: Usage | None = None
+        with self._counts.request(0) as count:
+            async with aclosing(self._events(body)) as events:
+                async for event in events:
+                    usage = usage_of(event) or usage
+                    for choice in choices_of(event):
+                        text, calls = text_of(choice), calls_of(choice)
+                        if text or calls:
+                            count()
+                            yield Piece(text, calls=calls)
+                        finish = self._finish(choice.get("finish_reason")) or finish
+            if finish is None:
+                raise self._error("broke off before the end of the answer")
+            yield Piece("", finish, usage)
+
+    async def _events(self, body: bytes) -> AsyncGenerator[dict[str, Any], None]:
+        """Yield what comes; some providers send the answer whole, though it was to be streamed."""
+        answer, stream = await self._open(body), Events(LINE_LIMIT)
         try:
-            async for event in self._events(response):
-                if "error" in event:
-                    raise self._error(f"broke off: {reason_of(event)}")
-                usage = usage_of(event) or usage
-                for choice in choices_of(event):
-                    text, calls = text_of(choice), calls_of(choice)
-                    if text or calls:
-                        yield Piece(text, calls=calls)
-                    finish = self._finish(choice.get("finish_reason")) or finish
+            if answer.headers.get(b"content-type", b"").startswith(b"application/json"):
+                yield self._sound(await _whole(answer))
+                return
+            while not stream.ended and (chunk := await answer.read()):
+                for event in stream.push(chunk):
+                    yield self._sound(event)
         except MalformedStream as error:
             raise self._error(f"cannot be understood: {error}") from None
-        except TimeoutError:
+        except Silent:
             raise self._error(f"was silent for {self._patience.idle:g} s") from None
-        except (aiohttp.ClientError, HttpProcessingError) as error:
-            raise self._error(f"broke off ({type(error).__name__})") from None
+        except Broken as error:
+            raise self._error(f"broke off ({error})") from None
         finally:
-            response.close()
-        if finish is None:
-            raise self._error("broke off before the end of the answer")
-        yield Piece("", finish, usage)
+            answer.close(said=stream.ended)
 
     async def close(self) -> None:
         """Close its connections."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        self._upstream.close()
+        await asyncio.sleep(0)
 
-    async def _open(self, body: bytes) -> aiohttp.ClientResponse:
-        """Return a response that has begun well, asking again while that is safe.
+    async def _open(self, body: bytes) -> Answer:
+        """Return an answer that has begun well, asking again while that is safe.
 
         What is left out to please the provider is left out for good once that has pleased it.
         """
@@ -190,9 +198,9 @@ class RemoteModel:
                 failure, field = await self._refusal(answered)
                 changed = without(body, field) if answered.status in NOT_THIS else None
                 if changed:
-                    response = await self._open(changed)
+                    answered = await self._open(changed)
                     self._refused.add(field)
-                    return response
+                    return answered
                 if answered.status not in BUSY:
                     kind = RequestRefused if answered.status in NOT_THIS else ProviderError
                     raise self._error(failure, kind)
@@ -201,66 +209,35 @@ class RemoteModel:
                 await asyncio.sleep(self._pause(attempt, wait))
         raise self._error(f"{failure}, {self._patience.retries + 1} times over")
 
-    async def _reach(self, body: bytes) -> aiohttp.ClientResponse | str:
-        """Return a response, or how the API could not be reached."""
+    async def _reach(self, body: bytes) -> Answer | str:
+        """Return an answer that has begun, or how the API could not be reached."""
         try:
-            return await self._post(body)
-        except aiohttp.ConnectionTimeoutError:
-            return f"did not accept a connection within {self._patience.connect:g} s"
+            return await self._upstream.post(body)
         except TimeoutError:
+            return f"did not accept a connection within {self._patience.connect:g} s"
+        except Silent:
             raise self._error(f"was silent for {self._patience.idle:g} s") from None
-        except aiohttp.ClientConnectionError as error:
-            return f"cannot be reached ({type(error).__name__})"
+        except Broken as error:
+            return f"cannot be reached ({error})"
 
-    async def _events(self, response: aiohttp.ClientResponse) -> AsyncIterator[dict[str, Any]]:
-        """Yield what comes; some providers send the answer whole, though it was to be streamed."""
-        if response.content_type != "application/json":
-            async for event in events(response.content):
-                yield event
-            return
-        whole = bytearray()
-        async for chunk in response.content.iter_any():
-            whole += chunk
-            if len(whole) > WHOLE_LIMIT:
-                raise MalformedStream("it sent an answer that is too long")
-        try:
-            answer = event_of(orjson.loads(whole))
-        except orjson.JSONDecodeError:
-            answer = None
-        if answer is None:
-            raise MalformedStream("it sent an answer that is not a JSON object")
-        yield answer
+    def _sound(self, event: dict[str, Any]) -> dict[str, Any]:
+        if "error" in event:
+            raise self._error(f"broke off: {reason_of(event)}")
+        return event
 
-    async def _post(self, body: bytes) -> aiohttp.ClientResponse:
-        if self._session is None:
-            timeout = aiohttp.ClientTimeout(
-                sock_connect=self._patience.connect, sock_read=self._patience.idle
-            )
-            headers = {"Content-Type": "application/json", "Accept": "text/event-stream"}
-            if self._provider.key:
-                headers["Authorization"] = f"Bearer {self._provider.key}"
-            self._session = aiohttp.ClientSession(
-                timeout=timeout,
-                read_bufsize=LINE_LIMIT,
-                headers=headers,
-                cookie_jar=aiohttp.DummyCookieJar(),
-            )
-        # A redirect could carry the key to another host.
-        return await self._session.post(self._address, data=body, allow_redirects=False)
-
-    async def _refusal(self, response: aiohttp.ClientResponse) -> tuple[str, str]:
-        """Return what the provider refuses, and the field it names; let the response go."""
-        try:
-            text = await response.content.read(ERROR_LIMIT)
-        except (aiohttp.ClientError, TimeoutError):
-            text = b""
-        response.close()
+    async def _refusal(self, answer: Answer) -> tuple[str, str]:
+        """Return what the provider refuses, and the field it names; let the answer go."""
+        text = b""
+        with suppress(Broken, Silent):
+            while len(text) < ERROR_LIMIT and (chunk := await answer.read()):
+                text += chunk
+        answer.close()
         try:
             found = orjson.loads(text)
         except orjson.JSONDecodeError:
             found = None
         said = reason_of(found)
-        return f"answered {response.status}" + (f": {said}" if said else ""), field_of(found)
+        return f"answered {answer.status}" + (f": {said}" if said else ""), field_of(found)
 
     def _pause(self, attempt: int, asked: float | None) -> float:
         """Return how long to wait: what the provider asks for, or twice as long each time.
@@ -287,8 +264,28 @@ class RemoteModel:
         return kind(sentence, "Try again, or check address, model name and key of the endpoint.")
 
 
-def _retry_after(response: aiohttp.ClientResponse) -> float | None:
+def _retry_after(answer: Answer) -> float | None:
     try:
-        return max(0.0, float(response.headers.get("Retry-After", "")))
+        return max(0.0, float(answer.headers.get(b"retry-after", b"")))
     except ValueError:  # absent, or a date, which needs clocks that agree
         return None
+
+
+async def _whole(answer: Answer) -> dict[str, Any]:
+    """Return an answer that comes whole, as if it had been streamed.
+
+    Raises:
+        MalformedStream: it is none, or too long.
+    """
+    whole = bytearray()
+    while chunk := await answer.read():
+        whole += chunk
+        if len(whole) > WHOLE_LIMIT:
+            raise MalformedStream("it sent an answer that is too long")
+    try:
+        found = event_of(orjson.loads(whole))
+    except orjson.JSONDecodeError:
+        found = None
+    if found is None:
+        raise MalformedStream("it sent an answer that is not a JSON object")
+    return found

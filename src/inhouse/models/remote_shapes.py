@@ -118,26 +118,24 @@ def _format(constraint: Constraint) -> dict[str, Any]:
 
 def choices_of(event: dict[str, Any]) -> list[dict[str, Any]]:
     """Return what an event has of answers."""
-    match event:
-        case {"choices": list(choices)}:
-            return [c for c in choices if isinstance(c, dict)]
-    return []
+    choices = event.get("choices")
+    return [c for c in choices if isinstance(c, dict)] if isinstance(choices, list) else []
 
 
 def text_of(choice: dict[str, Any]) -> str:
     """Return the text that a choice adds."""
-    match choice:
-        case {"delta": {"content": str(text)}}:
-            return text
-    return ""
+    delta = choice.get("delta")
+    text = delta.get("content") if isinstance(delta, dict) else None
+    return text if isinstance(text, str) else ""
 
 
 def calls_of(choice: dict[str, Any]) -> tuple[CallPart, ...]:
     """Return what a choice adds to calls of tools."""
-    match choice:
-        case {"delta": {"tool_calls": list(calls)}}:
-            return tuple(_call(call, place) for place, call in enumerate(calls))
-    return ()
+    delta = choice.get("delta")
+    calls = delta.get("tool_calls") if isinstance(delta, dict) else None
+    if not isinstance(calls, list):
+        return ()
+    return tuple(_call(call, place) for place, call in enumerate(calls))
 
 
 def _call(call: Any, place: int) -> CallPart:  # noqa: ANN401 - as it came
@@ -161,6 +159,8 @@ def _call(call: Any, place: int) -> CallPart:  # noqa: ANN401 - as it came
 
 def usage_of(event: dict[str, Any]) -> Usage | None:
     """Return the tokens read and written, if an event tells them."""
+    if event.get("usage") is None:
+        return None
     match event:
         case {"usage": {"prompt_tokens": int(read), "completion_tokens": int(written)}}:
             return Usage(read, written)

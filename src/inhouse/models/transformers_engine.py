@@ -14,7 +14,6 @@ from typing import Any
 
 from inhouse.core.errors import BadInput, InhouseError, MissingExtra
 from inhouse.core.protocols import NEW_TOKENS
-from inhouse.models.adapter import merged
 from inhouse.models.counts import Counts
 from inhouse.models.engine import Capabilities, Request, Stats, Step
 from inhouse.models.weights import open_weights
@@ -23,11 +22,10 @@ from inhouse.models.weights import open_weights
 class TransformersEngine:
     """Runs a model that `pull` fetched."""
 
-    def __init__(self, folder: Path, *, threads: int = 0, adapter: Path | None = None) -> None:
-        """Load the model, with the adapter in a folder merged into it.
+    def __init__(self, folder: Path, *, threads: int = 0) -> None:
+        """Load the model.
 
         Raises:
-            BadInput: the adapter does not belong to the model.
             MissingExtra: torch or transformers is not installed.
         """
         if not (find_spec("torch") and find_spec("transformers")):
@@ -36,7 +34,7 @@ class TransformersEngine:
 
         if threads:
             torch.set_num_threads(threads)
-        self._model: Any = _load(folder, adapter).eval()
+        self._model: Any = _load(folder).eval()
         self._counts = Counts()
 
     @property
@@ -110,7 +108,7 @@ def _step(token: int, logits: Any, top: int) -> Step:  # noqa: ANN401
     return Step(token, float(chances[token]), likeliest)
 
 
-def _load(folder: Path, adapter: Path | None) -> Any:  # noqa: ANN401
+def _load(folder: Path) -> Any:  # noqa: ANN401
     """Return the model with the weights that a pulled folder holds, in float32.
 
     GGUF goes through our own reader: that of transformers needs one more package.
@@ -118,13 +116,11 @@ def _load(folder: Path, adapter: Path | None) -> Any:  # noqa: ANN401
     import torch
     from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig, AutoModelForCausalLM
 
-    if adapter is None and not (folder / "model.gguf").is_file():
+    if not (folder / "model.gguf").is_file():
         return AutoModelForCausalLM.from_pretrained(
             folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
         )
     weights = open_weights(folder)
-    if adapter is not None:
-        weights = merged(weights, adapter)
     described = AutoConfig.for_model(**weights.config)
     tensors = {name: torch.from_numpy(weights.take(name)) for name in weights.names}
     model = MODEL_FOR_CAUSAL_LM_MAPPING[type(described)].from_pretrained(

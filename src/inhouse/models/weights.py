@@ -89,6 +89,10 @@ class Weights:
         self._taken.add(name)
         return self._read(name)
 
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Return the shape of a tensor that is there."""
+        return self._shapes[name]
+
     def derived(self, read: Callable[[str], Array]) -> Weights:
         """Return weights of the same names and shapes that are read otherwise."""
         return Weights(self.config, self._shapes, read)
@@ -151,6 +155,22 @@ def open_safetensors(shards: list[Path], config: Mapping[str, Any]) -> Weights:
         return np.asarray(raw, np.float32).reshape(entry["shape"])
 
     return Weights(config, {n: tuple(e["shape"]) for n, (_, _, e) in places.items()}, read)
+
+
+def save_safetensors(weights: Weights, file: Path) -> None:
+    """Write all tensors in float32, one after the other."""
+    header, place = {}, 0
+    for name in weights.names:
+        shape = weights.shape(name)
+        size = 4 * math.prod(shape)
+        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [place, place + size]}
+        place += size
+    table = json.dumps(header).encode()
+    table += b" " * (-len(table) % 8)  # where tensors begin at a multiple of 8, all can map them
+    with file.open("wb") as out:
+        out.write(len(table).to_bytes(8, "little") + table)
+        for name in weights.names:
+            out.write(np.ascontiguousarray(weights.take(name), "<f4").tobytes())
 
 
 def _read_header(path: Path) -> tuple[int, dict[str, Any]]:

@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -34,11 +35,6 @@ CREATE TABLE IF NOT EXISTS traces (
 );
 CREATE INDEX IF NOT EXISTS by_time ON traces (at, actor, state);
 """
-REPLACE = (
-    f"INSERT INTO traces ({COLUMNS}) VALUES ({', '.join('?' * len(Row._fields))}) "
-    f"ON CONFLICT (id) DO UPDATE SET "
-    f"{', '.join(f'{name} = excluded.{name}' for name in Row._fields[1:])}"
-)
 SELECTED = f"""
 SELECT * FROM (
     SELECT {COLUMNS.replace("state", "CASE state WHEN 'open' THEN ? ELSE state END AS state")}
@@ -125,6 +121,17 @@ class DayFile:
             # Windows removes nothing that somebody has open; the next one who comes by will.
             with contextlib.suppress(PermissionError):
                 self.path.with_suffix(suffix).unlink(missing_ok=True)
+
+
+@cache
+def replacement(count: int) -> str:
+    """Return the statement that puts so many rows into a file, each in place of its older self."""
+    row = f"({', '.join('?' * len(Row._fields))})"
+    changes = ", ".join(f"{name} = excluded.{name}" for name in Row._fields[1:])
+    return (
+        f"INSERT INTO traces ({COLUMNS}) VALUES {', '.join([row] * count)} "
+        f"ON CONFLICT (id) DO UPDATE SET {changes}"
+    )
 
 
 def day_files(folder: Path, day: str = "????-??-??") -> list[DayFile]:

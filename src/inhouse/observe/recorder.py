@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Literal
 
@@ -21,13 +21,13 @@ from filelock import FileLock
 
 from inhouse.core.errors import StoreError
 from inhouse.core.nouns import Trace
-from inhouse.observe.dayfile import REPLACE, DayFile
+from inhouse.observe.dayfile import DayFile, replacement
 from inhouse.observe.rows import DAY_SECONDS, Row, day_of, row_of, start_of
 
 Durability = Literal["power", "process"]
 
 SYNCHRONOUS = {"power": "FULL", "process": "NORMAL"}
-MOST_AT_ONCE = 1_000
+MOST_AT_ONCE = 100
 MOST_WAITING = 10_000
 PROBE_SECONDS = 1.0
 IDLE_SECONDS = 60.0
@@ -52,6 +52,7 @@ class Recorder:
         self._files = _Files(folder, SYNCHRONOUS[durability])
         self._waiting: list[_Pending] = []
         self._changed = threading.Condition()
+        self._telling: asyncio.AbstractEventLoop | None = None
         self._closed = False
         self._healthy = True
         try:
@@ -88,8 +89,15 @@ class Recorder:
             if len(self._waiting) >= MOST_WAITING:
                 raise StoreError(f"{MOST_WAITING:,} traces wait to be recorded.", FIX)
             self._waiting.append(pending)
-            self._changed.notify()
+        if self._telling is not loop:  # once for all that come in one turn of the loop
+            self._telling = loop
+            loop.call_soon(self._tell)
         await pending.done
+
+    def _tell(self) -> None:
+        self._telling = None
+        with self._changed:
+            self._changed.notify()
 
     async def probe(self) -> None:
         """Write something that changes nothing.
@@ -191,12 +199,12 @@ class _Files:
         self._held: dict[str, _Held] = {}
 
     def write(self, rows: Sequence[Row]) -> None:
-        """Write rows, those of one day in one transaction."""
+        """Write up to `MOST_AT_ONCE` rows, those of one day in one transaction."""
         for number, group in groupby(rows, key=lambda row: row.at // DAY_SECONDS):
+            some = list(group)
             connection = self._open(day_of(number * DAY_SECONDS))
-            connection.execute("BEGIN IMMEDIATE")
-            connection.executemany(REPLACE, list(group))
-            connection.execute("COMMIT")
+            # One statement, which is a transaction: each more would wait for the interpreter.
+            connection.execute(replacement(len(some)), list(chain.from_iterable(some)))
 
     def probe(self) -> None:
         """Write something that changes nothing."""

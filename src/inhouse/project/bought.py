@@ -16,8 +16,8 @@ def keys(config: ProjectFile) -> Mapping[str, Sequence[str]]:
     """Return the environment variables with the keys of APIs, by endpoint."""
     found: dict[str, list[str]] = {}
     for name, api in _apis(config):
-        if api.key and api.key.strip("${}") not in found.setdefault(name, []):
-            found[name].append(api.key.strip("${}"))
+        if api.variable and api.variable not in found.setdefault(name, []):
+            found[name].append(api.variable)
     return found
 
 

@@ -11,6 +11,7 @@ from inhouse.catalog import Catalog
 from inhouse.catalog.access import memberships
 from inhouse.core.artifact import Artifact, Ref, canonical, identity
 from inhouse.core.label import Label
+from inhouse.data.files import UNMATCHED
 from inhouse.project.release import Origins
 from inhouse.project.source import Source
 from inhouse.project.steps import Step
@@ -169,9 +170,12 @@ def _differences(step: Step, head: Artifact) -> list[str]:
 
 
 def _difference(name: str, before: Any, after: Any) -> str:  # noqa: ANN401
-    if name != "files" or before is None or after is None:
+    if name not in ("files", "left_out") or before is None or after is None:
         return f"{name} changed"
     old, new = dict(before), dict(after)
+    if name == "left_out":
+        lost = [path for path in new.keys() - old.keys() if new[path] == UNMATCHED]
+        return f"nothing matches {', '.join(sorted(lost))} any more" if lost else f"{name} changed"
     counts = {
         "new": len(new.keys() - old.keys()),
         "changed": sum(old[path] != new[path] for path in old.keys() & new.keys()),

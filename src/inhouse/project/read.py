@@ -311,7 +311,7 @@ def _check_effects(project: ProjectFile, source: Source) -> None:
     }
     for name, model in project.models.items():
         embeds = _kind(model) == "embedder" or f"models/{name}" in embedders
-        for key in ("engine", "precision"):
+        for key in ("engine", "precision", "adapter"):
             if embeds and key in model.model_fields_set:
                 raise source.error(
                     ("models", name, key),
@@ -324,6 +324,12 @@ def _check_effects(project: ProjectFile, source: Source) -> None:
                 f"{model.engine} runs weights as they are and cannot keep them as "
                 f"{model.precision}.",
                 "Take it out and name weights of that precision, or take 'engine' out.",
+            )
+        if isinstance(model, Model) and model.engine == "llama" and model.adapter:
+            raise source.error(
+                ("models", name, "adapter"),
+                "llama-server runs a GGUF file as it is, and takes no adapter here.",
+                "Take 'engine' out, or the adapter.",
             )
     for name, endpoint in project.endpoints.items():
         idle = [key for key in GROUNDED if key in endpoint.model_fields_set]

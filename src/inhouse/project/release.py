@@ -80,7 +80,11 @@ class Origins:
         return over(served, new) if alike and not pinned else None
 
     def _alike(self, one: Ref, other: Ref) -> bool:
-        """Say whether two versions were made in the same way, of whatever documents."""
+        """Say whether two versions were made in the same way, of whatever documents.
+
+        Of which program they are makes no difference: an index follows the program that reads it,
+        or nothing would be served after an upgrade.
+        """
         if one == other:
             return True
         (way, parents), (other_way, others) = self._look(one), self._look(other)
@@ -94,13 +98,13 @@ class Origins:
         edges: Sequence[Edge]
         if recipe:
             params, edges = identity(recipe.spec), recipe.parents
-            stage, code = recipe.stage.recipe, recipe.stage.code
+            stage = recipe.stage.recipe
         else:
             artifact = self._catalog.get(ref)
             params, edges = dict(artifact.params), artifact.parents
-            stage, code = artifact.recipe, artifact.code
+            stage = artifact.recipe
         parents = {edge.role: edge.parent for edge in edges if edge.parent.section != "data"}
-        return (ref.path, stage, code, canonical(params)), parents
+        return (ref.path, stage, canonical(params)), parents
 
 
 def serve(catalog: Catalog, step: Step, made: Ref, *, by: str) -> bool:

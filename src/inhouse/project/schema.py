@@ -91,6 +91,11 @@ class Model(Entry):
         description="How finely openvino keeps a language model's weights; int8 if nothing is "
         "said. Other engines run the weights as they are.",
     )
+    adapter: Text | None = Field(
+        default=None,
+        description="A LoRA adapter that is added to a language model's weights: its folder, as "
+        "PEFT saves it, relative to this file.",
+    )
     label: LabelText = LABEL
 
 
@@ -136,6 +141,11 @@ class Api(Entry):
     price: Price | None = Field(
         default=None, description="What it costs; recorded with each answer, and no behaviour."
     )
+
+    @property
+    def variable(self) -> str | None:
+        """The name of the environment variable with the key."""
+        return self.key.strip("${}") if self.key else None
 
 
 def _kind_of_one(value: object) -> str:
@@ -258,6 +268,11 @@ class Server(Entry):
         default=30,
         description="How many seconds a client may take to send a request, or to take what is "
         "ready for it.",
+    )
+    connections: Annotated[int, Field(ge=1, strict=True)] = Field(
+        default=2000,
+        description="How many connections may be open, busy or not, which the workers share "
+        "evenly; whoever comes then gets 503 and may come again.",
     )
     body: Size = Field(default="4MiB", description="How large the body of a request may be.")
 

@@ -13,9 +13,8 @@ from inhouse.core.protocols import Sink
 from inhouse.project.recording import traces
 
 if TYPE_CHECKING:
-    from starlette.applications import Starlette
-
     from inhouse.project.project import Project
+    from inhouse.serve.door import App
     from inhouse.serve.seen import Watcher
 
 
@@ -26,7 +25,7 @@ def app(
     watchers: Sequence[Watcher] = (),
     workers: int = 1,
     folder: Path | None = None,
-) -> Starlette:
+) -> App:
     """Return the app that one of so many workers serves; answers are recorded in `sink`.
 
     Where the project file says so, those that cannot be are given all the same.

@@ -23,7 +23,7 @@ from inhouse.data.recipe import read_step, require
 from inhouse.evaluate import suite
 from inhouse.knowledge import index
 from inhouse.knowledge.lance import require_lance
-from inhouse.models import build, pull, ready
+from inhouse.models import build, lora, pull, ready
 from inhouse.models.builtin import BUILTINS
 from inhouse.models.sources import local_files
 from inhouse.project.loaders import EMBEDDER
@@ -33,7 +33,7 @@ from inhouse.project.source import Source
 from inhouse.serve import endpoint as serving
 from inhouse.train import embed
 
-LANGUAGE = "openvino"
+LANGUAGE, ADAPTER = "openvino", "adapter"
 ADAPT = embed.stage(index.sections_of)
 
 
@@ -192,6 +192,18 @@ class _Steps:
         else:
             spec = self._pull(entry, ("models", name, "from"))
             self._add(f"models/{name}", pull.STAGE, spec, (), own)
+            if entry.adapter:
+                self._adapter(f"models/{name}", entry.adapter, own)
+
+    def _adapter(self, model: str, folder: str, own: Label) -> None:
+        try:
+            files = lora.files_of(located(folder, self._root))
+            digest = lora.digest(files, self._catalog.fingerprint(files).all())
+        except BadInput as error:
+            place = ("models", model.partition("/")[2], "adapter")
+            raise self._source.error(place, error.what, error.fix) from error
+        spec = lora.Lora(folder, digest, str(self._root))
+        self._add(f"{model}/{ADAPTER}", lora.STAGE, spec, (), own)
 
     def _pull(self, entry: Model, place: Place) -> pull.Pull:
         known = BUILTINS.get(entry.source)
@@ -236,7 +248,8 @@ class _Steps:
             (digest,) = self._catalog.fingerprint([path]).all()
         except BadInput as error:
             raise self._source.error(place, error.what, error.fix) from error
-        spec = suite.Suite(entry.kind, entry.source, digest, str(self._root))
+        salt = self._catalog.salt(f"suites/{name}")
+        spec = suite.Suite(entry.kind, entry.source, digest, salt, root=str(self._root))
         self._add(f"suites/{name}", suite.STAGE, spec, (), Label.parse(entry.label))
 
     def _endpoints(self, name: str) -> None:
@@ -282,7 +295,7 @@ class _Steps:
             if isinstance(model, Api):
                 # The variable belongs to the version: today's key must not go to yesterday's
                 # provider. The price does not: it changes no answer.
-                key = {"key": model.key.strip("${}")} if model.key else {}
+                key = {"key": model.variable} if model.variable else {}
                 chain.append({"url": model.api, "name": model.name, **key})
             else:
                 role = serving.role(place)
@@ -303,7 +316,10 @@ class _Steps:
         """Return the path of a model in another form, adding the step once."""
         path = f"{ref}/{form}"
         if path not in self._steps:
-            self._add(path, stage, spec, (self._edge("weights", ref),))
+            parents = [self._edge("weights", ref)]
+            if f"{ref}/{ADAPTER}" in self._steps:
+                parents.append(self._edge(ADAPTER, f"{ref}/{ADAPTER}"))
+            self._add(path, stage, spec, tuple(parents))
         return path
 
     def _edge(self, role: str, path: str) -> Edge:

@@ -6,7 +6,7 @@ It knows no HTTP; whether the actor may use the endpoint was decided when it was
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -23,6 +23,7 @@ from inhouse.serve.connection import to_its_end
 from inhouse.serve.endpoint import Serve
 from inhouse.serve.gate import Gate, Trust
 from inhouse.serve.house import Served
+from inhouse.serve.once import Once
 from inhouse.serve.prompt import Prompt, grounded, tokens_of, with_instructions
 from inhouse.serve.quote import ENOUGH, spans
 from inhouse.serve.rewrite import rewritten
@@ -62,13 +63,19 @@ class Ending:
 
 
 def answer(
-    served: Served, messages: Sequence[Message], sampling: Sampling, *, access: Access
+    served: Served,
+    messages: Sequence[Message],
+    sampling: Sampling,
+    *,
+    access: Access,
+    once: Once | None = None,
 ) -> AsyncGenerator[str | Piece | Tally | Ending, None]:
     """Stream the tally of an answer, its text, then its `Ending`; closing it aborts the model.
 
     A piece stands in place of text where there is more to it: scored tokens, calls of tools.
     At an endpoint with knowledge the text ends with the list of its sources. Where they support
-    no answer the model is not asked for one, and the nearest are offered.
+    no answer the model is not asked for one, and the nearest are offered. Several answers with the
+    same `once` look for the same question once.
 
     Raises:
         Refused: the actor may read no source of the endpoint's knowledge.
@@ -80,23 +87,23 @@ def answer(
     if served.retriever is None:
         return _plain(served, messages, sampling)
     check_capable(sampling, GROUNDED, messages, who="An endpoint with knowledge", kind=BadField)
-    return _grounded(served, served.retriever, messages, sampling, access)
+    tally, retriever = Tally(), served.retriever
+    of = (served.endpoint.ref, served.model_name)
+    looked = partial(_looked, served, retriever, messages, access, tally)
+    return _grounded(served, messages, sampling, tally, partial(once or Once(), of, looked))
 
 
-async def _plain(
+def _plain(
     served: Served, messages: Sequence[Message], sampling: Sampling
-) -> AsyncGenerator[str | Piece | Tally | Ending, None]:
+) -> AsyncGenerator[Piece | Tally | Ending, None]:
     prompt = with_instructions(messages, served.settings.instructions)
     stream = cast("AsyncGenerator[Piece, None]", served.model.chat(prompt.messages, sampling))
-    read = partial(tokens_of, served.model, prompt.messages)
-    async with aclosing(plainly(stream, served.label, read)) as parts:
-        async for part in parts:
-            yield part
+    return plainly(stream, served.label, partial(tokens_of, served.model, prompt.messages))
 
 
 async def plainly(
     stream: AsyncGenerator[Piece, None], label: Label, read: Callable[[], int]
-) -> AsyncGenerator[str | Piece | Tally | Ending, None]:
+) -> AsyncGenerator[Piece | Tally | Ending, None]:
     """Yield a tally, what a model says as it is, then its ending; `read` estimates its prompt."""
     tally = Tally()
     yield tally
@@ -104,24 +111,22 @@ async def plainly(
         async with aclosing(stream) as pieces:
             async for piece in pieces:
                 heard.add(piece)
-                if piece.tokens or piece.calls:
+                if piece.text or piece.tokens or piece.calls:
                     yield piece
-                elif piece.text:
-                    yield piece.text
     last = heard.last
     yield Ending(last.finish or "stop", tally.usage, (), label, unmet=last.unmet)
 
 
 async def _grounded(
     served: Served,
-    retriever: Retriever,
     messages: Sequence[Message],
     sampling: Sampling,
-    access: Access,
+    tally: Tally,
+    looked: Callable[[], Awaitable[tuple[Found, Ending]]],
 ) -> AsyncGenerator[str | Tally | Ending, None]:
-    settings, tally = served.settings, Tally()
+    settings = served.settings
     yield tally
-    found, ending = await _looked(served, retriever, messages, access, tally)
+    found, ending = await looked()
     if not found.hits or found.support < settings.bar:
         for last in _refusal(found, ending):
             yield last

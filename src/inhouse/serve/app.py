@@ -8,37 +8,32 @@ does; an ``operate`` route is for keys of operators alone.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Coroutine, Sequence, Set
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from inhouse.catalog.spending import Spending
 from inhouse.core.access import Actor
-from inhouse.core.errors import InhouseError
 from inhouse.core.protocols import FeedbackSink
 from inhouse.serve import lookup_shapes, shapes, static
-from inhouse.serve.auth import identify
 from inhouse.serve.bodies import ChatBody, CompletionBody, ResponseBody
 from inhouse.serve.chat import ChatDialect
 from inhouse.serve.choices import Dialect, Exchange
 from inhouse.serve.classify import Classifying
 from inhouse.serve.completions import TextDialect
-from inhouse.serve.connection import EventStream, on_gone, while_connected
-from inhouse.serve.failures import REQUEST_ID, Json, Outermost, on_error, on_http_error
+from inhouse.serve.connection import EventStream, nobody_there, while_connected
+from inhouse.serve.door import App, Door
+from inhouse.serve.failures import REQUEST_ID, Json
 from inhouse.serve.feedback import said
 from inhouse.serve.gathering import Gathering
 from inhouse.serve.house import House
-from inhouse.serve.limits import KeyLimits, spend_of
+from inhouse.serve.limits import KeyLimits, count_more, spend_of
 from inhouse.serve.logs import say
 from inhouse.serve.lookup_bodies import (
     ClassifyBody,
@@ -49,41 +44,20 @@ from inhouse.serve.lookup_bodies import (
     SectionQuery,
 )
 from inhouse.serve.lookups import searched
-from inhouse.serve.metrics import Exposition, Metrics, require_operator
+from inhouse.serve.metrics import Exposition, Metrics
 from inhouse.serve.openapi import Line, document
 from inhouse.serve.readiness import Readiness
 from inhouse.serve.reading import AnyBody, Body, read_body, read_query
 from inhouse.serve.recording import Asked
 from inhouse.serve.responses import ResponseDialect
 from inhouse.serve.sections import section
-from inhouse.serve.seen import Watcher, current
+from inhouse.serve.seen import Watcher
 from inhouse.serve.shadow import Shadows
 from inhouse.serve.vectors import embedded, reranked
 
 Generating = ChatBody | CompletionBody | ResponseBody
 
 MAX_BODY = 4 * 2**20
-NOBODY = Actor("")
-
-
-class Door(Route):
-    """A route with its guard; its handler is reached only past it."""
-
-    def __init__(self, house: House, line: Line, limits: KeyLimits) -> None:
-        self.guard = line.guard
-
-        async def endpoint(request: Request) -> Response:
-            current().route = line.path
-            if line.guard == "public":
-                return await line.handler(request, NOBODY)
-            key, actor = identify(house.catalog, request.headers)
-            if line.guard == "operate":
-                await require_operator(house, actor)
-            elif key.limited and line.guard == "use":
-                return await limits.through(key, request, lambda: line.handler(request, actor))
-            return await line.handler(request, actor)
-
-        super().__init__(line.path, endpoint, methods=[line.method], name=line.path)
 
 
 def create_app(
@@ -94,13 +68,13 @@ def create_app(
     feedback: FeedbackSink | None = None,
     watchers: Sequence[Watcher] = (),
     workers: Path | None = None,
-) -> Starlette:
+) -> App:
     """Return the app over a house; bodies may have `max_body` bytes, requests take `seconds`.
 
     `feedback` is who takes what people think of answers; it also decides who may. The `watchers`
     hear of every request beside the metrics and the log. Where several processes serve together,
     `workers` is a folder of theirs alone, in which each finds the others' metrics. Whoever stops
-    the server calls ``app.state.readiness.leave()`` first.
+    the server calls ``app.readiness.leave()`` first.
     """
     api = Api(house, max_body, seconds, feedback)
     limits = KeyLimits(Spending(house.catalog.root))
@@ -108,7 +82,7 @@ def create_app(
         api.gathering = Gathering(workers, api.metrics.text)
 
     @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+    async def life() -> AsyncIterator[None]:
         if api.gathering:
             await api.gathering.open()
         yield
@@ -118,19 +92,12 @@ def create_app(
         await house.close()
         limits.close()
 
-    app = Starlette(
-        routes=[Door(house, line, limits) for line in (*api.lines, *static.lines())],
-        middleware=[Middleware(Outermost, watchers=(api.metrics, say, *watchers))],
-        exception_handlers={
-            InhouseError: on_error,
-            HTTPException: on_http_error,
-            ClientDisconnect: on_gone,
-        },
-        lifespan=lifespan,
+    return App(
+        [Door(house, line, limits) for line in (*api.lines, *static.lines())],
+        watchers=(api.metrics, say, *watchers),
+        readiness=api.readiness,
+        life=life(),
     )
-    app.router.redirect_slashes = False  # it would lead to whatever Host says
-    app.state.readiness = api.readiness
-    return app
 
 
 class Api:
@@ -166,7 +133,6 @@ class Api:
             Line("GET", "/v1/sections", "use", self.section, SectionQuery, lookup_shapes.Section),
             Line("POST", "/v1/feedback", "use", self.rate, FeedbackBody, lookup_shapes.Thanks),
         )
-        self._document = document(self.lines, version("inhouse"))
 
     async def health(self, request: Request, actor: Actor) -> Response:
         """Say that the server is up."""
@@ -261,13 +227,18 @@ class Api:
         work = section(self._house, actor, query, _asked(request, query))
         return await self._while_connected(request, work)
 
+    @cached_property
+    def _document(self) -> dict[str, Any]:
+        return document(self.lines, version("inhouse"))
+
     async def _read(self, request: Request, kind: type[AnyBody]) -> AnyBody:
         return await read_body(request, kind, limit=self._max_body)
 
     async def _exchanged(
         self, request: Request, actor: Actor, dialect: Dialect, body: Generating
     ) -> Response:
-        asked, spend = replace(_asked(request, body), streamed=body.stream), spend_of(request.scope)
+        count_more(request.scope, dialect.answers)
+        asked, spend = _asked(request, body, streamed=body.stream), spend_of(request.scope)
         exchange = Exchange(self._house, actor, dialect, asked, self.shadows, spend)
         if body.stream:
             named = isinstance(dialect, ResponseDialect)
@@ -277,11 +248,13 @@ class Api:
     async def _while_connected(
         self, request: Request, work: Coroutine[Any, Any, Response]
     ) -> Response:
-        answered = await while_connected(request.receive, work, seconds=self._seconds)
-        return answered or on_gone(request)
+        answered = await while_connected(request.scope, work, seconds=self._seconds)
+        return answered or nobody_there()
 
 
-def _asked(request: Request, body: Body, without: Set[str] = frozenset()) -> Asked:
+def _asked(
+    request: Request, body: Body, without: set[str] | None = None, *, streamed: bool = False
+) -> Asked:
     """Return a request for its record, without the fields that the record has in another form."""
-    shown = body.model_dump(mode="json", exclude_unset=True, exclude=set(without))
-    return Asked(request.scope[REQUEST_ID], request.url.path, shown)
+    shown = body.model_dump(mode="json", exclude_unset=True, exclude=without)
+    return Asked(request.scope[REQUEST_ID], request.scope["path"], shown, streamed)

@@ -16,6 +16,7 @@ from inhouse.serve.answer import answer
 from inhouse.serve.bodies import ChatBody
 from inhouse.serve.choices import Choice, Event
 from inhouse.serve.house import Served
+from inhouse.serve.once import Once
 from inhouse.serve.recording import Parts
 
 
@@ -32,18 +33,21 @@ class ChatDialect:
             "model": body.model,
         }
         self._begun: set[int] = set()
+        self._once = Once()
 
     @property
     def answers(self) -> int:
         """How many answers are asked for."""
         return self._body.n
 
+    each = answers
+
     def parts(self, served: Served) -> Sequence[Parts]:
         """Ask the endpoint as often as answers are wanted."""
         messages = [turn.message() for turn in self._body.messages]
         sampling = self._body.sampling()
         return [
-            answer(served, messages, nth(sampling, number), access=self._access)
+            answer(served, messages, nth(sampling, number), access=self._access, once=self._once)
             for number in range(self._body.n)
         ]
 

@@ -6,33 +6,31 @@ that of `inhouse.serve.answer`.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import quote
 
 from inhouse.core.access import Actor
 from inhouse.core.nouns import ToolCall
 from inhouse.core.protocols import CallPart, Piece, TokenScore, Usage
-from inhouse.serve import prompt
 from inhouse.serve.answer import Ending
 from inhouse.serve.chain import answers
 from inhouse.serve.failures import Json
 from inhouse.serve.house import House, Served
 from inhouse.serve.limits import Spend, counted
+from inhouse.serve.origin import headers, versions
 from inhouse.serve.recording import Asked, Part, Parts, recorded
 from inhouse.serve.seen import current
 from inhouse.serve.tally import Tally
+from inhouse.serve.together import heard
 
 if TYPE_CHECKING:
     from inhouse.serve.shadow import Shadows
 
 Event = Mapping[str, Any]
-NAMES = "/@:+,;=!*'() "
 
 
 @dataclass(slots=True)
@@ -114,6 +112,11 @@ class Dialect(Protocol):
         """How many answers are asked for."""
         ...
 
+    @property
+    def each(self) -> int:
+        """How many of them to each prompt; those to one stand side by side."""
+        ...
+
     def parts(self, served: Served) -> Sequence[Parts]:
         """Return the streams of the answers."""
         ...
@@ -161,16 +164,18 @@ class Exchange:
 
     async def whole(self) -> Json:
         """Return the answers in one body."""
-        async with self._house.endpoint(self._dialect.model, self._actor) as served:
+        dialect = self._dialect
+        async with self._house.endpoint(dialect.model, self._actor) as served:
             streams = self._streams(served)
             choices = self._choices(len(streams))
-            async with aclosing(together(streams)) as parts:
-                async for index, part in parts:
+            async with aclosing(heard(streams)) as parts:
+                async for came in parts:
+                    index, part = came if len(streams) > 1 else (0, came)
                     _take(choices[index], part, served)
-            usage = _usage(choices)
-            self._shadows.send(served, self._dialect, self._asked)
+            usage = _usage(choices, dialect.each)
+            self._shadows.send(served, dialect, self._asked)
             by = headers(choices[0].by or served)
-            return Json(self._dialect.whole(choices, usage), headers=by)
+            return Json(dialect.whole(choices, usage), headers=by)
 
     async def events(self) -> AsyncGenerator[Event, None]:
         """Give the headers, then the answers event by event."""
@@ -181,8 +186,9 @@ class Exchange:
             if not served.chain:
                 yield headers(served)
             named, begun = not served.chain, False
-            async with aclosing(together(streams)) as parts:
-                async for index, part in parts:
+            async with aclosing(heard(streams)) as parts:
+                async for came in parts:
+                    index, part = came if len(streams) > 1 else (0, came)
                     if isinstance(part, Tally):
                         choices[index].tally = part
                         continue
@@ -204,7 +210,7 @@ class Exchange:
                     )
                     for event in make:
                         yield event
-            usage = _usage(choices)
+            usage = _usage(choices, dialect.each)
             self._shadows.send(served, dialect, self._asked)
             for event in dialect.done(choices, usage):
                 yield event
@@ -247,81 +253,34 @@ def streams_of(dialect: Dialect, served: Served) -> Sequence[Parts]:
     return [answers(served, partial(ask, number)) for number in range(dialect.answers)]
 
 
-def versions(served: Served) -> dict[str, str]:
-    """Return of what an answer is made, each in the exact version; nothing for what is not there.
+def _usage(choices: Sequence[Choice], each: int) -> Usage:
+    """Return the tokens as OpenAI counts them: a prompt once, however many answers it has.
 
-    An API's model has the name that its provider gives it, and no digest.
-    """
-    endpoint, knowledge = served.endpoint, served.endpoint.knowledge
-    return {
-        "endpoint": endpoint.ref.pinned,
-        "model": served.model_name,
-        "digest": served.digest,
-        "knowledge": knowledge.pinned if knowledge else "",
-        "prompt": prompt.version(served.settings.instructions, grounded=knowledge is not None),
-    }
-
-
-def headers(served: Served) -> dict[str, str]:
-    """Return the headers that say what answers; letters beyond ASCII are encoded as in URLs."""
-    found = versions(served)
-    return {f"x-inhouse-{name}": quote(found[name], safe=NAMES) for name in found if found[name]}
-
-
-async def together(streams: Sequence[Parts]) -> AsyncGenerator[tuple[int, Part], None]:
-    """Yield what any of the streams has next, with its number; closing it closes them all."""
-    if len(streams) == 1:
-        async with aclosing(streams[0]) as only:
-            async for part in only:
-                yield 0, part
-        return
-    waiting = {asyncio.create_task(_next(stream)): i for i, stream in enumerate(streams)}
-    try:
-        while waiting:
-            done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            for task in sorted(done, key=waiting.__getitem__):
-                index = waiting.pop(task)
-                came = task.result()
-                if came is not None:
-                    waiting[asyncio.create_task(_next(streams[index]))] = index
-                    yield index, came
-    finally:
-        for task in waiting:
-            task.cancel()
-        await asyncio.gather(*waiting, return_exceptions=True)
-        for stream in streams:
-            await stream.aclose()
-
-
-async def _next(stream: Parts) -> Part | None:
-    return await anext(stream, None)
-
-
-def _usage(choices: Sequence[Choice]) -> Usage:
-    """Return what all answers took.
+    What was read for each stands in its record, and is what budgets and prices count.
 
     Raises:
         RuntimeError: one was never ended, so what there is of it is no answer.
     """
     if not all(choice.ours for choice in choices):
         raise RuntimeError("the stream of an answer has no ending")
+    used = [choice.usage for choice in choices]
+    prompts = (used[place : place + each] for place in range(0, len(used), each))
     return Usage(
-        sum(choice.usage.prompt_tokens for choice in choices),
-        sum(choice.usage.completion_tokens for choice in choices),
+        sum(max(usage.prompt_tokens for usage in some) for some in prompts),
+        sum(usage.completion_tokens for usage in used),
     )
 
 
 def _take(choice: Choice, part: Part, served: Served) -> Piece | None:
     """Put a part into its choice; return it as a piece, or None if it was none."""
-    if isinstance(part, Served):
-        choice.by, current().model = part, part.model_name
-        return None
+    if isinstance(part, Piece | str):
+        piece = Piece(part) if isinstance(part, str) else part
+        choice.add(piece)
+        return piece
     if isinstance(part, Tally):
         choice.tally = part
-        return None
-    if isinstance(part, Ending):
+    elif isinstance(part, Ending):
         choice.end(part, served)
-        return None
-    piece = Piece(part) if isinstance(part, str) else part
-    choice.add(piece)
-    return piece
+    else:
+        choice.by, current().model = part, part.model_name
+    return None

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from inhouse.core.nouns import Hit, Section
 from inhouse.serve.wording import Span
@@ -64,7 +64,8 @@ def link(section: Section) -> str:
     page = re.fullmatch(r"page-(\d+)(-\d+)?", anchor)
     if page and document.lower().endswith(".pdf"):
         return f"{document}#page={page[1]}"
-    return f"{document}#{quote(anchor)}" if anchor else document
+    # Anchors of records and of some pages are written as in a URL already.
+    return f"{document}#{quote(unquote(anchor))}" if anchor else document
 
 
 def modified(section: Section) -> str | None:

@@ -7,6 +7,7 @@ nothing: some labels are likely behind anything (Zhao et al., arXiv 2102.09690).
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
@@ -17,12 +18,13 @@ from inhouse.core.access import Actor
 from inhouse.core.errors import BadField
 from inhouse.core.protocols import Usage
 from inhouse.serve.answer import Ending
-from inhouse.serve.choices import headers, versions
 from inhouse.serve.completions import Continues
 from inhouse.serve.failures import Json
 from inhouse.serve.house import House, Served
 from inhouse.serve.limits import Spend, counted
 from inhouse.serve.lookup_bodies import ClassifyBody
+from inhouse.serve.origin import headers, versions
+from inhouse.serve.prompt import LETTERS_PER_TOKEN
 from inhouse.serve.recording import Asked, Parts, recorded
 from inhouse.serve.seen import current
 from inhouse.serve.tally import Tally
@@ -159,14 +161,15 @@ class _Reader:
         It is the mean of the log-probabilities of a label's tokens, so that a long one stands a
         chance.
         """
-        prompt = PROMPT.format(text=text)
-        scores = []
-        for label in labels:
-            tokens = await self._model.score(f"{prompt} {label}")
-            self.tally.add(Usage(len(tokens), 0))
-            own = [token.logprob or 0.0 for token in tokens if token.start >= len(prompt)]
-            scores.append(sum(own) / max(len(own), 1))
-        return scores
+        prompt, endings = PROMPT.format(text=text), [f" {label}" for label in labels]
+        try:
+            scores, read = await self._model.score_endings(prompt, endings)
+        except asyncio.CancelledError:  # whoever leaves has begun all of it
+            letters = sum(map(len, [prompt, *endings]))
+            self.tally.add(Usage(letters // LETTERS_PER_TOKEN, 0, estimated=True))
+            raise
+        self.tally.add(Usage(read, 0))
+        return [sum(own) / max(len(own), 1) for own in scores]
 
 
 def _softmax(scores: Scores) -> Scores:

@@ -19,6 +19,7 @@ from inhouse.serve.bodies import CompletionBody
 from inhouse.serve.chat import nth, usage_of
 from inhouse.serve.choices import Choice, Event
 from inhouse.serve.house import Served
+from inhouse.serve.once import Once
 from inhouse.serve.prompt import LETTERS_PER_TOKEN
 from inhouse.serve.recording import Part, Parts
 from inhouse.serve.tally import Tally
@@ -38,6 +39,12 @@ class Continues(Protocol):
         """Return the tokens of a text with their log-probabilities and the likeliest."""
         ...
 
+    async def score_endings(
+        self, text: str, endings: Sequence[str]
+    ) -> tuple[Sequence[Sequence[float]], int]:
+        """Return the log-probabilities of the tokens of endings, and how many were read."""
+        ...
+
 
 class TextDialect:
     """The dialect of raw prompts; see `inhouse.serve.choices.Dialect`."""
@@ -45,6 +52,7 @@ class TextDialect:
     def __init__(self, body: CompletionBody, *, request_id: str) -> None:
         self._body = body
         self.model = body.model
+        self._once = Once()
         self._head = {
             "id": f"cmpl-{request_id}",
             "object": "text_completion",
@@ -56,6 +64,11 @@ class TextDialect:
     def answers(self) -> int:
         """How many answers are asked for: to each prompt, as many as are wanted."""
         return len(self._body.prompt) * self._body.n
+
+    @property
+    def each(self) -> int:
+        """How many answers are asked for to each prompt."""
+        return self._body.n
 
     def parts(self, served: Served) -> Sequence[Parts]:
         """Let the model go on with each prompt, as often as answers are wanted.
@@ -77,17 +90,18 @@ class TextDialect:
             )
         sampling = self._body.sampling()
         return [
-            self._answer(served, served.model, prompt, nth(sampling, number))
-            for prompt in self._body.prompt
+            self._answer(served, served.model, place, nth(sampling, number))
+            for place in range(len(self._body.prompt))
             for number in range(self._body.n)
         ]
 
     async def _answer(
-        self, served: Served, model: Continues, prompt: Prompt, sampling: Sampling
+        self, served: Served, model: Continues, place: int, sampling: Sampling
     ) -> Parts:
-        said, tally = "", Tally()
+        said, tally, prompt = "", Tally(), self._body.prompt[place]
         if self._body.echo:
-            scored = await model.score(prompt, top=self._body.logprobs or 0)
+            score = partial(model.score, prompt, top=self._body.logprobs or 0)
+            scored = await self._once((served.digest, place), score)
             raw = b"".join(token.raw for token in scored)
             said = prompt if isinstance(prompt, str) else raw.decode("utf-8", "replace")
             if not self._body.max_tokens:

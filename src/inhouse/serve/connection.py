@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import aclosing
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, Protocol, TypeVar
 
 import orjson
-from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
@@ -18,12 +18,19 @@ from inhouse.serve.seen import current
 
 T = TypeVar("T")
 
+CLIENT = "inhouse.client"
 CLIENT_GONE = 499
 FLAT = ("code", "message", "param")
 
 
+class Client(Protocol):
+    """The connection that a request came over; `gone` is called when it ends meanwhile."""
+
+    gone: Callable[[], None] | None
+
+
 async def while_connected(
-    receive: Receive, work: Coroutine[Any, Any, T], *, seconds: float | None = None
+    scope: Scope, work: Coroutine[Any, Any, T], *, seconds: float | None = None
 ) -> T | None:
     """Do some work, and cancel it when the client goes away; then return None.
 
@@ -32,29 +39,29 @@ async def while_connected(
     """
     me = asyncio.current_task()
     assert me is not None
-    gone = False
+    client: Client = scope[CLIENT]
+    why = ""
 
-    async def watch() -> None:
-        nonlocal gone
-        await _disconnect(receive)
-        gone = True
-        me.cancel()
+    def cut(reason: str) -> None:
+        nonlocal why
+        if not why:
+            why = reason
+            me.cancel()
 
-    watching = asyncio.create_task(watch())
-    limit = asyncio.timeout(seconds)
+    client.gone = partial(cut, "gone")
+    late = me.get_loop().call_later(seconds, cut, "late") if seconds else None
     try:
-        async with limit:
-            return await work
+        return await work
     except asyncio.CancelledError:
-        if gone and me.uncancel() == 0:
-            return None
-        raise
-    except TimeoutError:
-        if seconds is not None and limit.expired():
-            raise OutOfTime(seconds) from None
-        raise
+        if not why or me.uncancel():
+            raise
+        if why == "late":
+            raise OutOfTime(seconds or 0) from None
+        return None
     finally:
-        watching.cancel()
+        client.gone = None
+        if late is not None:
+            late.cancel()
 
 
 async def to_its_end(work: Callable[[], T]) -> T:
@@ -70,12 +77,7 @@ async def to_its_end(work: Callable[[], T]) -> T:
         raise
 
 
-async def _disconnect(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
-def on_gone(request: Request, error: Exception | None = None) -> Response:
+def nobody_there() -> Response:
     """Answer nobody: the client went away, and is only counted."""
     return Response(status_code=CLIENT_GONE)
 
@@ -104,7 +106,7 @@ class EventStream(StreamingResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the events until they end or the client goes away."""
-        await while_connected(receive, self._send(scope, send))
+        await while_connected(scope, self._send(scope, send))
 
     async def _send(self, scope: Scope, send: Send) -> None:
         begun = False

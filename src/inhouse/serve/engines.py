@@ -12,10 +12,11 @@ import asyncio
 import logging
 import sys
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, suppress
 from contextvars import copy_context
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic, TypeVar
 
 from inhouse.core.errors import EngineStopped, NotSetUp, UserError
@@ -30,6 +31,36 @@ class _Engine(Generic[T]):
     loading: asyncio.Future[T]
     size: int = 0
     leases: int = 0
+
+
+class _Lease(Generic[T]):
+    """An engine held by one request; a class of its own, for it is on the way of each."""
+
+    __slots__ = ("_begin", "_engine", "_engines", "_key", "_owner", "_size")
+
+    _engine: _Engine[T]
+
+    def __init__(
+        self,
+        engines: Engines[T],
+        owner: str,
+        key: str,
+        begin: Callable[[], asyncio.Future[T]],
+        size: int,
+    ) -> None:
+        self._engines, self._owner, self._key = engines, owner, key
+        self._begin, self._size = begin, size
+
+    async def __aenter__(self) -> T:
+        self._engine = self._engines.take(self._owner, self._key, self._begin, self._size)
+        try:
+            return await asyncio.shield(self._engine.loading)
+        except BaseException as error:
+            self._engines.give_back(self._key, self._engine, error)
+            raise
+
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self._engines.give_back(self._key, self._engine, error)
 
 
 async def _finally(closing: Awaitable[None]) -> None:
@@ -82,10 +113,9 @@ class Engines(Generic[T]):
         self._needed.pop(owner, None)
         self._sweep()
 
-    @asynccontextmanager
-    async def lease(
+    def lease(
         self, owner: str, key: str, load: Callable[[], T], *, size: int = 0
-    ) -> AsyncIterator[T]:
+    ) -> AbstractAsyncContextManager[T]:
         """Give the engine that an owner needs from now on, loading it on a thread if it is new.
 
         Its `size` counts against the budget.
@@ -96,23 +126,30 @@ class Engines(Generic[T]):
         Raises:
             NotSetUp: it cannot be loaded, which is no fault of whoever asks.
         """
+        return _Lease(self, owner, key, partial(self._begun, load), size)
+
+    def take(
+        self, owner: str, key: str, begin: Callable[[], asyncio.Future[T]], size: int
+    ) -> _Engine[T]:
+        """Hold an engine, which is being loaded from now on if it is not there."""
         self._needed.setdefault(owner, set()).add(key)
         engine = self._open.pop(key, None)
         if engine is None or _failed(engine.loading):
             self._make_room(size)
-            engine = _Engine(self._begun(load), size)
+            engine = _Engine(begin(), size)
         self._open[key] = engine
         engine.leases += 1
-        self._sweep()
-        try:
-            yield await asyncio.shield(engine.loading)
-        except EngineStopped:
-            if self._open.get(key) is engine:
-                del self._open[key]
-                self._let_go(engine)
-            raise
-        finally:
-            engine.leases -= 1
+        if engine.size:
+            self._make_room()
+        return engine
+
+    def give_back(self, key: str, engine: _Engine[T], error: BaseException | None) -> None:
+        """Hold an engine no more; one that stopped is not given again."""
+        engine.leases -= 1
+        if isinstance(error, EngineStopped) and self._open.get(key) is engine:
+            del self._open[key]
+            self._let_go(engine)
+        if not engine.leases:
             self._sweep()
 
     async def close(self) -> None:

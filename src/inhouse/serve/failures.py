@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import logging
 import math
-import time
-import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Set
 from typing import Any
 
 import orjson
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from inhouse.core.errors import BadKey, InhouseError, Refused, TooMany
-from inhouse.serve.seen import Watcher, begin, current
+from inhouse.serve.seen import current
 
 log = logging.getLogger(__name__)
 
@@ -31,13 +27,19 @@ UNAUTHENTICATED = {"www-authenticate": 'Bearer realm="inhouse"'}
 
 
 class Json(Response):
-    """A JSON response."""
+    """A JSON response; arrays of numpy are accepted."""
 
-    media_type = "application/json"
-
-    def render(self, content: object) -> bytes:
-        """Return the bytes; arrays of numpy are accepted."""
-        return orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
+    def __init__(
+        self, content: object, status: int = 200, headers: Mapping[str, str] | None = None
+    ) -> None:
+        self.status_code, self.background = status, None
+        self.body = orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
+        self.raw_headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(self.body)),
+        ]
+        for name, value in (headers or {}).items():
+            self.raw_headers.append((name.encode(), value.encode("latin-1")))
 
 
 def error_body(error: Exception, request_id: str) -> dict[str, Any]:
@@ -53,9 +55,8 @@ def error_body(error: Exception, request_id: str) -> dict[str, Any]:
     return _body(message, "server_error", "internal_error")
 
 
-def on_error(request: Request, error: Exception) -> Response:
+def on_error(request: Request, error: InhouseError) -> Response:
     """Answer a failure that the house foresaw."""
-    assert isinstance(error, InhouseError)
     current().failure = error.code
     headers = UNAUTHENTICATED if isinstance(error, BadKey) else None
     if isinstance(error, TooMany):
@@ -63,59 +64,25 @@ def on_error(request: Request, error: Exception) -> Response:
     return Json(error_body(error, request.scope[REQUEST_ID]), error.status, headers)
 
 
-def on_http_error(request: Request, error: Exception) -> Response:
-    """Answer an unknown path or a wrong method."""
-    assert isinstance(error, HTTPException)
-    method, path = request.method, request.url.path
-    if error.status_code == 405:
-        allowed = (error.headers or {}).get("Allow", "another method")
-        body = _body(
-            f"{path} does not answer {method}. Use {allowed}.",
-            "invalid_request_error",
-            "method_not_allowed",
-        )
-    else:
-        body = _body(
-            f"There is no {path} here. The routes start with /v1/.",
-            "invalid_request_error",
-            "not_found",
-        )
-    return Json(body, error.status_code, error.headers)
+def unforeseen(request: Request, error: Exception) -> Response:
+    """Answer what nobody foresaw: it is logged with the request's id."""
+    body = error_body(error, request.scope[REQUEST_ID])
+    current().failure = body["error"]["code"]
+    return Json(body, 500)
 
 
-class Outermost:
-    """Gives every request an id, answers what nobody foresaw, and tells the watchers of it."""
+def unknown(request: Request) -> Response:
+    """Answer a path that there is not."""
+    what = f"There is no {request.scope['path']} here. The routes start with /v1/."
+    return Json(_body(what, "invalid_request_error", "not_found"), 404)
 
-    def __init__(self, app: ASGIApp, watchers: Sequence[Watcher]) -> None:
-        self.app = app
-        self.watchers = watchers
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        request_id = scope[REQUEST_ID] = uuid.uuid4().hex
-        seen = begin(request_id, scope["method"])
-
-        async def watched(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                seen.status = message["status"]
-                message["headers"].append((b"x-request-id", request_id.encode()))
-            await send(message)
-
-        try:
-            await self.app(scope, receive, watched)
-        except Exception as error:  # the edge of the house: logged with its id
-            body = error_body(error, request_id)
-            seen.failure = body["error"]["code"]
-            if not seen.status:
-                await Json(body, 500)(scope, receive, watched)
-        finally:
-            seen.ended = time.perf_counter()
-            for watcher in self.watchers:
-                watcher(seen, scope)
-            seen.answers = ()  # what was said is let go of, also where this context lives on
+def wrong_method(request: Request, methods: Set[str]) -> Response:
+    """Answer a method that a path does not know."""
+    allowed = ", ".join(sorted(methods))
+    what = f"{request.scope['path']} does not answer {request.method}. Use {allowed}."
+    body = _body(what, "invalid_request_error", "method_not_allowed")
+    return Json(body, 405, {"allow": allowed})
 
 
 def _kind(error: InhouseError) -> str:

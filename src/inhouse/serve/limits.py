@@ -41,13 +41,12 @@ class KeyLimits:
         What it has left is told with a failure too; also if that is why it failed.
 
         Raises:
-            TooMany: too many requests at once.
             StoreError: the counts cannot be written.
         """
-        passed = request.scope[PASS] = self._admitted(key)
+        passed = request.scope[PASS] = Pass(self._spending, key)
         try:
             try:
-                _require(key, passed.taken)
+                passed.enter()
                 answered = await handle()
             except InhouseError as error:
                 answered = on_error(request, error)
@@ -56,38 +55,47 @@ class KeyLimits:
             passed.leave()
             raise
 
-    def _admitted(self, key: Key) -> Pass:
-        place = None
-        if key.limits.concurrent:
-            place = self._spending.hold(key)
-            if place is None:
-                raise TooMany(
-                    f"This key may have {key.limits.concurrent} requests under way at once.",
-                    "Wait for one to end, or ask the operator for more.",
-                    wait=SOON_SECONDS,
-                )
-        passed = Pass(self._spending, key, place)
-        try:
-            passed.taken = self._spending.take(key, time.time())
-        except BaseException:
-            passed.leave()
-            raise
-        return passed
-
     def close(self) -> None:
         """Close the counts."""
         self._spending.close()
 
 
 class Pass:
-    """A request that was let in; it counts what it spends, and leaves once."""
+    """A request of a key with limits; it counts what it spends, and leaves once."""
 
-    taken: Taken
-
-    def __init__(self, spending: Spending, key: Key, place: int | None) -> None:
+    def __init__(self, spending: Spending, key: Key) -> None:
         self._spending = spending
         self._key = key
-        self._place = place
+        self._place: int | None = None
+        self._taken: Taken | None = None
+
+    def enter(self) -> None:
+        """Take a place among the key's requests, and count this one.
+
+        Raises:
+            TooMany: too many are under way at once, or came within a minute.
+            OutOfQuota: the tokens of this day are spent.
+        """
+        most = self._key.limits.concurrent
+        if most:
+            self._place = self._spending.hold(self._key)
+            if self._place is None:
+                raise TooMany(
+                    f"This key may have {most} requests under way at once.",
+                    "Wait for one to end, or ask the operator for more.",
+                    wait=SOON_SECONDS,
+                )
+        self.count(1)
+
+    def count(self, requests: int) -> None:
+        """Count requests: each of several answers to one is as much work as a request.
+
+        Raises:
+            TooMany: too many came within a minute.
+            OutOfQuota: the tokens of this day are spent.
+        """
+        self._taken = self._spending.take(self._key, time.time(), requests=requests)
+        _require(self._key, self._taken)
 
     def spend(self, tokens: int) -> None:
         """Count tokens that were read and written."""
@@ -103,17 +111,18 @@ class Pass:
         """Return what the key has left, under the names that OpenAI's clients know."""
         found: dict[str, str] = {}
         limits, now = self._key.limits, time.time()
+        taken = self._taken or self._spending.look(self._key, now)
         if limits.requests_per_minute:
-            left = (MINUTE_SECONDS - self.taken.ahead) * limits.requests_per_minute
+            left = (MINUTE_SECONDS - taken.ahead) * limits.requests_per_minute
             found |= {
                 "limit-requests": str(limits.requests_per_minute),
                 "remaining-requests": str(max(0, round(left) // round(MINUTE_SECONDS))),
-                "reset-requests": f"{self.taken.ahead:.3f}s",
+                "reset-requests": f"{taken.ahead:.3f}s",
             }
         if limits.tokens_per_day:
             found |= {
                 "limit-tokens": str(limits.tokens_per_day),
-                "remaining-tokens": str(max(0, limits.tokens_per_day - self.taken.tokens)),
+                "remaining-tokens": str(max(0, limits.tokens_per_day - taken.tokens)),
                 "reset-tokens": f"{86_400 - now % 86_400:.0f}s",
             }
         return [(f"x-ratelimit-{name}".encode(), text.encode()) for name, text in found.items()]
@@ -129,13 +138,21 @@ class Counted(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the answer, with what its key has left."""
 
+        begun = False
+
         async def told(message: Message) -> None:
+            nonlocal begun
             if message["type"] == "http.response.start":
+                begun = True
                 message["headers"].extend(self._passed.headers())
             await send(message)
 
         try:
             await self._response(scope, receive, told)
+        except InhouseError as error:
+            if begun:
+                raise
+            await on_error(Request(scope), error)(scope, receive, told)
         finally:
             self._passed.leave()
 
@@ -153,6 +170,17 @@ async def counted(parts: Parts, spend: Spend) -> Parts:
         tokens = tally.usage.prompt_tokens + tally.usage.completion_tokens
         if tokens:
             spend(tokens)
+
+
+def count_more(scope: Scope, answers: int) -> None:
+    """Count a request for several answers as so many, if its key has limits.
+
+    Raises:
+        TooMany: they are more than the key may ask for now.
+    """
+    passed: Pass | None = scope.get(PASS)
+    if passed and answers > 1:
+        passed.count(answers - 1)
 
 
 def spend_of(scope: Scope) -> Spend | None:

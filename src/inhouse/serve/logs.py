@@ -7,6 +7,7 @@ place. Its message may quote a prompt, or what somebody's API said of one; it st
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import MutableMapping
 from datetime import UTC, datetime
 from traceback import walk_tb
@@ -24,20 +25,27 @@ Form = Literal["text", "json"]
 Caught = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 
 
+class Line(logging.LogRecord):
+    """What is logged of one request; without what nobody asks of it, such as its thread."""
+
+    def __init__(self, seen: Seen) -> None:
+        self.seen = seen
+        self.name, self.levelno, self.levelname = __name__, logging.INFO, "INFO"
+        self.created = time.time()
+        self.msecs = self.created % 1 * 1000
+        # Without the path where there is no such route: what stands in it is the caller's text.
+        self.msg = (
+            f"{seen.id} {seen.method} {seen.route} {seen.status} {seen.seconds * 1000:.0f} ms"
+        )
+        if seen.failure:
+            self.msg += f" {seen.failure}"
+        self.args = self.exc_info = self.exc_text = self.stack_info = None
+
+
 def say(seen: Seen, scope: MutableMapping[str, Any]) -> None:
     """Log one line for a request; a `seen.Watcher`."""
-    # Without the path where there is no such route: what stands in it is the caller's text.
-    line = "%s %s %s %d %.0f ms%s"
-    milliseconds = seen.seconds * 1000
-    facts = (
-        seen.id,
-        seen.method,
-        seen.route,
-        seen.status,
-        milliseconds,
-        seen.failure and f" {seen.failure}",
-    )
-    log.info(line, *facts, extra={"seen": seen})
+    if log.isEnabledFor(logging.INFO):
+        log.handle(Line(seen))
 
 
 def configure(form: Form) -> None:
@@ -52,6 +60,15 @@ class Text(logging.Formatter):
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(message)s")
+        self._second = (0, "")
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
+        """Return the time of a line; those of one second are written alike."""
+        second = int(record.created)
+        if second != self._second[0]:
+            told = time.strftime(self.default_time_format, self.converter(second))
+            self._second = second, told
+        return f"{self._second[1]},{record.msecs:03.0f}"
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, and lines for what was raised."""

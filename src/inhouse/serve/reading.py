@@ -6,7 +6,7 @@ nothing is ignored; a null is the same as leaving the field out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any, ClassVar, NoReturn, TypeVar
 
@@ -20,7 +20,7 @@ from pydantic import (
 )
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from inhouse.core.errors import BadField, BadInput, nearest
 
@@ -41,7 +41,8 @@ class Body(BaseModel):
     that changes nothing, and refused with any other.
     """
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    # Frozen, so that no default is copied for a request; built when the first one comes.
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True, strict=True)
 
     ignored: ClassVar[frozenset[str]] = frozenset({"user"})
     neutral: ClassVar[Mapping[str, tuple[object, ...]]] = {}
@@ -105,15 +106,18 @@ async def read_body(request: Request, kind: type[AnyBody], *, limit: int) -> Any
         BadInput: it is not a JSON object.
         BadField: a field is missing, unknown, unsupported or out of range.
     """
-    declared = request.headers.get("content-length", "")
-    raw = bytearray()
-    if not declared.isdigit() or int(declared) <= limit:
-        async for chunk in request.stream():
-            raw += chunk
-            if len(raw) > limit:
-                break
-        else:
-            return parse(bytes(raw), kind)
+    headers: Iterable[tuple[bytes, bytes]] = request.scope["headers"]
+    declared = next((value for name, value in headers if name == b"content-length"), b"")
+    chunks: list[bytes] = []
+    size = int(declared) if declared.isdigit() else 0
+    while size <= limit:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunks.append(message.get("body", b""))
+        size = sum(map(len, chunks))
+        if size <= limit and not message.get("more_body", False):
+            return parse(b"".join(chunks), kind)
     raise TooLarge(
         f"The request is larger than the {limit / 2**20:.3g} MiB accepted here.",
         "Send less at a time.",

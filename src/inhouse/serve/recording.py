@@ -5,7 +5,6 @@ Where records go is the business of a `Sink`.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
@@ -118,7 +117,7 @@ async def looked_up(
             facts = {each.name: getattr(found, each.name) for each in fields(Lookup)}
             seconds = time.time() - trace.at
             ended = replace(trace, state=state, error=error, seconds=seconds, **facts)
-            await asyncio.shield(kept(sink, ended))
+            await kept(sink, ended)
 
 
 async def recorded(
@@ -133,59 +132,89 @@ async def recorded(
     Raises:
         StoreError: nothing can be recorded, so nothing is answered.
     """
-    so_far, tally = _SoFar(), Tally()
-    state = replace(trace, state="aborted")
+    said = _Said(trace, price)
     try:
         async with aclosing(parts):
             async for part in parts:
-                if isinstance(part, Tally):
-                    tally = part
-                elif isinstance(part, Served):
-                    trace, price = _taken_over(trace, part), part.price
-                    state = replace(trace, state="aborted")
-                elif isinstance(part, Ending):
-                    state = so_far.into(_taken(_ended(trace, part), tally, price))
-                    await asyncio.shield(kept(sink, state))
-                elif so_far.add(part) and streamed:
-                    await kept(sink, trace)
+                if isinstance(part, Ending):
+                    await kept(sink, said.ended(part))
+                elif said.add(part) and streamed:
+                    await kept(sink, said.trace)
                 yield part
     except Exception as error:
-        notes = getattr(error, "__notes__", ())
-        told = "\n".join([f"{type(error).__name__}: {error}", *notes])
-        state = replace(trace, state="failed", error=told)
+        said.failed(error)
         raise
     finally:
-        if state.state in ("aborted", "failed"):
-            # Nobody waits for this answer any more; the record must not be cut off with it.
-            await asyncio.shield(kept(sink, so_far.into(_taken(state, tally, price))))
+        if not said.whole:
+            # Nobody waits for this answer any more; it is on record all the same.
+            await kept(sink, said.cut_off())
 
 
-class _SoFar:
-    """What has been said of an answer, and when it began."""
+class _Said:
+    """What has been said of an answer so far, and by whom."""
 
-    def __init__(self) -> None:
+    def __init__(self, trace: Trace, price: Price | None) -> None:
+        self.trace = trace
+        self.whole = False
+        self._price = price
+        self._tally = Tally()
         self._texts: list[str] = []
         self._calls: list[dict[str, Any]] = []
         self._first: float | None = None
+        self._error = ""
 
-    def add(self, part: str | Piece) -> bool:
-        """Take what came next; say whether it was the first."""
-        piece = Piece(part) if isinstance(part, str) else part
-        self._texts.append(piece.text)
-        self._calls += map(asdict, piece.calls)
-        begun = self._first is not None
-        self._first = self._first or time.time()
+    def add(self, part: Part) -> bool:
+        """Take what came next; say whether it is the first that is said."""
+        if isinstance(part, Tally):
+            self._tally = part
+            return False
+        if isinstance(part, Served):
+            self.trace, self._price = _taken_over(self.trace, part), part.price
+            return False
+        if isinstance(part, Piece):
+            self._texts.append(part.text)
+            self._calls += map(asdict, part.calls)
+        elif isinstance(part, str):
+            self._texts.append(part)
+        begun, self._first = self._first is not None, self._first or time.time()
         return not begun
 
-    def into(self, trace: Trace) -> Trace:
-        """Return a trace with all of it."""
-        first = self._first - trace.at if self._first else None
+    def failed(self, error: Exception) -> None:
+        """Take note of why there is no more, or of why it is not on record."""
+        self.whole = False
+        notes = getattr(error, "__notes__", ())
+        self._error = "\n".join([f"{type(error).__name__}: {error}", *notes])
+
+    def ended(self, ending: Ending) -> Trace:
+        """Return the record of a whole answer."""
+        self.whole = True
+        sources = sorted({citation.source for citation in ending.citations})
+        return self._record(
+            state="refused" if ending.refused else "done",
+            label=ending.label,
+            finish=ending.finish,
+            sections=tuple(citation.id for citation in ending.citations),
+            sources=tuple(map(Ref.parse, sources)),
+        )
+
+    def cut_off(self) -> Trace:
+        """Return the record of an answer that nobody waits for any more, or that failed."""
+        return self._record(state="failed" if self._error else "aborted", error=self._error)
+
+    def _record(self, **how: Any) -> Trace:  # noqa: ANN401 - fields of a trace
+        usage, price, at = self._tally.usage, self._price, self.trace.at
+        if self._calls:
+            how["extra"] = {**self.trace.extra, "tool_calls": self._calls}
         return replace(
-            trace,
+            self.trace,
             answer="".join(self._texts),
-            first_token_seconds=first,
-            seconds=time.time() - trace.at,
-            extra={**trace.extra, "tool_calls": self._calls} if self._calls else trace.extra,
+            first_token_seconds=self._first - at if self._first else None,
+            seconds=time.time() - at,
+            prompt_tokens=usage.prompt_tokens,
+            completion_tokens=usage.completion_tokens,
+            cost=price.of(usage) if price else None,
+            price=price.unit if price else "",
+            **how,
         )
 
 
@@ -196,27 +225,4 @@ def _taken_over(trace: Trace, served: Served) -> Trace:
         model=served.model_name,
         digest=served.digest,
         extra={**trace.extra, **tried},
-    )
-
-
-def _ended(trace: Trace, ending: Ending) -> Trace:
-    sources = sorted({citation.source for citation in ending.citations})
-    return replace(
-        trace,
-        state="refused" if ending.refused else "done",
-        label=ending.label,
-        finish=ending.finish,
-        sections=tuple(citation.id for citation in ending.citations),
-        sources=tuple(map(Ref.parse, sources)),
-    )
-
-
-def _taken(trace: Trace, tally: Tally, price: Price | None) -> Trace:
-    """Return a trace with the tokens that its answer took, and what they cost."""
-    return replace(
-        trace,
-        prompt_tokens=tally.usage.prompt_tokens,
-        completion_tokens=tally.usage.completion_tokens,
-        cost=price.of(tally.usage) if price else None,
-        price=price.unit if price else "",
     )

@@ -23,7 +23,7 @@ Status = Literal["in_progress", "completed", "incomplete"]
 class ResponseDialect:
     """The dialect of one response; see `inhouse.serve.choices.Dialect`."""
 
-    answers = 1
+    answers = each = 1
 
     def __init__(self, body: ResponseBody, access: Access, *, request_id: str) -> None:
         self._body = body

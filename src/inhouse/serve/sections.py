@@ -42,7 +42,7 @@ async def section(house: House, actor: Actor, query: SectionQuery, asked: Asked)
 
 def _decided(house: House, actor: Actor, source: Ref) -> Decision:
     _require_cited(house.catalog, actor, source)
-    return house.required(actor, "read", source)
+    return house.admission.required(actor, "read", source)
 
 
 def _shown(house: House, decision: Decision, id: str) -> dict[str, object]:

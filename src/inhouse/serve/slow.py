@@ -1,4 +1,4 @@
-"""Clients that are slow to send their request or to take an answer, or send endless headers.
+"""Clients that are slow to send or to take something, send endless headers, or are too many.
 
 Each connection only notes since when somebody has been waited for; once a second all are looked
 over. So a request costs nothing more. Everything else of HTTP is uvicorn's.
@@ -7,11 +7,13 @@ over. So a request costs nothing more. Everything else of HTTP is uvicorn's.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, cast
 
 import orjson
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from inhouse.serve.connection import CLIENT
 
 log = logging.getLogger(__name__)
 
@@ -24,20 +26,39 @@ class Patient(HttpToolsProtocol):
 
     sending: float | None = None
     stuck: float | None = None
+    gone: Callable[[], None] | None = None
+    crowded: bool = False
     unread: int = 0  # bytes since the last that ended a head or belonged to a body
 
     def connection_made(self, transport: Any) -> None:  # noqa: ANN401 - as uvicorn has it
         """Wait for a request."""
         self.sending = self.loop.time()
         super().connection_made(transport)
+        most, self.limit_concurrency = self.limit_concurrency, None  # or uvicorn would do less
+        self.crowded = most is not None and len(self.connections) > most
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the request that is under way."""
+        super().connection_lost(exc)
+        if self.gone is not None:
+            self.gone()
 
     def data_received(self, data: bytes) -> None:
         """Take what came, unless it is the headers or trailers of a request without an end."""
-        self.unread += len(data)
-        super().data_received(data)
-        if self.unread > MAX_HEAD and not self.transport.is_closing():
-            log.info("A client sent more than %d bytes of headers.", MAX_HEAD)
-            self._refuse(431, "headers_too_large", f"The headers have more than {MAX_HEAD} bytes.")
+        if self.crowded:
+            self._send_away()
+            return
+        for start in range(0, len(data), MAX_HEAD):
+            part = data[start : start + MAX_HEAD]
+            self.unread += len(part)
+            super().data_received(part)
+            if self.transport.is_closing():
+                return
+            if self.unread > MAX_HEAD:
+                log.info("A client sent more than %d bytes of headers.", MAX_HEAD)
+                what = f"The headers have more than {MAX_HEAD} bytes."
+                self._refuse(431, "headers_too_large", what)
+                return
 
     def on_headers_complete(self) -> None:
         """Count anew: the headers are here."""
@@ -53,6 +74,7 @@ class Patient(HttpToolsProtocol):
         """Wait for the rest of a request."""
         self.sending = self.loop.time()
         super().on_message_begin()
+        cast("dict[str, Any]", self.scope)[CLIENT] = self
 
     def on_message_complete(self) -> None:
         """Wait no more: the request is here."""
@@ -80,6 +102,12 @@ class Patient(HttpToolsProtocol):
                 self._too_slow(seconds)
         elif self._idle() and self.timeout_keep_alive_task is None:
             self.sending = now  # bytes have come that begin no request
+
+    def _send_away(self) -> None:
+        log.warning("Too many connections are open: one was sent away.")
+        what = "Too many connections are open here. Come again in a moment."
+        self.transport.write(_answer(503, "too_many_connections", what, b"retry-after: 1\r\n"))
+        self.transport.close()
 
     def _idle(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
@@ -109,13 +137,15 @@ def look_over(connections: Iterable[object], now: float, seconds: float) -> None
             connection.look(now, seconds)
 
 
-def _answer(status: int, code: str, message: str) -> bytes:
-    error = {"message": message, "type": "invalid_request_error", "param": None}
+def _answer(status: int, code: str, message: str, more: bytes = b"") -> bytes:
+    kind = "invalid_request_error" if status < 500 else "server_error"
+    error = {"message": message, "type": kind, "param": None}
     body = orjson.dumps({"error": {**error, "code": code}})
     head = [
         STATUS_LINE[status],
         b"content-type: application/json\r\n",
         f"content-length: {len(body)}\r\n".encode(),
+        more,
         b"connection: close\r\n\r\n",
     ]
     return b"".join([*head, body])

@@ -124,6 +124,19 @@ class OpenVINOEngine:
         """
         return self._stream({"score": list(tokens), "top": top}, len(tokens))
 
+    def score_endings(
+        self, beginning: Sequence[int], endings: Sequence[Sequence[int]]
+    ) -> AsyncGenerator[Step, None]:
+        """Stream the tokens of one ending after the other with their log-probabilities.
+
+        Each stands behind the beginning, which has a token at least, as each ending has.
+
+        Raises:
+            EngineStopped: the worker has ended.
+        """
+        message = {"beginning": list(beginning), "endings": [list(ending) for ending in endings]}
+        return self._stream(message, len(beginning) + sum(map(len, endings)))
+
     def stats(self) -> Stats:
         """Say what it does and has done."""
         return self._counts.stats()
@@ -177,6 +190,7 @@ class OpenVINOEngine:
             for line in self._process.stdout:
                 event = orjson.loads(line)
                 self._counts.cache, self._counts.batch = event["cache"], event["batch"]
+                self._counts.cached = event["cached"]
                 for number, tokens, state in event["tokens"]:
                     self._hand_over(number, tokens, state)
         except orjson.JSONDecodeError:  # it was killed in the middle of a line

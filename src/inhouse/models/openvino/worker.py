@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -23,7 +23,8 @@ import openvino_genai as genai
 import orjson
 
 from inhouse.models.openvino.grammar import FOLDER, Trial, structured
-from inhouse.models.openvino.scoring import Alternatives, Scored, Scorer, Scoring
+from inhouse.models.openvino.prefixes import Prefixes
+from inhouse.models.openvino.scoring import Alternatives, Branching, Scored, Scorer, Scoring
 
 BLOCK_TOKENS = 32
 BATCH_TOKENS = 256
@@ -73,8 +74,9 @@ class _Worker:
         if settings["threads"]:
             properties["INFERENCE_NUM_THREADS"] = settings["threads"]
         self._load(folder, scheduler, properties, config.get("vocab_size"))
+        self._prefixes, self._cached = Prefixes(blocks, BLOCK_TOKENS), 0
         self._open: dict[int, _Answer] = {}
-        self._scorings: dict[int, Scoring] = {}
+        self._scorings: dict[int, Scoring | Branching] = {}
         self._refused: dict[int, str] = {}
 
     def _load(
@@ -115,11 +117,14 @@ class _Worker:
             if tokens := [*self._refusals(), *self._read(), *self._score()]:
                 now = self._pipeline.get_metrics()
                 cache, batch = now.cache_usage / 100, now.scheduled_requests
-                yield {"tokens": tokens, "cache": cache, "batch": batch}
+                yield {"tokens": tokens, "cache": cache, "batch": batch, "cached": self._cached}
 
     def _take(self, message: dict[str, Any]) -> None:
         number = message["id"]
-        if "score" in message:
+        if "endings" in message:
+            reading, beginning = self._scorer().reading(), message["beginning"]
+            self._scorings[number] = Branching(reading, beginning, message["endings"])
+        elif "score" in message:
             reading = self._scorer().reading()
             self._scorings[number] = Scoring(reading, message["score"], message["top"])
         elif "prompt" in message:
@@ -127,6 +132,7 @@ class _Worker:
         elif self._scorings.pop(number, None):
             return
         elif answer := self._open.pop(number, None):
+            self._prefixes.keep(answer.text)
             answer.handle.cancel()
             self._pipeline.step()  # frees its place; without it the next idle would keep it
 
@@ -145,7 +151,8 @@ class _Worker:
             return
         scored, top = message["logprobs"] is not None, message["logprobs"] or 0
         reader = Alternatives(self._scorer().reading(), message["prompt"], top) if top else None
-        self._open[number] = _Answer(handle, scored, reader)
+        self._cached += self._prefixes.found(message["prompt"])
+        self._open[number] = _Answer(handle, scored, reader, message["prompt"])
 
     def _refusals(self) -> Iterator[Moved]:
         yield from ((number, [], why) for number, why in self._refused.items())
@@ -154,10 +161,13 @@ class _Worker:
     def _read(self) -> Iterator[Moved]:
         """Yield what is new of each answer that moved."""
         for number, answer in list(self._open.items()):
+            begun = len(answer.text)
             tokens = answer.read()
             state = STATES.get(answer.handle.get_status(), "lost")
             if state != "running":
                 del self._open[number]
+            if state != "running" or (tokens and begun == answer.prompt_tokens):
+                self._prefixes.keep(answer.text)
             if tokens or state != "running":
                 yield number, tokens, state
 
@@ -170,19 +180,29 @@ class _Worker:
             yield number, scores, "finished" if scoring.done else "running"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Answer:
-    """An answer that is being written, and who says what else was likely, if asked."""
+    """An answer that is being written, and who says what else was likely, if asked.
+
+    Its `text` is the prompt and what has been written so far.
+    """
 
     handle: Any
     scored: bool
     alternatives: Alternatives | None
+    text: list[int]
+    prompt_tokens: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Take note of where the answer begins."""
+        self.prompt_tokens = len(self.text)
 
     def read(self) -> list[Scored | tuple[int]]:
         """Return the tokens that have come since the last time."""
         found: list[Scored | tuple[int]] = []
         while self.handle.can_read():
             for output in self.handle.read().values():
+                self.text += output.generated_ids
                 pairs = zip(output.generated_ids, output.generated_log_probs, strict=True)
                 found += [self._scored(*pair) for pair in pairs]
         return found
