@@ -14,9 +14,12 @@ RULES = 8
 
 
 def print_funnel(funnel: Sequence[Mapping[str, Any]]) -> None:
-    """Print a funnel as it stands in the summary of a data set, and draw it."""
+    """Print a funnel as it stands in the summary of a data set, and draw it; nothing if empty."""
     from inhouse.data.account import tokens
 
+    if not funnel:
+        return
+    console.print()
     whole = funnel[0]["rows"] or 1
     rows, before = [], whole
     for number, step in enumerate(funnel):

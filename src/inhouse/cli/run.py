@@ -89,7 +89,7 @@ def _rehearse(target: str | None, project: Path, actor: str | None, *, as_json: 
         print_json(found)
         return
     funnel = found["funnel"]
-    console.print(f"A sample of {funnel[0]['rows']:,} of {found['of']:,} rows; nothing is kept.\n")
+    console.print(f"A sample of {funnel[0]['rows']:,} of {found['of']:,} rows; nothing is kept.")
     print_funnel(funnel)
     examples = {(note["step"], note["rule"]): note for note in reversed(found["examples"])}
     if examples:

@@ -64,9 +64,7 @@ def show(
         print_json(plain | {"trial": plain_trial(trial), "funnel": funnel})
         return
     _print(plain, left_out.files)
-    if funnel:
-        console.print()
-        print_funnel(funnel)
+    print_funnel(funnel or ())
     if unseen:
         console.print(f"\nFiles of {', '.join(unseen)} are shown only to whoever may read them.")
     for newer in waiting:
