@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,6 +17,11 @@ from inhouse.cli.terminal import (
     print_unlabelled,
     stderr,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from inhouse.cli.making import Ran
 
 
 def run(
@@ -67,6 +72,10 @@ def run(
     console.print(f"{fresh} made, {len(ran.followed) - fresh} up to date.")
     for line in waiting(ran):
         console.print(line)
+    _print_next(ran, endpoints)
+
+
+def _print_next(ran: Ran, endpoints: Sequence[str]) -> None:
     releases = [f"inhouse release {f.planned.step.path}" for f in ran.followed if f.waits]
     if endpoints:
         print_next(*releases, f'inhouse ask {endpoints[0]} "your question"', "inhouse serve")
