@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from inhouse.cli.funnel import print_funnel
 from inhouse.cli.making import waits_for
 from inhouse.cli.options import FILE, As, AsJson, ProjectFile, opened
 from inhouse.cli.terminal import console, metrics, print_json, print_next, print_table, size
@@ -47,10 +48,11 @@ def show(
         by_source, is_base = now.asked(artifact.ref), artifact.ref.section == "knowledge"
         label = now.demands_by_item(artifact.ref).label if is_base else artifact.label
     plain = _plain(artifact) | {"left_out": left_out.files}
+    funnel = plain["summary"].pop("funnel", None)
     unseen = [ref.path for ref in left_out.closed]
     if closed:
         plain |= CLOSED
-        unseen = unseen or [artifact.ref.path]
+        unseen, funnel = unseen or [artifact.ref.path], None
     plain["closed"] = unseen
     if artifact.ref in waiting and not artifact.gone:
         plain["state"] = f"in the store; waits for: inhouse release {artifact.ref.path}"
@@ -59,9 +61,10 @@ def show(
             f"{label}; then that of each of: {', '.join(ref.path for ref in by_source)}"
         )
     if as_json:
-        print_json(plain | {"trial": plain_trial(trial)})
+        print_json(plain | {"trial": plain_trial(trial), "funnel": funnel})
         return
     _print(plain, left_out.files)
+    print_funnel(funnel or ())
     if unseen:
         console.print(f"\nFiles of {', '.join(unseen)} are shown only to whoever may read them.")
     for newer in waiting:
@@ -82,7 +85,7 @@ def _print(plain: dict[str, Any], left_out: Sequence[Mapping[str, str]]) -> None
         plain.pop(name)
     # What was measured has the last word: `steps` taken, not the most that were allowed.
     facts = {
-        **{k: v for k, v in params.items() if k not in ("files", "salt")},
+        **{k: v for k, v in params.items() if k not in ("files", "salt", "steps", "sources")},
         **plain.pop("summary"),
     }
     figures = facts.pop("metrics", {})

@@ -61,6 +61,14 @@ def _holds(codes, start, stop, phrases, which):
 
 
 @compiled
+def _speaks_of_policies(codes, start, stop, phrases):
+    for which in range(4, len(phrases[1]) - 1):
+        if _holds(codes, start, stop, phrases, which):
+            return True
+    return False
+
+
+@compiled
 def _uncited(codes, start, stop, phrases, out, begin):
     """Write a line without its citations; return where it ends."""
     i = start
@@ -146,14 +154,9 @@ def prose_lines(codes, size, rules, told, words, out):
             return LOREM_IPSUM, 0, 0
         if switches[JAVASCRIPT] and _holds(out, line, end, phrases, 1):
             continue
-        if switches[BRACKETS]:
-            for i in range(line, end):
-                if out[i] == 123:
-                    return CURLY, 0, 0
-        policy = False
-        for which in range(4, len(phrases[1]) - 1):
-            policy = policy or _holds(out, line, end, phrases, which)
-        if policy:
+        if switches[BRACKETS] and (out[line:end] == 123).any():
+            return CURLY, 0, 0
+        if _speaks_of_policies(out, line, end, phrases):
             continue
         sentences += _sentences(out, line, end, rules, words)
         if line:
