@@ -233,6 +233,7 @@ def test_a_worker_that_never_answers_is_replaced(
 def test_workers_that_cannot_start_end_the_server(file: Path):
     command = [*PROGRAM, "serve", "--port", "0", "--workers", "2", "-p", str(file)]
     traces = file.parent / ".inhouse" / "traces"
+    traces.mkdir(exist_ok=True)
     traces.rename(traces.with_name("elsewhere"))
     traces.write_text("a file where a folder should be")
     try:
