@@ -28,9 +28,9 @@ from bench.harness.peer import PEERS
 from bench.harness.sections import TestSet, read_set
 from bench.knowledge import AIMS, Aim, Remembering, artifact, index, look
 from inhouse.catalog import Catalog
+from inhouse.catalog.rows import write_documents
 from inhouse.core.access import Actor
 from inhouse.core.artifact import Input, Ref
-from inhouse.core.documents import write_documents
 from inhouse.core.stage import Context
 from inhouse.evaluate.bootstrap import interval
 from inhouse.knowledge.index import sections_of

@@ -33,9 +33,9 @@ from bench.harness.embedder import built_embedder
 from bench.harness.measure import Figure, Goal, Measure, Round, Row, Samples, interleave
 from bench.harness.peer import PEERS, Peer, worker
 from bench.harness.sections import TestSet, read_set
+from inhouse.catalog.rows import write_documents
 from inhouse.core.access import Actor
 from inhouse.core.artifact import Artifact, Input, Ref
-from inhouse.core.documents import write_documents
 from inhouse.core.label import Label
 from inhouse.core.nouns import Hit
 from inhouse.core.stage import Context

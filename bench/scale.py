@@ -36,9 +36,9 @@ from bench.harness.peer import PEERS, worker
 from bench.harness.recombined import Passage, Recombined, real_passages
 from bench.harness.sections import read_set
 from bench.knowledge import LANCE, Remembering, artifact, index
+from inhouse.catalog.rows import write_documents
 from inhouse.core.access import Actor, Decision
 from inhouse.core.artifact import Input, Ref
-from inhouse.core.documents import write_documents
 from inhouse.core.label import Label
 from inhouse.core.stage import Context
 from inhouse.knowledge.index import Index, build

@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.harness.sections import TestSet, read_set
+from inhouse.catalog.rows import write_documents
 from inhouse.core.access import Actor, Decision
 from inhouse.core.artifact import Input, Ref
-from inhouse.core.documents import write_documents
 from inhouse.core.label import Label
 from inhouse.core.nouns import Hit
 from inhouse.core.protocols import Embedder

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from inhouse.catalog.rows import FILE, read_documents
 from inhouse.core.access import Actor
 from inhouse.core.artifact import Artifact, Input, Ref, identity
-from inhouse.core.documents import FILE, read_documents
 from inhouse.core.errors import BadInput, UserError
 from inhouse.core.label import Label
 from inhouse.core.stage import Context, Stage

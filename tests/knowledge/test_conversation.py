@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from workshop import ANA, base, opened, source
 
+from inhouse.catalog.rows import write_documents
 from inhouse.core.access import Actor, Decision
 from inhouse.core.artifact import Ref
-from inhouse.core.documents import write_documents
 from inhouse.core.label import Label
 from inhouse.core.nouns import Message
 from inhouse.core.stage import Context

@@ -12,8 +12,8 @@ import pytest
 from bench.harness import sections
 from workshop import ANA, NEEDS_LANCE, opened
 
+from inhouse.catalog.rows import write_documents
 from inhouse.core.artifact import Input
-from inhouse.core.documents import write_documents
 from inhouse.core.stage import Context
 from inhouse.evaluate.ranking import hit, reciprocal_rank
 from inhouse.knowledge.index import STAGE, Index

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from inhouse.catalog.rows import write_documents
 from inhouse.core.access import Actor
 from inhouse.core.artifact import Artifact, Input, Ref
-from inhouse.core.documents import write_documents
 from inhouse.core.label import Label
 from inhouse.core.nouns import Document
 from inhouse.core.stage import Context, Result

@@ -11,8 +11,8 @@ import pytest
 from small_project import opened, small_project
 
 from inhouse.catalog import Catalog
+from inhouse.catalog.rows import read_documents
 from inhouse.core.artifact import Ref
-from inhouse.core.documents import read_documents
 from inhouse.core.nouns import Endpoint
 from inhouse.core.protocols import LanguageModel, Sampling
 from inhouse.knowledge.sections import split

@@ -60,7 +60,7 @@ def test_cut_off_in_the_middle_of_a_step(long: Path, how: signal.Signals):
         step = project.steps("data/memos")[0]
         blobs = project.catalog.blobs
         with running("run", "data/memos", cwd=long.parent) as process:
-            begun = blobs.root / "work" / step.recipe.version / "documents.jsonl"
+            begun = blobs.root / "work" / step.recipe.version / ".rows.parquet.new"
             wait_for(begun.exists, process)
             with blobs.lock("commit"):  # so it cannot end before the signal reaches it
                 process.send_signal(how)

@@ -124,7 +124,7 @@ def test_bytes_that_are_missing_are_made_again(made: Path):
     with opened(made) as project:
         version = project.plan("data/memos").steps[0].step.recipe.version
         artifact = project.catalog.get(project.plan("data/memos").steps[0].step.recipe.ref)
-        project.catalog.blobs.path(artifact.files["documents.jsonl"].digest).unlink()
+        project.catalog.blobs.path(artifact.files["rows.parquet"].digest).unlink()
         reasons = told(project.plan())
         assert reasons == {"data/memos": "will be made: its bytes are missing or damaged"}
         assert [f.planned.step.path for f in project.run() if f.made.fresh] == ["data/memos"]
@@ -135,7 +135,7 @@ def test_bytes_that_are_missing_are_made_again(made: Path):
 def test_bytes_that_changed_are_noticed_and_made_again(made: Path):
     with opened(made) as project:
         artifact = project.catalog.list()[1]
-        blob = project.catalog.blobs.path(artifact.files["documents.jsonl"].digest)
+        blob = project.catalog.blobs.path(artifact.files["rows.parquet"].digest)
         data = blob.read_bytes()
         blob.unlink()
         blob.write_bytes(data.replace(b"seven", b"eight"))

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from inhouse.catalog.rows import write_documents
 from inhouse.core.access import Actor
 from inhouse.core.artifact import Artifact, Input, Ref
-from inhouse.core.documents import write_documents
 from inhouse.core.errors import BadInput, MissingExtra
 from inhouse.core.label import Label
 from inhouse.core.nouns import Document

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from inhouse.core.documents import write_documents
+from inhouse.catalog.rows import write_documents
 from inhouse.core.errors import BadInput, UserError
 from inhouse.core.nouns import Document
 from inhouse.core.stage import Context, Inputs, Result, Stage
@@ -50,7 +50,7 @@ class Collect:
 
 
 def run(spec: Collect, inputs: Inputs, ctx: Context) -> Result:
-    """Write the documents in ``documents.jsonl`` and what was left out in ``ledger.jsonl``.
+    """Write the documents in ``rows.parquet`` and what was left out in ``ledger.jsonl``.
 
     A file that was one document in ``ctx.previous``, and is the same, is not read again.
 
@@ -82,7 +82,7 @@ def run(spec: Collect, inputs: Inputs, ctx: Context) -> Result:
     return Result({"documents": documents, "skipped": len(left_out), "characters": characters})
 
 
-STAGE = Stage("data.collect", 7, run)
+STAGE = Stage("data.collect", 8, run)
 
 
 def _read(spec: Collect, path: str, digest: str, before: Earlier) -> Iterator[Document | LeftOut]:

@@ -1,13 +1,13 @@
-"""The stage that puts the documents of several data sets together."""
+"""The stage that puts the rows of several data sets together."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from inhouse.core.documents import read_documents, write_documents
-from inhouse.core.nouns import Document
+from inhouse.catalog.rows import FILE, RowWriter, schema
 from inhouse.core.stage import Context, Inputs, Result, Stage
+from inhouse.data.account import size
+from inhouse.data.source import sourced
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,23 +16,20 @@ class Combine:
 
 
 def run(spec: Combine, inputs: Inputs, ctx: Context) -> Result:
-    """Write the documents of all inputs, by role; each path gets its data set's name in front.
+    """Write the rows of all inputs, by role; each id gets its data set's name in front.
 
-    So two data sets may hold files of the same path.
+    Raises:
+        BadInput: the inputs are of several kinds.
     """
-    documents = characters = 0
-
-    def combined() -> Iterator[Document]:
-        nonlocal documents, characters
-        for done, (_, source) in enumerate(sorted(inputs.items()), 1):
-            for document in read_documents(source.folder):
-                documents += 1
-                characters += len(document.text)
-                yield replace(document, path=f"{source.artifact.ref.name}/{document.path}")
-            ctx.progress(done, len(inputs), "data sets")
-
-    write_documents(ctx.work, combined())
-    return Result({"documents": documents, "skipped": 0, "characters": characters})
+    characters = 0
+    with sourced(inputs, named=True) as source:
+        with RowWriter(ctx.work / FILE, schema(source.kind)) as writer:
+            for number in range(source.batches):
+                batch = source.batch(number)
+                writer.write(batch.rows)
+                characters += size(batch)
+                ctx.progress(number + 1, source.batches, "batches")
+        return Result({source.kind: writer.rows, "skipped": 0, "characters": characters})
 
 
-STAGE = Stage("data.combine", 1, run)
+STAGE = Stage("data.combine", 2, run)

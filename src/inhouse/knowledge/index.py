@@ -19,8 +19,8 @@ from typing import Literal
 
 import numpy as np
 
+from inhouse.catalog.rows import read_documents
 from inhouse.core.artifact import Input, Ref
-from inhouse.core.documents import read_documents
 from inhouse.core.errors import InhouseError
 from inhouse.core.nouns import Document
 from inhouse.core.protocols import Embedder

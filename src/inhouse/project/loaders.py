@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 from inhouse.catalog import Catalog
+from inhouse.catalog.rows import read_documents
 from inhouse.core.access import Actor, Decision
 from inhouse.core.artifact import Ref
-from inhouse.core.documents import read_documents
 from inhouse.core.errors import NotSetUp
 from inhouse.core.nouns import Endpoint, Section
 from inhouse.core.protocols import Embedder, LanguageModel

@@ -17,6 +17,7 @@ from pydantic import BaseModel, Tag, ValidationError
 
 from inhouse.core.errors import ProjectError, nearest
 from inhouse.core.label import RESERVED, Label
+from inhouse.data.recipe import read_step
 from inhouse.models.builtin import BUILTINS, Kind
 from inhouse.project.schema import Adapted, Model, ProjectFile
 from inhouse.project.source import Source, parse
@@ -49,6 +50,8 @@ def references(project: ProjectFile) -> dict[str, list[tuple[Place, str]]]:
     for name, data in project.data.items():
         refs = [(i, ref) for i, ref in enumerate(data.sources) if ref.startswith("data/")]
         found[f"data/{name}"] = [(("data", name, "from", i), ref) for i, ref in refs]
+        for i, step in enumerate(map(read_step, data.steps)):
+            found[f"data/{name}"] += [(("data", name, "steps", i), ref) for ref in step.refs]
     for name, base in project.knowledge.items():
         place: Place = ("knowledge", name)
         found[f"knowledge/{name}"] = [
@@ -246,7 +249,8 @@ def _check_references(project: ProjectFile, source: Source) -> None:
     for path, wanted in entries.items():
         graph[path] = [ref for _, ref in wanted]
         for place, ref in wanted:
-            section = WANTED[_key(place)]
+            # What a step refers to says itself of which section it is.
+            section = WANTED.get(_key(place)) or ref.partition("/")[0]
             known = [entry for entry in entries if entry.startswith(f"{section}/")]
             if ref in known:
                 continue

@@ -17,8 +17,9 @@ from inhouse.core.errors import BadInput, nearest
 from inhouse.core.label import Label
 from inhouse.core.paths import located
 from inhouse.core.stage import Recipe, Stage
-from inhouse.data import collect, combine
+from inhouse.data import collect, combine, curate
 from inhouse.data.files import survey
+from inhouse.data.recipe import read_step, require
 from inhouse.evaluate import suite
 from inhouse.knowledge import index
 from inhouse.knowledge.lance import require_lance
@@ -141,12 +142,29 @@ class _Steps:
                 "Give the files an entry of their own and name that.",
             )
         own = Label.parse(entry.label)
-        if refs:
+        if entry.steps:
+            self._curated(name, entry, refs)
+        elif refs:
             parents = tuple(self._edge(ref, ref) for ref in refs)
             self._add(f"data/{name}", combine.STAGE, combine.Combine(), parents, own)
         else:
             spec = self._collect(name, entry)
             self._add(f"data/{name}", collect.STAGE, spec, (), own)
+
+    def _curated(self, name: str, entry: Data, refs: list[str]) -> None:
+        if not refs:
+            raise self._source.error(
+                ("data", name, "steps"),
+                "steps clean data sets, and 'from' names files.",
+                "Give the files an entry of their own and name that.",
+            )
+        steps = [read_step(step) for step in entry.steps]
+        wanted = dict.fromkeys([*refs, *(ref for step in steps for ref in step.refs)])
+        parents = tuple(self._edge(ref, ref) for ref in wanted)
+        spec = curate.Curate.of(steps, refs)
+        self._add(f"data/{name}", curate.STAGE, spec, parents, Label.parse(entry.label))
+        if not self._catalog.made(self._version(f"data/{name}")):
+            require(steps)
 
     def _collect(self, name: str, entry: Data) -> collect.Collect:
         store, own = self._catalog.root.absolute(), self._source.file.absolute()

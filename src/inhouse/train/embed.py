@@ -14,8 +14,8 @@ from pathlib import Path
 from random import Random
 from statistics import fmean
 
+from inhouse.catalog.rows import read_documents
 from inhouse.core.artifact import Input
-from inhouse.core.documents import read_documents
 from inhouse.core.errors import BadInput, MissingExtra
 from inhouse.core.stage import Context, Inputs, Result, Stage
 from inhouse.models.pull import context_tokens, kind_of

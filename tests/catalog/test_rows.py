@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inhouse.core.documents import read_documents, write_documents
+from inhouse.catalog.rows import read_documents, write_documents
 from inhouse.core.errors import BadInput
 from inhouse.core.nouns import Document
 
@@ -24,5 +24,5 @@ def test_what_is_written_is_read(many: list[Document]):
 
 def test_a_path_is_there_once(tmp_path: Path):
     twice = [Document("a.md", "A", text, "0" * 64) for text in ("One.", "One.")]
-    with pytest.raises(BadInput, match=r"Two documents have the path 'a.md'"):
+    with pytest.raises(BadInput, match=r"Two rows have the id 'a.md'"):
         write_documents(tmp_path, twice)

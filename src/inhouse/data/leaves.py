@@ -1,0 +1,77 @@
+"""The texts in rows of any kind: as one text a row, or each in its place, to be changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from inhouse.catalog.rows import Kind
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+BETWEEN = "\n\n"
+# What people or models wrote; ids, roles and labels are none.
+TEXTS = ("title", "text", "content", "arguments")
+TURNS: dict[Kind, tuple[str, ...]] = {
+    "chats": ("messages",),
+    "preferences": ("prompt", "chosen", "rejected"),
+}
+
+
+def whole_texts(rows: pa.Table, kind: Kind) -> pa.StringArray:
+    """Return all that is said in each row as one text: of a chat, what its turns say."""
+    import pyarrow.compute as pc
+
+    if kind not in TURNS:
+        return _flat(rows.column("text"))
+    said = [_said(_flat(rows.column(name))) for name in TURNS[kind]]
+    return said[0] if len(said) == 1 else pc.binary_join_element_wise(*said, BETWEEN)
+
+
+def with_texts(rows: pa.Table, change: Callable[[pa.StringArray], pa.StringArray]) -> pa.Table:
+    """Return the rows with each text in them changed; `change` keeps number and order."""
+    import pyarrow as pa
+
+    columns = [
+        _changed(_flat(rows.column(field.name)), field.name, change) for field in rows.schema
+    ]
+    return pa.Table.from_arrays(columns, schema=rows.schema)
+
+
+def _flat(column: pa.ChunkedArray) -> pa.Array:
+    found = column.combine_chunks()
+    return found.chunk(0) if hasattr(found, "num_chunks") else found
+
+
+def _said(messages: pa.ListArray) -> pa.StringArray:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    contents = pc.struct_field(pc.list_flatten(messages), "content")
+    return pc.binary_join(pa.ListArray.from_arrays(_offsets(messages), contents), BETWEEN)
+
+
+def _changed(
+    array: pa.Array, name: str, change: Callable[[pa.StringArray], pa.StringArray]
+) -> pa.Array:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_list(array.type):
+        values = _changed(pc.list_flatten(array), name, change)
+        return pa.ListArray.from_arrays(_offsets(array), values, type=array.type)
+    if pa.types.is_struct(array.type):
+        fields = list(array.type)
+        parts = [_changed(pc.struct_field(array, f.name), f.name, change) for f in fields]
+        return pa.StructArray.from_arrays(parts, fields=fields)
+    return change(array) if name in TEXTS else array
+
+
+def _offsets(array: pa.ListArray) -> pa.Array:
+    """Return where each list begins in the flattened values, also of a slice."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    lengths = pc.cumulative_sum(pc.list_value_length(array))
+    return pa.concat_arrays([pa.array([0], pa.int32()), lengths])

@@ -1,0 +1,97 @@
+"""The list of steps of a data set: which steps there are, and what a project file may say of them.
+
+What a step does is said in its own module of `inhouse.data.steps`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, cast
+
+from inhouse.core.errors import BadInput, MissingExtra, nearest
+from inhouse.data.step import StepModule
+
+# The step's name -> its module, imported when the step is used.
+STEPS: Mapping[str, str] = {
+    "sample": "inhouse.data.steps.sample",
+}
+EXTRA = "data"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step by its name, with its settings all spelled out."""
+
+    name: str
+    settings: Any
+
+    @property
+    def module(self) -> StepModule:
+        """The module that does it."""
+        return cast(StepModule, import_module(STEPS[self.name]))
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """The step as JSON-able values; a changed default is another value."""
+        return {
+            "step": self.name,
+            "code": self.module.CODE,
+            **dataclasses.asdict(self.settings),
+        }
+
+    @property
+    def refs(self) -> list[str]:
+        """What the settings refer to, such as ``suites/desk``: fields with metadata ``refs``."""
+        found = []
+        for field in dataclasses.fields(self.settings):
+            if "refs" in field.metadata:
+                value = getattr(self.settings, field.name)
+                found += [value] if isinstance(value, str) else list(value or ())
+        return found
+
+
+def read_step(entry: object) -> Step:
+    """Read a step as it stands in a list: its name, or its name with settings.
+
+    Raises:
+        BadInput: there is no such step, or something in its settings is wrong.
+    """
+    if isinstance(entry, str):
+        name, value = entry, None
+    elif isinstance(entry, Mapping) and len(entry) == 1:
+        name, value = next(iter(entry.items()))
+    else:
+        raise BadInput(
+            "a step is a name, or a name with its settings.", "Write such as {dedup: minhash}."
+        )
+    if name not in STEPS:
+        near = nearest(str(name), STEPS)
+        known = f"Did you mean {near!r}?" if near else f"Known: {', '.join(sorted(STEPS))}."
+        raise BadInput(f"there is no step {name!r}.", known)
+    module = cast(StepModule, import_module(STEPS[name]))
+    return Step(name, module.read(value))
+
+
+def restored(plain: Mapping[str, Any]) -> Step:
+    """Return the step that was written down as `plain`.
+
+    Raises:
+        BadInput: settings of that kind are not known any more.
+    """
+    values = {key: value for key, value in plain.items() if key not in ("step", "code")}
+    return read_step({plain["step"]: values})
+
+
+def require(steps: Sequence[Step]) -> None:
+    """Make sure that the packages which steps need are installed.
+
+    Raises:
+        MissingExtra: one is not.
+    """
+    for step in steps:
+        if any(find_spec(package) is None for package in step.module.NEEDS):
+            raise MissingExtra(f"The step {step.name!r}", EXTRA)

@@ -1,0 +1,1 @@
+"""The steps that a data set is cleaned with, one a module; see `inhouse.data.step`."""
