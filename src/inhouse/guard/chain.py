@@ -63,6 +63,17 @@ def likeliest(scores: Floats, moves: Floats, lengths: Sequence[int]) -> Marks:
     return chosen
 
 
+def shares(scores: Floats, moves: Floats, lengths: Sequence[int]) -> Floats:
+    """Return how likely each mark of each word is, given the whole text; [words, marks]."""
+    found = np.zeros_like(scores)
+    if len(scores):
+        batch = side_by_side(lengths)
+        forward, backward, total = _both_ways(scores, moves, batch)
+        likely = np.exp(forward + backward - total[None])
+        found[batch.rows[batch.there]] = likely[batch.there]
+    return found
+
+
 def slope(
     scores: Floats, moves: Floats, lengths: Sequence[int], marks: Marks
 ) -> tuple[Floats, Floats]:
@@ -70,37 +81,42 @@ def slope(
 
     Both are what was counted less what is expected, in the shapes of `scores` and `moves`.
     """
-    rows, there = side_by_side(lengths)
-    inner, count = moves[:-1], moves.shape[1]
-    forward = np.empty((*rows.shape, count), np.float32)
-    forward[0] = scores[rows[0]] + moves[-1]
-    for word in range(1, len(rows)):
-        ways = _log_sum(forward[word - 1][:, :, None] + inner, axis=1)
-        forward[word] = np.where(
-            there[word, :, None], ways + scores[rows[word]], forward[word - 1]
-        )
-    total = _log_sum(forward[-1], axis=1)[:, None]
-    backward = np.zeros((rows.shape[1], count), np.float32)
+    batch = side_by_side(lengths)
+    rows, there = batch
+    forward, backward, total = _both_ways(scores, moves, batch)
     of_scores, of_moves = np.zeros_like(scores), np.zeros_like(moves)
-    for word in range(len(rows) - 1, -1, -1):
+    of_scores[rows[there]] = -np.exp(forward + backward - total[None])[there]
+    of_moves[-1] = of_scores[rows[0, there[0]]].sum(axis=0)
+    np.add.at(of_moves[-1], marks[rows[0, there[0]]], 1.0)
+    for word in range(1, len(rows)):
         here = there[word]
-        place = rows[word, here]
-        of_scores[place] -= np.exp(forward[word, here] + backward[here] - total[here])
-        if word == 0:
-            of_moves[-1] += of_scores[place].sum(axis=0)
-            np.add.at(of_moves[-1], marks[place], 1.0)
-            break
-        ahead = scores[rows[word]] + backward
-        pairs = forward[word - 1][:, :, None] + inner + ahead[:, None, :] - total[:, :, None]
-        of_moves[:-1] -= np.exp(pairs[here]).sum(axis=0)
-        np.add.at(of_moves, (marks[rows[word - 1, here]], marks[place]), 1.0)
-        back = _log_sum(inner + ahead[:, None, :], axis=2)
-        backward = np.where(here[:, None], back, backward)
+        place, before = rows[word, here], rows[word - 1, here]
+        ahead = scores[place] + backward[word, here] - total[here]
+        pairs = forward[word - 1, here][:, :, None] + moves[:-1] + ahead[:, None, :]
+        of_moves[:-1] -= np.exp(pairs).sum(axis=0)
+        np.add.at(of_moves, (marks[before], marks[place]), 1.0)
     of_scores[np.arange(len(scores)), marks] += 1.0
     return of_scores, of_moves
 
 
+def _both_ways(scores: Floats, moves: Floats, batch: Batch) -> tuple[Floats, Floats, Floats]:
+    """Return log-sums up to each word and from it on, [longest, texts, marks], and of all."""
+    rows, there = batch
+    inner = moves[:-1]
+    forward = np.empty((*rows.shape, moves.shape[1]), np.float32)
+    backward = np.zeros_like(forward)
+    forward[0] = scores[rows[0]] + moves[-1]
+    for word in range(1, len(rows)):
+        ways = _log_sum(forward[word - 1][:, :, None] + inner, axis=1) + scores[rows[word]]
+        forward[word] = np.where(there[word, :, None], ways, forward[word - 1])
+    for word in range(len(rows) - 1, 0, -1):
+        ahead = scores[rows[word]] + backward[word]
+        ways = _log_sum(inner + ahead[:, None, :], axis=2)
+        backward[word - 1] = np.where(there[word, :, None], ways, backward[word])
+    return forward, backward, _log_sum(forward[-1], axis=1)[:, None]
+
+
 def _log_sum(values: Floats, *, axis: int) -> Floats:
     most = values.max(axis=axis, keepdims=True)
-    summed = np.log(np.exp(values - most).sum(axis=axis)) + most.squeeze(axis)
-    return summed.astype(np.float32)
+    summed: Floats = np.log(np.exp(values - most).sum(axis=axis)) + most.squeeze(axis)
+    return summed

@@ -6,7 +6,6 @@ Phone numbers have a module of their own.
 from __future__ import annotations
 
 import re
-from functools import cache
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
 BRANDS = re.compile(
@@ -73,15 +72,13 @@ def ip(text: str) -> bool:
     return len(groups) >= 3 and any(char.isdecimal() for char in text)
 
 
-@cache
-def top_level() -> frozenset[str]:
-    """Return the ends of domain names that are taken for one without ``http`` before them.
-
-    Ends that are also those of files, such as ``py``, ``md`` and ``sh``, are left out.
-    """
-    return frozenset(
+TOP_LEVEL = frozenset(
+    re.findall(
+        r"\w+",
         "com org net edu gov mil int info biz name pro io dev app ai cloud tech online site store "
         "ac ae ar at au be bg br ca ch cl cn co cy cz de dk ee es eu fi fr gl gr hk hr hu id ie il "
         "in ir is it jp ke kr kz lt lu lv ma mx my ng nl no nz pe pk pt ro ru sa se sg si sk th tn "
-        "tr tv tw ua uk us uy ve vn za".split()
+        "tr tv tw ua uk us uy ve vn za",
     )
+)
+"""Ends of domain names that need no ``http`` before them; those that are also of files are out."""

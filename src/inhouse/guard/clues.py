@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from threading import Lock
 from zlib import crc32
 
 import numpy as np
@@ -19,7 +20,7 @@ BITS = 16
 CLUES = 1 << BITS
 """How many numbers there are for clues; what the hash throws together is learned together."""
 
-WORD = re.compile(r"[^\W\d_]+|\d+|\n|[^\w\s]|_")
+WORD = re.compile(r"[^\W_]+|\n|[^\w\s]|_")
 
 _OWN = 12
 _SEEN_AT = ((-2, (0, 1)), (-1, (0, 1, 4, 5)), (0, range(_OWN)), (1, (0, 1, 4, 5)), (2, (0, 1)))
@@ -28,6 +29,7 @@ _SEEN_AT = ((-2, (0, 1)), (-1, (0, 1, 4, 5)), (0, range(_OWN)), (1, (0, 1, 4, 5)
 _PAIRS = ((-1, 1, 0, 1), (0, 1, 1, 1), (-1, 0, 0, 1), (0, 1, 1, 0), (-2, 0, -1, 0), (-1, 1, 1, 1))
 """Pairs of clues: place and number of the one, place and number of the other."""
 
+_MIXED = re.compile(r"\d+")
 _ODD = np.uint32(2654435761)
 _REMEMBERED = 200_000
 
@@ -49,15 +51,22 @@ class Reader:
     """Splits texts into words and gives the clues of each; remembers the words it has seen."""
 
     def __init__(self) -> None:
+        self._lock = Lock()
+        self._forget()
+
+    def _forget(self) -> None:
         self._numbers: dict[str, int] = {}
         self._own = np.zeros((1, _OWN), np.uint32)
         self._own[0] = [crc32(f"edge {i}".encode()) for i in range(_OWN)]
-        self._used = 1
 
     def read(self, texts: Sequence[str]) -> Words:
-        """Return the words of the texts with their clues."""
-        if self._used > _REMEMBERED:
-            self.__init__()  # type: ignore[misc]
+        """Return the words of the texts with their clues; several threads may ask at once."""
+        with self._lock:
+            return self._read(texts)
+
+    def _read(self, texts: Sequence[str]) -> Words:
+        if len(self._numbers) > _REMEMBERED:
+            self._forget()
         starts: list[int] = []
         ends: list[int] = []
         lengths: list[int] = []
@@ -75,11 +84,10 @@ class Reader:
     def _number(self, word: str) -> int:
         number = self._numbers.get(word)
         if number is None:
-            number = self._numbers[word] = self._used
+            number = self._numbers[word] = len(self._numbers) + 1
             if number == len(self._own):
                 self._own = np.concatenate([self._own, np.zeros((number + 256, _OWN), np.uint32)])
             self._own[number] = own_clues(word)
-            self._used += 1
         return number
 
     def _clues(self, numbers: Sequence[int], lengths: Sequence[int]) -> Clues:
@@ -95,7 +103,9 @@ class Reader:
                 columns.append(own[places + place, clue] + np.uint32(place * 7919 & 0xFFFFFFFF))
         for here, clue, there, other in _PAIRS:
             columns.append(
-                own[places + here, clue] * np.uint32(31) + own[places + there, other] + np.uint32(here)
+                own[places + here, clue] * np.uint32(31)
+                + own[places + there, other]
+                + np.uint32(here)
                 if here >= 0
                 else own[places + here, clue] * np.uint32(37) - own[places + there, other]
             )
@@ -121,7 +131,7 @@ def _shape(word: str) -> str:
     if word.isdecimal():
         return f"9{min(len(word), 6)}"
     if not word.isalpha():
-        return word
+        return word if len(word) == 1 else _MIXED.sub("9", re.sub(r"[^\W\d]+", "a", word))[:6]
     if word.islower():
         return "a" if word.isascii() else "á"
     if word.isupper():

@@ -15,10 +15,11 @@ from inhouse.guard.finding import CHECKED, TYPES, Finding, resolve
 from inhouse.guard.phone import CANDIDATE, phone
 
 FORMS = (*CHECKED, "phone")
-LONGEST = {"url": 2048, "email": 320}
-"""Characters of a candidate at most, where it is more than `LONGEST_NUMBER`."""
+BEHIND = 64
+"""So many characters before a number may tell what it is."""
 
-LONGEST_NUMBER = 64
+AHEAD = 32
+"""So many behind it may."""
 
 Form = Callable[[str], Iterator[Finding]]
 
@@ -32,13 +33,13 @@ _IP = re.compile(
     r"|(?:[0-9a-f]{1,4}:|::)[0-9a-f:]{2,36}(?:(?:[0-9]{1,3}\.){3}[0-9]{1,3})?(?![\w:]))",
     re.IGNORECASE,
 )
-_CARD = re.compile(r"(?<![\w.+-])[0-9](?:[ -]?[0-9]){11,18}(?!\w|[-.][0-9])")
-_IBAN = re.compile(r"(?<!\w)[a-z]{2}[0-9]{2}(?:[ -]?[0-9a-z]){11,30}", re.IGNORECASE)
+_VERSION = re.compile(r"(?:\bversion|\bv\.?|\brelease) ?\Z", re.IGNORECASE)
+_CARD = re.compile(r"(?<![\w.+-])(?=([0-9](?:[ -]?[0-9]){11,24}))")
+_IBAN = re.compile(r"(?<!\w)(?=([a-z]{2}[0-9]{2}(?:[ -]?[0-9a-z]){11,30}))", re.IGNORECASE)
 _SSN = re.compile(r"(?<![\w.-])([0-9]{3})([ -]?)([0-9]{2})\2([0-9]{4})(?!\w|[-.][0-9])")
 _SSN_WORDS = re.compile(r"\b(?:ssn|social[ -]security|soc\.? sec)", re.IGNORECASE)
 _CARD_WORDS = re.compile(r"\b(?:card|visa|master ?card|amex|credit|debit|pan)\b", re.IGNORECASE)
 _PHONE = re.compile(rf"(?<![\w./-])(?<![0-9],){CANDIDATE}(?![0-9%€$£]|[-.,/][0-9])")
-_SAID_WITHIN = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,19 @@ class Patterns:
         ]
         return resolve(text, found)
 
+    def candidates(self, text: str) -> Iterator[tuple[int, int]]:
+        """Yield where numbers stand of which more text could make something else."""
+        for form in (_IP, _CARD, _IBAN, _SSN, _PHONE):
+            for match in form.finditer(text):
+                yield (
+                    match.start(),
+                    match.end(match.lastindex or 0 if form in (_CARD, _IBAN) else 0),
+                )
+
+
+def _before(text: str, start: int) -> str:
+    return text[max(0, start - BEHIND) : start]
+
 
 def _emails(text: str) -> Iterator[Finding]:
     for match in _EMAIL.finditer(text):
@@ -77,7 +91,7 @@ def _urls(text: str) -> Iterator[Finding]:
 
 def _domains(text: str) -> Iterator[Finding]:
     for match in _DOMAIN.finditer(text):
-        if match["top"].lower() in checks.top_level() and "_" not in match[0].partition("/")[0]:
+        if match["top"].lower() in checks.TOP_LEVEL and "_" not in match[0].partition("/")[0]:
             yield Finding(match.start(), _url_end(match), "url", 0.7)
 
 
@@ -90,25 +104,37 @@ def _url_end(match: re.Match[str]) -> int:
 
 def _ips(text: str) -> Iterator[Finding]:
     for match in _IP.finditer(text):
-        if checks.ip(match[0]):
+        if checks.ip(match[0]) and not _VERSION.search(_before(text, match.start())):
             yield Finding(match.start(), match.end(), "ip", 0.9)
 
 
 def _cards(text: str) -> Iterator[Finding]:
     for match in _CARD.finditer(text):
-        digits = re.sub(r"[ -]", "", match[0])
-        if not checks.luhn(digits) or len(set(digits)) == 1:
-            continue
-        said = bool(_CARD_WORDS.search(text, max(0, match.start() - _SAID_WITHIN), match.start()))
-        if said or checks.card_brand(digits):
-            yield Finding(match.start(), match.end(), "card", 0.99 if said else 0.85)
+        start, said = match.start(), bool(_CARD_WORDS.search(_before(text, match.start())))
+        for end in _ends(match[1]):
+            digits = re.sub(r"[ -]", "", match[1][:end])
+            whole = not re.match(r"\w|[-.][0-9]", text[start + end : start + end + 2])
+            if whole and _is_card(digits, said=said):
+                yield Finding(start, start + end, "card", 0.99 if said else 0.85)
+                break
+
+
+def _ends(written: str) -> list[int]:
+    """Return where a number may end that goes on to another one: at its gaps, the last first."""
+    return [len(written), *(gap.start() for gap in reversed([*re.finditer("[ -]", written)]))]
+
+
+def _is_card(digits: str, *, said: bool) -> bool:
+    if not 12 <= len(digits) <= 19 or len(set(digits)) == 1 or not checks.luhn(digits):
+        return False
+    return said or checks.card_brand(digits)
 
 
 def _ibans(text: str) -> Iterator[Finding]:
     for match in _IBAN.finditer(text):
-        end = _iban_end(match[0])
-        if end and not text[match.start() + end : match.start() + end + 1].isalnum():
-            yield Finding(match.start(), match.start() + end, "iban", 0.99)
+        end = match.start() + _iban_end(match[1])
+        if end > match.start() and not text[end : end + 1].isalnum():
+            yield Finding(match.start(), end, "iban", 0.99)
 
 
 def _iban_end(written: str) -> int:
@@ -127,7 +153,7 @@ def _ssns(text: str) -> Iterator[Finding]:
         area, gap, group, serial = match.groups()
         if not checks.ssn(area, group, serial):
             continue
-        said = bool(_SSN_WORDS.search(text, max(0, match.start() - _SAID_WITHIN), match.start()))
+        said = bool(_SSN_WORDS.search(_before(text, match.start())))
         if said or gap == "-":
             yield Finding(match.start(), match.end(), "ssn", 0.99 if said else 0.8)
 

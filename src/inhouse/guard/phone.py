@@ -12,11 +12,12 @@ from functools import cache
 
 from inhouse.guard.finding import Finding
 
-REGIONS = (
+# Countries whose national numbers are looked for.
+REGIONS = re.findall(
+    r"\w+",
     "US GB IE DE AT CH FR BE NL LU ES PT IT DK SE NO FI IS EE LV LT PL CZ SK HU SI HR RO BG GR CY "
-    "MT IL TR ZA AU NZ IN JP SG HK BR MX AR"
-).split()
-"""Countries whose national numbers are looked for."""
+    "MT IL TR ZA AU NZ IN JP SG HK BR MX AR",
+)
 
 CANDIDATE = r"(?:\+|\(\+?)?[0-9](?:[)]?(?:[ \u00a0./-]|[ ]?[(]0?[)]?|[)][ -]?)?[0-9]){5,16}"
 EXTENSION = re.compile(r"[ ]?(?:x|ext\.?|extension)[ ]?[0-9]{1,6}\b", re.IGNORECASE)
@@ -123,10 +124,8 @@ def _said(text: str, start: int, end: int) -> int:
 
 
 def _last(text: str) -> re.Match[str] | None:
-    found = None
-    for found in _WORD.finditer(text):
-        pass
-    return found
+    words = [*_WORD.finditer(text)]
+    return words[-1] if words else None
 
 
 @cache
@@ -137,6 +136,7 @@ def _plans() -> re.Pattern[str]:
     plans = set()
     for region in REGIONS:
         plan = PhoneMetadata.metadata_for_region(region)
-        prefix = plan.national_prefix if (plan.national_prefix or "").isdecimal() else ""
-        plans.add(f"(?:{prefix})?(?:{plan.general_desc.national_number_pattern})")
+        if plan and plan.general_desc:
+            prefix = plan.national_prefix or ""
+            plans.add(f"(?:{prefix})?(?:{plan.general_desc.national_number_pattern})")
     return re.compile("|".join(sorted(plans)))

@@ -5,27 +5,26 @@ One model comes with this program. How it was made, and how to make another, is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from inhouse.core.errors import BadInput
 from inhouse.guard import tensors
-from inhouse.guard.chain import NEVER, Floats, Marks, likeliest
+from inhouse.guard.chain import NEVER, Floats, Marks, likeliest, shares
 from inhouse.guard.clues import CLUES, Clues, Reader
 from inhouse.guard.finding import Finding
 
 BUILT_IN = Path(__file__).with_name("tagger.safetensors")
-BUILT_IN_SHA256 = ""
+BUILT_IN_SHA256 = "385246f7b8c46fe3f3099ebc9edfb7b79d43a31968ae2e46eae0bdce7293c9f1"
 
-TOGETHER = 256
-"""Texts that are done side by side."""
+TOGETHER = 100_000
+"""Characters that are looked at side by side, about; memory grows with it."""
 
-LONGEST = 400
-"""Words that are looked at together; a longer text is cut at an end of a line or between words."""
+LONGEST = 2_000
+"""Characters of a text that are looked at as one; a longer one is cut between lines or words."""
 
 
 class Tagger:
@@ -45,49 +44,55 @@ class Tagger:
 
     def find_many(self, texts: Sequence[str]) -> list[list[Finding]]:
         """Return what is found in each text, in the order of the text and without overlaps."""
-        found: list[list[Finding]] = []
-        left = iter(texts)
-        while some := list(islice(left, TOGETHER)):
-            found += self._find(some)
+        found: list[list[Finding]] = [[] for _ in texts]
+        waiting: list[tuple[int, int, str]] = []
+        size = 0
+        for number, text in enumerate(texts):
+            for start, end in _pieces(text):
+                waiting.append((number, start, text[start:end]))
+                size += end - start
+                if size > TOGETHER:
+                    self._find(waiting, found)
+                    waiting, size = [], 0
+        self._find(waiting, found)
         return found
 
-    def _find(self, texts: Sequence[str]) -> list[list[Finding]]:
-        words = self._reader.read(texts)
-        lengths = _cut(words.lengths)
+    def _find(self, pieces: Sequence[tuple[int, int, str]], found: list[list[Finding]]) -> None:
+        words = self._reader.read([piece for _, _, piece in pieces])
         scores = self.scores(words.clues)
-        marks = likeliest(scores, self.moves, lengths)
-        sure = _share(scores, marks)
-        found, first = [], 0
-        for length in words.lengths:
-            here = range(first, first + length)
-            found.append(self._spans(here, marks, sure, words.starts, words.ends))
+        marks = likeliest(scores, self.moves, words.lengths)
+        sure = self._sureness(scores, marks, words.lengths)
+        first = 0
+        for (number, offset, _), length in zip(pieces, words.lengths, strict=True):
+            for span in _spans(np.flatnonzero(marks[first : first + length]) + first, marks):
+                found[number].append(
+                    Finding(
+                        offset + words.starts[span[0]],
+                        offset + words.ends[span[-1]],
+                        self.types[(int(marks[span[0]]) - 1) // 2],
+                        round(min(1.0, float(sure[span].mean())), 3),
+                    )
+                )
             first += length
-        return found
 
     def scores(self, clues: Clues) -> Floats:
         """Return the score of each mark of each word, float32 of shape [words, marks]."""
-        summed: Floats = self.weights[clues].sum(axis=1, dtype=np.float32)
+        summed = np.zeros((len(clues), self.weights.shape[1]), np.float32)
+        for column in clues.T:
+            summed += self.weights[column]
         return summed
 
-    def _spans(
-        self, words: range, marks: Marks, sure: Floats, starts: list[int], ends: list[int]
-    ) -> list[Finding]:
-        marked = [word for word in words if marks[word]]
-        spans: list[list[int]] = []
-        for word in marked:
-            if spans and marks[word] % 2 == 0 and spans[-1][-1] == word - 1:
-                spans[-1].append(word)
-            else:
-                spans.append([word])
-        return [
-            Finding(
-                starts[span[0]],
-                ends[span[-1]],
-                self.types[(int(marks[span[0]]) - 1) // 2],
-                round(float(sure[span].mean()), 3),
-            )
-            for span in spans
-        ]
+    def _sureness(self, scores: Floats, marks: Marks, lengths: Sequence[int]) -> Floats:
+        """Return how likely each word is of the type that it is marked with."""
+        sure = np.zeros(len(marks), np.float32)
+        owners = np.repeat(np.arange(len(lengths)), lengths)
+        marked = np.unique(owners[marks > 0])
+        rows = np.flatnonzero(np.isin(owners, marked))
+        likely = shares(scores[rows], self.moves, [lengths[int(n)] for n in marked])
+        begins = (marks[rows] - 1) // 2 * 2 + 1  # -1 where nothing is marked: any column will do
+        places = np.arange(len(rows))
+        sure[rows] = likely[places, begins] + likely[places, np.maximum(begins, 0) + 1]
+        return sure
 
     def save(self, path: Path, **about: str) -> None:
         """Write it to a file, a byte for each score, with what is to be said about it."""
@@ -137,16 +142,27 @@ def allowed(types: int) -> Floats:
     return moves
 
 
-def _cut(lengths: Sequence[int]) -> list[int]:
-    cut: list[int] = []
-    for length in lengths:
-        whole, rest = divmod(length, LONGEST)
-        cut += [LONGEST] * whole + [rest] * bool(rest)
-    return cut
+def _pieces(text: str) -> Iterator[tuple[int, int]]:
+    start = 0
+    while len(text) - start > LONGEST:
+        cut = start + LONGEST
+        for gap in ("\n", " "):
+            near = text.rfind(gap, start + LONGEST // 2, cut)
+            if near > 0:
+                cut = near
+                break
+        yield start, cut
+        start = cut
+    if start < len(text):
+        yield start, len(text)
 
 
-def _share(scores: Floats, marks: Marks) -> Floats:
-    most = scores.max(axis=1, keepdims=True)
-    shares = np.exp(scores - most)
-    picked: Floats = shares[np.arange(len(marks)), marks] / shares.sum(axis=1)
-    return picked
+def _spans(marked: Marks, marks: Marks) -> list[list[int]]:
+    """Return the words that belong together: a mark that continues is with the word before it."""
+    spans: list[list[int]] = []
+    for word in marked.tolist():
+        if spans and marks[word] % 2 == 0 and spans[-1][-1] == word - 1:
+            spans[-1].append(word)
+        else:
+            spans.append([word])
+    return spans

@@ -51,9 +51,7 @@ def train(
     types = sorted({kind for text in texts for _, _, kind in text.spans})
     if not types:
         raise BadInput("Nothing is marked in these texts.", "Mark what the tagger is to find.")
-    tagger = Tagger(
-        types, np.zeros((CLUES, 2 * len(types) + 1), np.float32), allowed(len(types))
-    )
+    tagger = Tagger(types, np.zeros((CLUES, 2 * len(types) + 1), np.float32), allowed(len(types)))
     learner = _Learner(tagger, how)
     order = random.Random(how.seed)
     shuffled = list(texts)
@@ -87,10 +85,10 @@ class _Learner:
         kept = seen.astype(np.float32) / np.float32(1 - how.forget)
         scores = np.einsum("wcm,wc->wm", tagger.weights[words.clues], kept)
         by_score, by_move = slope(scores, tagger.moves, words.lengths, marks)
-        grown = _gathered(words.clues, kept, by_score) / len(texts)
+        grown = _gathered(words.clues, kept, by_score / np.float32(len(texts)))
         grown -= how.shrink * tagger.weights
         self._climb(tagger.weights, grown, self._squares)
-        self._climb(tagger.moves, by_move / len(texts), self._move_squares)
+        self._climb(tagger.moves, by_move / np.float32(len(texts)), self._move_squares)
         np.maximum(tagger.moves, NEVER, out=tagger.moves)
         return float((scores.argmax(axis=1) == marks).mean())
 
@@ -121,7 +119,9 @@ def _marks(
     first = 0
     for text, length in zip(texts, lengths, strict=True):
         for start, end, kind in text.spans:
-            inside = [w for w in range(first, first + length) if starts[w] < end and start < ends[w]]
+            inside = [
+                w for w in range(first, first + length) if starts[w] < end and start < ends[w]
+            ]
             number = 2 * types.index(kind) + 1
             marks[inside] = number + 1
             marks[inside[:1]] = number

@@ -7,12 +7,12 @@ over their letters). The same seed writes the same texts.
 
 from __future__ import annotations
 
+import calendar
 import random
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
-from importlib.resources import files
 from typing import NamedTuple, TypeVar
 
 from inhouse.guard import lists
@@ -25,10 +25,8 @@ _MARKED = {
     "ZIP": "address",
 }  # fmt: skip
 _DEEPEST = 9
-_WEEKDAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
-_MONTHS = (
-    "January February March April May June July August September October November December"
-).split()
+_WEEKDAYS = tuple(calendar.day_name)
+_MONTHS = tuple(calendar.month_name)[1:]
 
 
 class Marked(NamedTuple):
@@ -130,7 +128,7 @@ class Writer:
             (0.94, f"{given} {self.given()} {family}"),
             (0.95, f"{given[0]}. {family}"),
             (0.96, f"{family}, {given}"),
-            (0.98, f"{given} {family} {self._one(('Jr.', 'Sr.', 'II', 'III', 'PhD', 'MD', 'DDS'))}"),
+            (0.98, f"{given} {family} {self._one(_SUFFIXES)}"),
             (1.01, f"{self._one(lists.TITLES)} {given} {family}"),
         )  # fmt: skip
         luck = self._chance.random()
@@ -157,14 +155,15 @@ class Writer:
         coined = coined.capitalize() if self._luck(0.8) else coined
         return self._one(
             (
-                f"{word} {field}", f"{word} {field}", f"{word} {field} {end}", f"{word} {end}", word,
+                f"{word} {field}", f"{word} {field}", f"{word} {field} {end}", word,
+                f"{word} {end}",
                 f"{coined} {end}", coined, coined, f"{coined} {field}", f"{word}{field.lower()}",
                 f"{family} {end}", f"{family} {field}", f"{family}-{self.family()}",
                 f"{family} {end}", f"{family}, {self.family()} and {self.family()}",
                 f"{family} and {self.family()}", f"{family} & {self.family()} {end}",
                 f"{self.place()} {field}", f"{field} of {self.place()}", f"University of {coined}",
                 f"{word} {self._one(lists.FIRM_WORDS)} {field}", f"The {word} {field}",
-                "".join(self._chance.choices("ABCDEFGHIKLMNOPRSTUVWX", k=self._chance.randint(2, 4))),
+                self._form("??", "???", "????"),
             )
         )  # fmt: skip
 
@@ -253,7 +252,7 @@ class Writer:
     def _named(self, source: str, new: float) -> str:
         if self._luck(new):
             return _chain_of(source).word(self._chance)
-        return self._one(getattr(lists, source))
+        return self._one(_words(source))
 
     def _cased(self, name: str) -> str:
         return name.upper() if self._luck(0.12) else name
@@ -270,6 +269,7 @@ class Writer:
         return options[int(self._chance.random() * len(options))]
 
 
+_SUFFIXES = ("Jr.", "Sr.", "II", "III", "PhD", "MD", "DDS")
 _PARTICLES = ("de", "van", "von", "van der", "da", "dos", "di", "Mc", "Al", "el", "Ben", "Le", "La")
 
 
@@ -292,18 +292,17 @@ class _Chain:
                 return made[3:-1].strip()
 
 
+def _words(source: str) -> list[str]:
+    words: list[str] = vars(lists)[source]
+    return words
+
+
 @cache
 def _chain_of(source: str) -> _Chain:
-    return _Chain(getattr(lists, source))
+    return _Chain(_words(source))
 
 
 @cache
 def _grammar() -> dict[str, list[str]]:
-    sections: dict[str, list[str]] = {}
-    written = files("inhouse.guard").joinpath("sentences.txt").read_text("utf-8")
-    for line in written.splitlines():
-        if line.startswith("[") and line.endswith("]"):
-            current = sections[line[1:-1]] = []
-        elif line and not line.startswith("#"):
-            current.append(line.replace("\\n", "\n"))
-    return sections
+    written = lists.sections("sentences.txt")
+    return {name: [line.replace("\\n", "\n") for line in lines] for name, lines in written.items()}
