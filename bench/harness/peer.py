@@ -58,6 +58,7 @@ class Peer:
         return True
 
 
+PRESIDIO = Peer("presidio", (("presidio-analyzer==2.2.366",),))
 LITELLM = Peer("litellm", (("litellm[proxy]==1.106.2",),))
 SENTENCE_TRANSFORMERS = Peer(
     "sentence-transformers",
