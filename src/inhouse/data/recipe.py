@@ -17,7 +17,11 @@ from inhouse.data.step import StepModule
 
 # The step's name -> its module, imported when the step is used.
 STEPS: Mapping[str, str] = {
+    "dedup": "inhouse.data.steps.dedup",
+    "pii": "inhouse.data.steps.pii",
+    "quality": "inhouse.data.steps.quality",
     "sample": "inhouse.data.steps.sample",
+    "toxicity": "inhouse.data.steps.toxicity",
 }
 EXTRA = "data"
 

@@ -9,11 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol
 
+from inhouse.core.errors import BadInput, nearest
+
 CHECKED = ("email", "url", "ip", "card", "iban", "ssn")
 """Types whose form says what they are; a looser finding gives way to them."""
 
 TYPES = (*CHECKED, "phone", "person", "address", "organisation", "place")
 """The types that the built-in finders know; a tagger of one's own may know others."""
+
+PERSONAL = ("email", "ip", "card", "iban", "ssn", "phone", "person", "address")
+"""Types that tell of a person by themselves: what is hidden if nobody says what."""
 
 _EDGES = " \t\r\n,;:.-|/\"'()[]<>"
 
@@ -33,6 +38,19 @@ class Finder(Protocol):
     def find_many(self, texts: Sequence[str]) -> list[list[Finding]]:
         """Return what is found in each text, in any order; findings may overlap."""
         ...
+
+
+def check_types(types: Iterable[str]) -> None:
+    """Make sure that these are types of personal data.
+
+    Raises:
+        BadInput: one is not.
+    """
+    for kind in types:
+        if kind not in TYPES:
+            near = nearest(kind, TYPES)
+            hint = f"Did you mean {near!r}?" if near else f"Known: {', '.join(TYPES)}."
+            raise BadInput(f"There is no type of personal data {kind!r}.", hint)
 
 
 def resolve(text: str, findings: Iterable[Finding]) -> list[Finding]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from inhouse.core.errors import BadInput, nearest
-from inhouse.guard.finding import TYPES, Finder, Finding, resolve
+from inhouse.guard.finding import TYPES, Finder, Finding, check_types, resolve
 from inhouse.guard.patterns import FORMS, Patterns
 
 
@@ -44,17 +43,13 @@ def find(text: str) -> list[Finding]:
 
 
 @cache
-def built_in(types: Collection[str] | None = None, *, least: float = 0.5) -> Guard:
+def built_in(types: frozenset[str] | None = None, *, least: float = 0.5) -> Guard:
     """Return the guard with the built-in finders; the tagger only where a type needs it.
 
     Raises:
         BadInput: a type is not known.
     """
-    for kind in types or ():
-        if kind not in TYPES:
-            near = nearest(kind, TYPES)
-            hint = f"Did you mean {near!r}?" if near else f"Known: {', '.join(TYPES)}."
-            raise BadInput(f"There is no type of personal data {kind!r}.", hint)
+    check_types(types or ())
     wanted = frozenset(TYPES if types is None else types)
     patterns = Patterns(wanted & frozenset(FORMS))
     if wanted <= frozenset(FORMS):

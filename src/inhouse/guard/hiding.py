@@ -5,10 +5,11 @@ Stand-ins that look like what they stand for are the business of `standins`.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from inhouse.guard.finding import Finding
 
@@ -37,12 +38,9 @@ def hide(text: str, findings: Iterable[Finding], stand_in: StandIn) -> str:
     `findings` are in the order of the text and do not overlap.
     """
     parts, last = [], 0
-    for finding in findings:
-        parts += [
-            text[last : finding.start],
-            stand_in(finding.type, text[finding.start : finding.end]),
-        ]
-        last = finding.end
+    for start, end, kind, _ in findings:
+        parts += [text[last:start], stand_in(kind, text[start:end])]
+        last = end
     return "".join([*parts, text[last:]]) if parts else text
 
 
@@ -54,28 +52,65 @@ class Report:
     touched: int = 0
     types: Counter[str] = field(default_factory=Counter)
 
-    def count(self, findings: Iterable[Sequence[Finding]]) -> None:
-        """Add what was found in some texts."""
-        for some in findings:
-            self.texts += 1
-            self.touched += bool(some)
-            self.types.update(finding.type for finding in some)
+    def count(self, findings: Sequence[Finding]) -> None:
+        """Add what was found in a text."""
+        self.texts += 1
+        self.touched += bool(findings)
+        self.types.update(finding.type for finding in findings)
 
 
 def hide_all(
     texts: pa.StringArray, guard: Guard, stand_in: StandIn, report: Report | None = None
 ) -> pa.StringArray:
-    """Return an array of texts with all that the guard finds hidden; nulls stay."""
+    """Return an array of texts with all that the guard finds hidden; nulls stay.
+
+    A text that is JSON stays JSON: what is hidden are its strings, one by one.
+    """
     import pyarrow as pa
 
     plain = texts.to_pylist()
-    found = guard.find_many([text or "" for text in plain])
-    if report is not None:
-        report.count(found)
-    if not any(found):
-        return texts
-    hidden = [
-        text if text is None else hide(text, some, stand_in)
-        for text, some in zip(plain, found, strict=True)
-    ]
+    trees = [_tree(text) for text in plain]
+    strings = [list(_strings(tree)) for tree in trees]
+    found = iter(guard.find_many([string for some in strings for string in some]))
+    hidden = []
+    for text, tree, some in zip(plain, trees, strings, strict=True):
+        findings = [next(found) for _ in some]
+        if report is not None:
+            report.count([finding for each in findings for finding in each])
+        if any(findings):
+            anew = map(hide, some, findings, [stand_in] * len(some))
+            made = _rebuilt(tree, anew)
+            text = made if isinstance(tree, str) else json.dumps(made, ensure_ascii=False)
+        hidden.append(text)
     return pa.array(hidden, texts.type)
+
+
+def _tree(text: str | None) -> Any:  # noqa: ANN401
+    """Return what a text of JSON says, and any other text itself."""
+    if text and text[0] in "{[" and text[-1] in "}]":
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError):
+            return text
+    return text
+
+
+def _strings(tree: Any) -> Iterator[str]:  # noqa: ANN401
+    if isinstance(tree, str):
+        yield tree
+    elif isinstance(tree, dict):
+        for value in tree.values():
+            yield from _strings(value)
+    elif isinstance(tree, list):
+        for value in tree:
+            yield from _strings(value)
+
+
+def _rebuilt(tree: Any, strings: Iterator[str]) -> Any:  # noqa: ANN401
+    if isinstance(tree, str):
+        return next(strings)
+    if isinstance(tree, dict):
+        return {key: _rebuilt(value, strings) for key, value in tree.items()}
+    if isinstance(tree, list):
+        return [_rebuilt(value, strings) for value in tree]
+    return tree
