@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -64,53 +64,37 @@ def hide_all(
 ) -> pa.StringArray:
     """Return an array of texts with all that the guard finds hidden; nulls stay.
 
-    A text that is JSON stays JSON: what is hidden are its strings, one by one.
+    A text that is JSON stays JSON.
     """
     import pyarrow as pa
 
     plain = texts.to_pylist()
-    trees = [_tree(text) for text in plain]
-    strings = [list(_strings(tree)) for tree in trees]
-    found = iter(guard.find_many([string for some in strings for string in some]))
     hidden = []
-    for text, tree, some in zip(plain, trees, strings, strict=True):
-        findings = [next(found) for _ in some]
+    for text, findings in zip(plain, guard.find_many([t or "" for t in plain]), strict=True):
+        made = hide(text, findings, stand_in) if findings else text
+        if findings and _is_json(text) and not _is_json(made):
+            made = json.dumps(_in_strings(json.loads(text), guard, stand_in), ensure_ascii=False)
+        hidden.append(made)
         if report is not None:
-            report.count([finding for each in findings for finding in each])
-        if any(findings):
-            anew = map(hide, some, findings, [stand_in] * len(some))
-            made = _rebuilt(tree, anew)
-            text = made if isinstance(tree, str) else json.dumps(made, ensure_ascii=False)
-        hidden.append(text)
+            report.count(findings)
     return pa.array(hidden, texts.type)
 
 
-def _tree(text: str | None) -> Any:  # noqa: ANN401
-    """Return what a text of JSON says, and any other text itself."""
-    if text and text[0] in "{[" and text[-1] in "}]":
-        try:
-            return json.loads(text)
-        except (ValueError, RecursionError):
-            return text
-    return text
+def _is_json(text: str) -> bool:
+    if text[:1] not in ("{", "["):
+        return False
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
-def _strings(tree: Any) -> Iterator[str]:  # noqa: ANN401
+def _in_strings(tree: Any, guard: Guard, stand_in: StandIn) -> Any:  # noqa: ANN401
     if isinstance(tree, str):
-        yield tree
-    elif isinstance(tree, dict):
-        for value in tree.values():
-            yield from _strings(value)
-    elif isinstance(tree, list):
-        for value in tree:
-            yield from _strings(value)
-
-
-def _rebuilt(tree: Any, strings: Iterator[str]) -> Any:  # noqa: ANN401
-    if isinstance(tree, str):
-        return next(strings)
+        return hide(tree, guard.find(tree), stand_in)
     if isinstance(tree, dict):
-        return {key: _rebuilt(value, strings) for key, value in tree.items()}
+        return {key: _in_strings(value, guard, stand_in) for key, value in tree.items()}
     if isinstance(tree, list):
-        return [_rebuilt(value, strings) for value in tree]
+        return [_in_strings(value, guard, stand_in) for value in tree]
     return tree

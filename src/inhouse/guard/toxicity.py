@@ -89,9 +89,7 @@ def train(texts: Sequence[str], toxic: Sequence[bool], *, seed: int = 0) -> Toxi
     return model
 
 
-def _by_clue(
-    read: Read, wrong: Floats, weights: Floats
-) -> tuple[npt.NDArray[np.int64], Floats]:
+def _by_clue(read: Read, wrong: Floats, weights: Floats) -> tuple[npt.NDArray[np.int64], Floats]:
     sizes = np.diff(read.ends, prepend=0)
     shares = np.repeat(wrong / np.sqrt(np.maximum(sizes, 1)), sizes)
     clues, places = np.unique(read.clues, return_inverse=True)

@@ -33,7 +33,9 @@ class Flag:
 def read(value: object) -> Flag:
     """Return the settings of ``{toxicity: {examples: data/labelled, toxic: [hate]}}``."""
     if value is None or value == "flag":
-        raise BadInput("no model of toxicity comes with this program: it learns from examples.", FIX)
+        raise BadInput(
+            "no model of toxicity comes with this program: it learns from examples.", FIX
+        )
     return read_settings(Flag, value, main="examples")
 
 
