@@ -9,6 +9,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from inhouse.guard.finding import Finding
@@ -71,30 +72,41 @@ def hide_all(
     plain = texts.to_pylist()
     hidden = []
     for text, findings in zip(plain, guard.find_many([t or "" for t in plain]), strict=True):
-        made = hide(text, findings, stand_in) if findings else text
-        if findings and _is_json(text) and not _is_json(made):
-            made = json.dumps(_in_strings(json.loads(text), guard, stand_in), ensure_ascii=False)
+        found, made = findings, text
+        if text and text[0] in "{[" and (tree := _tree(text)) is not None:
+            found = []
+            tree = _in_tree(tree, "", partial(_hidden, guard, stand_in, found))
+            made = json.dumps(tree, ensure_ascii=False) if found else text
+        elif findings:
+            made = hide(text, findings, stand_in)
         hidden.append(made)
         if report is not None:
-            report.count(findings)
+            report.count(found)
     return pa.array(hidden, texts.type)
 
 
-def _is_json(text: str) -> bool:
-    if text[:1] not in ("{", "["):
-        return False
+def _tree(text: str) -> Any:  # noqa: ANN401
     try:
-        json.loads(text)
+        return json.loads(text)
     except (ValueError, RecursionError):
-        return False
-    return True
+        return None
 
 
-def _in_strings(tree: Any, guard: Guard, stand_in: StandIn) -> Any:  # noqa: ANN401
-    if isinstance(tree, str):
-        return hide(tree, guard.find(tree), stand_in)
+def _in_tree(tree: Any, key: str, change: Callable[[str, Any], Any]) -> Any:  # noqa: ANN401
+    """Return what JSON says with all strings and numbers changed; their key tells about them."""
     if isinstance(tree, dict):
-        return {key: _in_strings(value, guard, stand_in) for key, value in tree.items()}
+        return {name: _in_tree(value, name, change) for name, value in tree.items()}
     if isinstance(tree, list):
-        return [_in_strings(value, guard, stand_in) for value in tree]
-    return tree
+        return [_in_tree(value, key, change) for value in tree]
+    plain = isinstance(tree, str | int | float) and not isinstance(tree, bool)
+    return change(key, tree) if plain else tree
+
+
+def _hidden(
+    guard: Guard, stand_in: StandIn, found: list[Finding], key: str, value: str | float
+) -> str | float:
+    said = f"{key}: {value}"
+    first = len(said) - len(str(value))
+    findings = [f for f in guard.find(said) if f.start >= first]
+    found += findings
+    return hide(said, findings, stand_in)[first:] if findings else value

@@ -34,7 +34,7 @@ _IP = re.compile(
     re.IGNORECASE,
 )
 _VERSION = re.compile(r"(?:\bversion|\bv\.?|\brelease) ?\Z", re.IGNORECASE)
-_CARD = re.compile(r"(?<![\w.+-])(?=([0-9](?:[ -]?[0-9]){11,24}))")
+_CARD = re.compile(r"(?<![\w.+-])(?=([0-9]{4}(?:[ -]?[0-9]){8,21}))")
 _IBAN = re.compile(r"(?<!\w)(?=([a-z]{2}[0-9]{2}(?:[ -]?[0-9a-z]){11,30}))", re.IGNORECASE)
 _SSN = re.compile(r"(?<![\w.-])([0-9]{3})([ -]?)([0-9]{2})\2([0-9]{4})(?!\w|[-.][0-9])")
 _SSN_WORDS = re.compile(r"\b(?:ssn|social[ -]security|soc\.? sec)", re.IGNORECASE)

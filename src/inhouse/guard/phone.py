@@ -62,10 +62,11 @@ def phone(text: str, start: int, end: int) -> Finding | None:
 
 
 def _narrowed(text: str, start: int, end: int) -> list[tuple[int, int]]:
-    runs = [(start, end)]
+    inner = []
     for gap in re.finditer(r" ", text[start:end]):
-        runs += [(start + gap.end(), end), (start, start + gap.start())]
-    return runs[:7]
+        inner += [(start + gap.end(), end), (start, start + gap.start())]
+    # Two zeros in the middle of a long number call no country.
+    return [(start, end), *(run for run in inner[:6] if not text.startswith("00", run[0]))]
 
 
 def _score(text: str, start: int, end: int) -> float:

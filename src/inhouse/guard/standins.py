@@ -27,6 +27,7 @@ _STREET_ENDS = frozenset(
 ) | frozenset(
     _WORD.findall("apt suite unit flat room box po psc rue de la via calle ul the corner of and")
 )
+_COUNTRIES = frozenset(name.casefold() for name in lists.COUNTRIES)
 _FAMILY = frozenset(name.casefold() for name in lists.FAMILY)
 _SINGLE = {
     "GIVEN": [n for n in lists.GIVEN if n.isalpha()],
@@ -144,8 +145,7 @@ class StandIns:
         return _cased(self._other(_SINGLE[source], source, word), word)
 
     def _place(self, value: str) -> str:
-        countries = {name.casefold() for name in lists.COUNTRIES}
-        options = lists.COUNTRIES if value.casefold() in countries else lists.CITIES
+        options = lists.COUNTRIES if value.casefold() in _COUNTRIES else lists.CITIES
         return _cased(self._other(options, "place", value), value)
 
     def _letters(self, value: str) -> str:

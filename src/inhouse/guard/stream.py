@@ -22,8 +22,8 @@ _OPEN = re.compile(
 """The end of a text that may go on to be something: a word, an IBAN or a number with gaps."""
 
 
-_LONGEST_LINE = 4_000
-_GAP = re.compile(r"(?<=[^\W\d_]{3}) (?=[^\W\d_]{3}\b)")
+_LONGEST_LINE = 500
+_GAP = re.compile(r"(?<=[^\W\d_]{3}) (?=[^\W\d_]{3})")
 """Where a line can be cut in two without a change to what is found in it."""
 
 

@@ -18,7 +18,7 @@ from inhouse.guard.clues import CLUES, Clues, Reader
 from inhouse.guard.finding import Finding
 
 BUILT_IN = Path(__file__).with_name("tagger.safetensors")
-BUILT_IN_SHA256 = "385246f7b8c46fe3f3099ebc9edfb7b79d43a31968ae2e46eae0bdce7293c9f1"
+BUILT_IN_SHA256 = "0437adf862240f1cc49156ea633d6eeb271732cca12983b89911e4bec2c74faa"
 
 TOGETHER = 100_000
 """Characters that are looked at side by side, about; memory grows with it."""
