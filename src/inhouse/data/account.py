@@ -108,7 +108,7 @@ def dropped(batch: Batch, notes: Iterable[Note], step: int, name: str) -> pa.Tab
     """Return the rows that go as they were, with the notes on why."""
     ordered = sorted(notes, key=lambda note: note.row)
     why = noted(batch.ids, ordered, step, name)
-    rows = batch.rows.take([note.row for note in ordered])
+    rows = batch.taken([note.row for note in ordered])
     for column in NOTES:
         rows = rows.append_column(why.schema.field(column), why.column(column))
     return rows.cast(dropped_schema(batch.kind))

@@ -152,4 +152,4 @@ def _without(batch: Batch, notes: Sequence[Note]) -> Batch:
     if not gone:
         return batch
     stays = [row for row in range(len(batch)) if row not in gone]
-    return replace(batch, rows=batch.rows.take(stays).combine_chunks())
+    return replace(batch, rows=batch.taken(stays))
