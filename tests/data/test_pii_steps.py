@@ -123,7 +123,10 @@ def test_the_examples_are_a_parent():
 def test_both_steps_in_a_data_set(tmp_path):
     raw = given_rows(tmp_path / "raw", [*ROWS, {"id": "d", "text": "you big idiot", "label": "x"}])
     labelled = given_rows(tmp_path / "labelled", LABELLED)
-    steps = [{"pii": "mask"}, {"toxicity": {"examples": "data/labelled", "toxic": ["rude"]}}]
+    steps = [
+        {"pii": "mask"},
+        {"toxicity": {"examples": "data/labelled", "toxic": ["rude"], "least": 0.6}},
+    ]
     spec = curate.Curate.of([read_step(step) for step in steps], ["data/raw"])
     inputs = {
         "data/raw": an_input("data/raw", raw),

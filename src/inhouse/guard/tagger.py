@@ -83,15 +83,13 @@ class Tagger:
         return summed
 
     def _sureness(self, scores: Floats, marks: Marks, lengths: Sequence[int]) -> Floats:
-        """Return how likely each word is of the type that it is marked with."""
+        """Return how likely each word of a text with findings is personal data of any type."""
         sure = np.zeros(len(marks), np.float32)
         owners = np.repeat(np.arange(len(lengths)), lengths)
         marked = np.unique(owners[marks > 0])
         rows = np.flatnonzero(np.isin(owners, marked))
         likely = shares(scores[rows], self.moves, [lengths[int(n)] for n in marked])
-        begins = (marks[rows] - 1) // 2 * 2 + 1  # -1 where nothing is marked: any column will do
-        places = np.arange(len(rows))
-        sure[rows] = likely[places, begins] + likely[places, np.maximum(begins, 0) + 1]
+        sure[rows] = 1 - likely[:, 0]
         return sure
 
     def save(self, path: Path, **about: str) -> None:
