@@ -19,19 +19,24 @@ NEVER = np.float32(-1e4)
 
 
 class Batch(NamedTuple):
-    """Texts side by side: word `w` of text `t` is row `rows[w, t]` of the words, if `there`."""
+    """Texts side by side, the longest first: word `w` of column `t` is row `rows[w, t]` of all.
+
+    The first `many[w]` columns have a word `w`; `there` says the same, place by place.
+    """
 
     rows: Marks
     there: npt.NDArray[np.bool_]
+    many: list[int]
 
 
 def side_by_side(lengths: Sequence[int]) -> Batch:
     """Return where the words of each text are among those of all, shape [longest, texts]."""
     sizes = np.asarray(lengths, np.int64)
-    starts = np.cumsum(sizes) - sizes
+    order = np.argsort(-sizes, kind="stable")
+    starts = (np.cumsum(sizes) - sizes)[order]
     places = np.arange(max(lengths, default=0))[:, None]
-    there = places < sizes[None, :]
-    return Batch(np.where(there, starts[None, :] + places, 0), there)
+    there = places < sizes[order][None, :]
+    return Batch(np.where(there, starts[None, :] + places, 0), there, there.sum(axis=1).tolist())
 
 
 def likeliest(scores: Floats, moves: Floats, lengths: Sequence[int]) -> Marks:
@@ -42,24 +47,23 @@ def likeliest(scores: Floats, moves: Floats, lengths: Sequence[int]) -> Marks:
         moves: of each mark after another, [marks + 1, marks]; the last row begins a text.
         lengths: how many words each text has.
     """
-    rows, there = side_by_side(lengths)
+    rows, _, many = side_by_side(lengths)
     chosen = np.zeros(len(scores), np.int64)
     if not len(rows):
         return chosen
     inner = moves[:-1]
     best = scores[rows[0]] + moves[-1]
-    came = np.zeros((*rows.shape, moves.shape[1]), np.int64)
+    came = np.zeros((*rows.shape, moves.shape[1]), np.int8)
     for word in range(1, len(rows)):
-        ways = best[:, :, None] + inner
-        came[word] = ways.argmax(axis=1)
-        best = np.where(there[word, :, None], ways.max(axis=1) + scores[rows[word]], best)
-    texts = np.arange(rows.shape[1])
+        n = many[word]
+        ways = best[:n, :, None] + inner
+        came[word, :n] = ways.argmax(axis=1)
+        best[:n] = ways.max(axis=1) + scores[rows[word, :n]]
     mark = best.argmax(axis=1)
     for word in range(len(rows) - 1, -1, -1):
-        here = there[word]
-        chosen[rows[word, here]] = mark[here]
-        if word:
-            mark = np.where(here, came[word, texts, mark], mark)
+        n = many[word]
+        chosen[rows[word, :n]] = mark[:n]
+        mark[:n] = came[word, np.arange(n), mark[:n]]
     return chosen
 
 
@@ -82,17 +86,17 @@ def slope(
     Both are what was counted less what is expected, in the shapes of `scores` and `moves`.
     """
     batch = side_by_side(lengths)
-    rows, there = batch
+    rows, there, many = batch
     forward, backward, total = _both_ways(scores, moves, batch)
     of_scores, of_moves = np.zeros_like(scores), np.zeros_like(moves)
     of_scores[rows[there]] = -np.exp(forward + backward - total[None])[there]
     of_moves[-1] = of_scores[rows[0, there[0]]].sum(axis=0)
     np.add.at(of_moves[-1], marks[rows[0, there[0]]], 1.0)
     for word in range(1, len(rows)):
-        here = there[word]
-        place, before = rows[word, here], rows[word - 1, here]
-        ahead = scores[place] + backward[word, here] - total[here]
-        pairs = forward[word - 1, here][:, :, None] + moves[:-1] + ahead[:, None, :]
+        n = many[word]
+        place, before = rows[word, :n], rows[word - 1, :n]
+        ahead = scores[place] + backward[word, :n] - total[:n]
+        pairs = forward[word - 1, :n, :, None] + moves[:-1] + ahead[:, None, :]
         of_moves[:-1] -= np.exp(pairs).sum(axis=0)
         np.add.at(of_moves, (marks[before], marks[place]), 1.0)
     of_scores[np.arange(len(scores)), marks] += 1.0
@@ -101,19 +105,21 @@ def slope(
 
 def _both_ways(scores: Floats, moves: Floats, batch: Batch) -> tuple[Floats, Floats, Floats]:
     """Return log-sums up to each word and from it on, [longest, texts, marks], and of all."""
-    rows, there = batch
+    rows, _, many = batch
     inner = moves[:-1]
-    forward = np.empty((*rows.shape, moves.shape[1]), np.float32)
+    forward = np.zeros((*rows.shape, moves.shape[1]), np.float32)
     backward = np.zeros_like(forward)
     forward[0] = scores[rows[0]] + moves[-1]
+    ended = forward[0].copy()
     for word in range(1, len(rows)):
-        ways = _log_sum(forward[word - 1][:, :, None] + inner, axis=1) + scores[rows[word]]
-        forward[word] = np.where(there[word, :, None], ways, forward[word - 1])
+        n = many[word]
+        ways = _log_sum(forward[word - 1, :n, :, None] + inner, axis=1)
+        ended[:n] = forward[word, :n] = ways + scores[rows[word, :n]]
     for word in range(len(rows) - 1, 0, -1):
-        ahead = scores[rows[word]] + backward[word]
-        ways = _log_sum(inner + ahead[:, None, :], axis=2)
-        backward[word - 1] = np.where(there[word, :, None], ways, backward[word])
-    return forward, backward, _log_sum(forward[-1], axis=1)[:, None]
+        n = many[word]
+        ahead = scores[rows[word, :n]] + backward[word, :n]
+        backward[word - 1, :n] = _log_sum(inner + ahead[:, None, :], axis=2)
+    return forward, backward, _log_sum(ended, axis=1)[:, None]
 
 
 def _log_sum(values: Floats, *, axis: int) -> Floats:
