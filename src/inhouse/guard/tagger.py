@@ -18,7 +18,7 @@ from inhouse.guard.clues import CLUES, Clues, Reader
 from inhouse.guard.finding import Finding
 
 BUILT_IN = Path(__file__).with_name("tagger.safetensors")
-BUILT_IN_SHA256 = "0437adf862240f1cc49156ea633d6eeb271732cca12983b89911e4bec2c74faa"
+BUILT_IN_SHA256 = "ee6231ead909d0a0ba7cce03dc7d2d76d4c7f60c1f0344c2d721f4ff59e9bd64"
 
 TOGETHER = 100_000
 """Characters that are looked at side by side, about; memory grows with it."""
