@@ -72,20 +72,34 @@ def hide_all(
     plain = texts.to_pylist()
     hidden = []
     for text, findings in zip(plain, guard.find_many([t or "" for t in plain]), strict=True):
-        found, made = findings, text
-        if text and text[0] in "{[" and (tree := _tree(text)) is not None:
-            found = []
-            tree = _in_tree(tree, "", partial(_hidden, guard, stand_in, found))
-            made = json.dumps(tree, ensure_ascii=False) if found else text
-        elif findings:
-            made = hide(text, findings, stand_in)
-        hidden.append(made)
+        made, found = hide_in_text(text or "", guard, stand_in, findings)
+        hidden.append(None if text is None else made)
         if report is not None:
             report.count(found)
     return pa.array(hidden, texts.type)
 
 
-def _tree(text: str) -> Any:  # noqa: ANN401
+def hide_in_text(
+    text: str, guard: Guard, stand_in: StandIn, findings: Sequence[Finding] | None = None
+) -> tuple[str, Sequence[Finding]]:
+    """Return a text with all that is found in it hidden, and that; JSON stays JSON.
+
+    `findings` are those of the text, if they are known.
+    """
+    if text[:1] in ("{", "[") and (tree := _read(text)) is not None:
+        tree, inner = hide_in_json(tree, guard, stand_in)
+        return (json.dumps(tree, ensure_ascii=False) if inner else text), inner
+    found = guard.find(text) if findings is None else findings
+    return hide(text, found, stand_in), found
+
+
+def hide_in_json(tree: Any, guard: Guard, stand_in: StandIn) -> tuple[Any, list[Finding]]:  # noqa: ANN401
+    """Return what JSON says with all that is found in its strings and numbers hidden, and that."""
+    found: list[Finding] = []
+    return _in_tree(tree, "", partial(_hidden, guard, stand_in, found)), found
+
+
+def _read(text: str) -> Any:  # noqa: ANN401
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

@@ -23,6 +23,7 @@ from inhouse.core.protocols import Embedder, LanguageModel, Retriever, Sink
 from inhouse.serve.chain import Chain, Link, Resting, Tried
 from inhouse.serve.endpoint import Serve, by_model, settings
 from inhouse.serve.engines import Engines
+from inhouse.serve.guarding import leased
 from inhouse.serve.loaders import Loaders
 from inhouse.serve.price import Price, Prices, price_of
 from inhouse.serve.turnstile import Turnstile
@@ -247,10 +248,12 @@ class House:
         owner = endpoint.ref.pinned
         if model:
             load = partial(self.loaders.model, model)
-            return self.models.lease(owner, link.key, load, size=link.size)
+            lease = self.models.lease(owner, link.key, load, size=link.size)
+            return leased(lease, link.settings.guard)
         # Not the key of the API: what another endpoint opened may not have the same settings.
         key = f"{_key(endpoint.ref)} {link.key}"
-        return self.models.lease(owner, key, lambda: self.loaders.api(endpoint))
+        lease = self.models.lease(owner, key, lambda: self.loaders.api(endpoint))
+        return leased(lease, link.settings.guard)
 
     def _offers(self, actor: Actor) -> Sequence[Offer]:
         found = []
