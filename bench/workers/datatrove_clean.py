@@ -55,7 +55,7 @@ def main(source: str, out: Path, workers: int, alpha: float) -> None:
     quality, single = str(out / "quality"), str(out / "single")
     stage(
         "quality",
-        ParquetReader(source, text_key="text", id_key="id", doc_progress=False),
+        ParquetReader(source, glob_pattern="*.parquet"),
         GopherRepetitionFilter(exclusion_writer=judged("repetition")),
         GopherQualityFilter(max_non_alpha_words_ratio=alpha, exclusion_writer=judged("gopher")),
         C4QualityFilter(

@@ -156,3 +156,9 @@ def test_a_long_stream_keeps_little():
     for _ in range(2_000):
         stream.feed("word after word ")
     assert len(stream._text) < 10_000
+
+
+@pytest.mark.parametrize("text", ["a" * 200_000, "a " * 100_000, "1 " * 20_000, "1-" * 20_000])
+def test_a_large_chunk_passes_through(text):
+    stream = Stream()
+    assert stream.feed(text) + stream.end() == text

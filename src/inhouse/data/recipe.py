@@ -17,7 +17,10 @@ from inhouse.data.step import StepModule
 
 # The step's name -> its module, imported when the step is used.
 STEPS: Mapping[str, str] = {
+    "decontaminate": "inhouse.data.steps.decontaminate",
     "dedup": "inhouse.data.steps.dedup",
+    "extract": "inhouse.data.steps.extract",
+    "language": "inhouse.data.steps.language",
     "pii": "inhouse.data.steps.pii",
     "quality": "inhouse.data.steps.quality",
     "sample": "inhouse.data.steps.sample",

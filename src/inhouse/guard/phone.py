@@ -36,7 +36,8 @@ _YEARS = re.compile(r"(?:19|20)\d\d ?[-/] ?(?:19|20)\d\d")
 _FOR = (
     r"phones?|tele(?:phone)?|tel|mobile|cell(?:phone|ular)?|fax|call(?:s|ed|ing|er)?|dial(?:led)?|"
     r"text(?:s|ed|ing)?|sms|messages?|whatsapp|signal|reach(?:ed|able)?|ring|rang|voicemail|hotline|"
-    r"answer(?:ing|s)?|landline|contact|handy|office|desk|hotline|helpdesk|registered"
+    r"answer(?:ing|s)?|landline|contact|office|desk|helpdesk|registered|telefon\w*|t[ée]l[ée]phone|"
+    r"tel[ée]fono|telefone|puhelin|mobil\w*|rufnummer|handynummer"
 )
 _AGAINST = (
     r"order|invoice|ticket|case|ref|reference|tracking|serial|account|acct|policy|id|isbn|part|sku|"

@@ -14,13 +14,13 @@ from inhouse.guard.finding import Finding
 from inhouse.guard.hiding import StandIn, hide, mask
 from inhouse.guard.patterns import AHEAD, BEHIND, Patterns
 
+_LONGEST = 2_200
 _OPEN = re.compile(
     r"(?:\S{1,2200}|(?<![^\W_])[a-z]{2}[0-9]{2}[0-9a-z -]{0,64}|[+(]?[0-9][0-9 \u00a0()./-]{0,64})"
     r"\Z",
     re.IGNORECASE,
 )
 """The end of a text that may go on to be something: a word, an IBAN or a number with gaps."""
-
 
 _LONGEST_LINE = 500
 _GAP = re.compile(r"(?<=[^\W\d_]{3}) (?=[^\W\d_]{3})")
@@ -58,7 +58,7 @@ class Stream:
 
     def _settled(self, findings: list[Finding]) -> int:
         text = self._text
-        opened = _OPEN.search(text, self._sent)
+        opened = _OPEN.search(text, max(self._sent, len(text) - _LONGEST))
         until = opened.start() if opened else len(text)
         undecided = len(text) - AHEAD
         for start, end in self._patterns.candidates(text):
