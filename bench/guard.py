@@ -15,8 +15,8 @@ What is equal and what is not:
   templates, whose names come from the same lists: expect less on texts from elsewhere.
 - The pages are of a handbook that was not trained on (sourcegraph). Most of what is marked in
   them is a name indeed; nobody has marked them, so there is no precision.
-- Toxicity is learned from four fifths of one set and measured on the rest, and on another set that
-  it never saw. It has no peer here.
+- Toxicity is learned from four fifths of one set and measured on the rest, on another set that it
+  never saw, and on 54 cases of nine kinds that were written for this bench. It has no peer here.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ from inhouse.guard.training import Training, train
 from inhouse.guard.writing import Marked
 
 ROUNDS = 5
+CASES = Path(__file__).with_name("toxicity_cases.txt")
 PAGES = 60
 CHUNK = 4
 RECALL, PRECISION, CHARACTERS = 0.98, 0.95, 0.88
@@ -186,9 +187,28 @@ def toxic(folder: Path) -> Iterator[Row]:
     for kind, name in enumerate(("hate", "offensive", "neither")):
         share = float((scores[kinds == kind] >= 0.5).mean())
         yield row(f"toxicity, davidson: flagged of {name}", share, None, None)
+    yield from by_function(model)
     elsewhere = model.score([text for text, _ in posts])
     known = np.array([toxic for _, toxic in posts])
     yield row("toxicity, surge, never seen: AUC", auc(elsewhere, known), None, 0.85)
+
+
+def by_function(model: toxicity.Toxicity) -> Iterator[Row]:
+    """Return how many cases of each kind are judged rightly, and how well all are told apart."""
+    texts, true, kinds = [], [], []
+    for line in CASES.read_text("utf-8").splitlines():
+        if line.startswith("["):
+            kind = line.strip("[]")
+        elif line and not line.startswith("#"):
+            sign, _, text = line.partition("|")
+            texts.append(text)
+            true.append(sign == "x")
+            kinds.append(kind)
+    scores, known, named = model.score(texts), np.array(true), np.array(kinds)
+    for kind in dict.fromkeys(kinds):
+        right = ((scores >= 0.5) == known)[named == kind]
+        yield row(f"toxicity, own cases: right of {kind}", float(right.mean()), None, None)
+    yield row("toxicity, own cases: AUC", auc(scores, known), None, 0.75)
 
 
 def macro_f1(said: npt.NDArray[np.bool_], true: npt.NDArray[np.bool_]) -> float:

@@ -46,6 +46,7 @@ _AGAINST = (
     r"total|amount|price|usd|eur|gbp|lot|batch|model|passport|ssn|iban|card|transaction|booking|rfc"
 )
 _WORD = re.compile(rf"(?<![^\W_])(?:(?P<for>{_FOR})|(?P<against>{_AGAINST}))(?![^\W_])", re.I)
+_STOP = re.compile(r"[,;.\n]")
 _BEFORE, _AFTER = 45, 16
 
 
@@ -114,11 +115,12 @@ def _international(written: str) -> float:
 def _said(text: str, start: int, end: int) -> int:
     """Return 1 if the nearest telling word speaks for a phone number, -1 against, 0 if none is.
 
-    The same line tells first: what stands before the number in it, then what stands after it.
+    The same line tells first: what stands before the number in it, then what stands after it
+    up to the next comma.
     """
     before = text[max(0, start - _BEFORE) : start]
     line = before.rpartition("\n")[2]
-    after = text[end : end + _AFTER].partition("\n")[0]
+    after = _STOP.split(text[end : end + _AFTER], maxsplit=1)[0]
     word = _last(line) or _WORD.search(after) or _last(before)
     if word is None:
         return 0
