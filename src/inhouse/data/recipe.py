@@ -21,8 +21,10 @@ STEPS: Mapping[str, str] = {
     "dedup": "inhouse.data.steps.dedup",
     "extract": "inhouse.data.steps.extract",
     "language": "inhouse.data.steps.language",
+    "pii": "inhouse.data.steps.pii",
     "quality": "inhouse.data.steps.quality",
     "sample": "inhouse.data.steps.sample",
+    "toxicity": "inhouse.data.steps.toxicity",
 }
 EXTRA = "data"
 

@@ -22,6 +22,8 @@ from inhouse.project.values import (
     DataStep,
     Days,
     Group,
+    GuardIn,
+    GuardOut,
     LabelText,
     Name,
     Secret,
@@ -162,6 +164,25 @@ OneModel = Annotated[
 MOST_MODELS = 8
 
 
+class Guarding(Entry):
+    """What becomes of personal data at an endpoint."""
+
+    into: GuardIn | None = Field(
+        default=None,
+        alias="in",
+        description="[pii] masks it in requests, before a model or a record sees it; "
+        "[{pii: refuse}] takes no requests with e-mail addresses, cards and the like.",
+    )
+    out: GuardOut | None = Field(default=None, description="[pii] masks it in answers.")
+
+    @property
+    def ways(self) -> dict[str, str]:
+        """What is guarded, and how."""
+        entry = self.into[0] if self.into else None
+        into = {"in": entry["pii"] if isinstance(entry, dict) else "mask"} if entry else {}
+        return {**into, **({"out": "mask"} if self.out else {})}
+
+
 class Endpoint(Entry):
     """A name that answers over HTTP."""
 
@@ -197,6 +218,9 @@ class Endpoint(Entry):
         default=None,
         description="Let the model make the question of a later turn stand alone, and hear it if "
         "it finds no answer; if nothing is said, this is so for models behind an API.",
+    )
+    guard: Guarding = Field(
+        default=Guarding(), description="What becomes of personal data: {in: [pii], out: [pii]}."
     )
     pin: Literal["knowledge"] | None = Field(
         default=None,

@@ -280,6 +280,7 @@ class _Steps:
                 mode=entry.mode,
                 support=entry.support,
                 rewrite=entry.rewrite,
+                guard=entry.guard.ways,
             )
         except BadInput as error:
             raise self._source.error(("endpoints", name), error.what, error.fix) from error

@@ -18,6 +18,7 @@ from inhouse.core.label import Label, check_group
 DIGEST = r"^[0-9a-f]{64}$"
 DAYS = r"^[1-9]\d{0,4}d$"
 SIZE = r"^[1-9]\d{0,3}(KiB|MiB|GiB)$"
+GUARD_WAYS = ("mask", "refuse")
 UNITS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 
 
@@ -107,6 +108,26 @@ def _step(value: object) -> object:
     return value
 
 
+def _guarded_in(value: object) -> object:
+    if value not in (["pii"], *([{"pii": way}] for way in GUARD_WAYS)):
+        raise ValueError(
+            f"{reprlib.repr(value)} guards no requests.\n"
+            "Write [pii], which masks personal data, or [{pii: refuse}]."
+        )
+    return value
+
+
+def _guarded_out(value: object) -> object:
+    if isinstance(value, list) and "toxicity" in value:
+        raise ValueError(
+            "no model of toxicity comes with this program.\nWrite [pii], and have data sets of "
+            "traces looked through by the step toxicity."
+        )
+    if value != ["pii"]:
+        raise ValueError(f"{reprlib.repr(value)} guards no answers.\nWrite [pii].")
+    return value
+
+
 def bytes_of(size: str) -> int:
     """Return how many bytes a size such as 4MiB is."""
     return int(size[:-3]) * UNITS[size[-3:]]
@@ -138,3 +159,7 @@ Size = Annotated[
 ]
 Text = Annotated[str, StringConstraints(min_length=1)]
 DataStep = Annotated[Any, BeforeValidator(_step, json_schema_input_type=str | dict[str, Any])]
+GuardIn = Annotated[
+    list[Any], BeforeValidator(_guarded_in, json_schema_input_type=list[str | dict[str, str]])
+]
+GuardOut = Annotated[list[str], BeforeValidator(_guarded_out, json_schema_input_type=list[str])]

@@ -22,6 +22,7 @@ from inhouse.serve.citation import Citation, cite, listing
 from inhouse.serve.connection import to_its_end
 from inhouse.serve.endpoint import Serve
 from inhouse.serve.gate import Gate, Trust
+from inhouse.serve.guarding import guarded
 from inhouse.serve.house import Served
 from inhouse.serve.once import Once
 from inhouse.serve.prompt import Prompt, grounded, tokens_of, with_instructions
@@ -84,6 +85,13 @@ def answer(
         TooLong: the prompt leaves no room for an answer.
         ProviderError: a remote model failed.
     """
+    parts, guard = _answer(served, messages, sampling, access), served.settings.guard
+    return guarded(parts, messages, sampling, guard) if guard else parts
+
+
+def _answer(
+    served: Served, messages: Sequence[Message], sampling: Sampling, access: Access
+) -> AsyncGenerator[str | Piece | Tally | Ending, None]:
     if served.retriever is None:
         return _plain(served, messages, sampling)
     check_capable(sampling, GROUNDED, messages, who="An endpoint with knowledge", kind=BadField)

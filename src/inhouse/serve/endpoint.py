@@ -40,6 +40,9 @@ class Serve:
 
     Where several models are asked in turn, `chain` has them all in their order, as APIs or as the
     ``role`` of a parent, and `api` is empty.
+
+    `guard` says what becomes of personal data in requests and answers (see
+    `inhouse.serve.guarding`).
     """
 
     top: int = TOP
@@ -50,6 +53,7 @@ class Serve:
     support: float = SUPPORTED
     rewrite: bool | None = None
     chain: Sequence[Mapping[str, str]] = field(default=(), metadata={"identity": "unless default"})
+    guard: Mapping[str, str] = field(default_factory=dict, metadata={"identity": "unless default"})
 
     def __post_init__(self) -> None:
         if not 1 <= self.top <= MAX_TOP:

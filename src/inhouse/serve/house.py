@@ -22,6 +22,7 @@ from inhouse.serve.admission import Admission, Offer
 from inhouse.serve.chain import Chain, Link, Resting, Tried
 from inhouse.serve.endpoint import Serve, by_model, settings
 from inhouse.serve.engines import Engines
+from inhouse.serve.guarding import leased
 from inhouse.serve.loaders import Loaders
 from inhouse.serve.price import Price, Prices, price_of
 from inhouse.serve.turnstile import Turnstile
@@ -230,10 +231,12 @@ class House:
         owner = endpoint.ref.pinned
         if model:
             load = partial(self.loaders.model, model)
-            return self.models.lease(owner, link.key, load, size=link.size)
+            lease = self.models.lease(owner, link.key, load, size=link.size)
+            return leased(lease, link.settings.guard)
         # Not the key of the API: what another endpoint opened may not have the same settings.
         key = f"{_key(endpoint.ref)} {link.key}"
-        return self.models.lease(owner, key, lambda: self.loaders.api(endpoint))
+        lease = self.models.lease(owner, key, lambda: self.loaders.api(endpoint))
+        return leased(lease, link.settings.guard)
 
     async def _decided(self, name: str, actor: Actor, version: Ref | None) -> Decision:
         if version is None:

@@ -17,6 +17,7 @@ from inhouse.core.label import Label
 from inhouse.core.nouns import Trace, TraceState
 from inhouse.core.protocols import Piece, Sink
 from inhouse.serve.answer import Ending
+from inhouse.serve.guarding import on_record
 from inhouse.serve.house import Served
 from inhouse.serve.price import Price
 from inhouse.serve.seen import current, kept
@@ -61,7 +62,7 @@ class Asked:
             endpoint=served.endpoint.ref,
             model=served.model_name,
             digest=served.digest,
-            request=self.body,
+            request=on_record(self.body, served.settings.guard),
         )
 
     def lookup(self, actor: Actor, thing: Ref, label: Label, digest: str = "") -> Trace:

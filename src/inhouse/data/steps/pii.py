@@ -1,0 +1,96 @@
+"""Finds personal data in rows and notes how much of which type, or hides it as well.
+
+What was found is counted and never written down. How it is found is the business of the guard.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from inhouse.data.settings import read_settings
+from inhouse.data.step import Batch, Given, Note, Verdict
+from inhouse.guard.finding import PERSONAL, check_types
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from inhouse.guard.guard import Guard
+    from inhouse.guard.hiding import StandIn
+
+CODE = 1
+NEEDS: tuple[str, ...] = ()
+KEY = "pii.key"
+
+
+@dataclass(frozen=True, slots=True)
+class Pii:
+    """What becomes of personal data, which types count, and how sure a finding has to be."""
+
+    how: Literal["find", "mask", "pseudonymise", "redact"] = "find"
+    types: tuple[str, ...] = PERSONAL
+    least: float = field(default=0.5, metadata={"least": 0, "most": 1})
+
+
+def read(value: object) -> Pii:
+    """Return the settings of ``{pii: mask}`` or ``{pii: {how: mask, types: [email, card]}}``."""
+    settings = read_settings(Pii, value, main="how")
+    check_types(settings.types)
+    return settings
+
+
+def start(settings: Pii, given: Given) -> PersonalData:
+    """Make the step ready for work."""
+    from inhouse.guard import guard, hiding
+
+    found = guard.built_in(frozenset(settings.types), least=settings.least)
+    match settings.how:
+        case "find":
+            return PersonalData(found, None)
+        case "mask":
+            return PersonalData(found, hiding.mask)
+        case "redact":
+            return PersonalData(found, hiding.redact)
+        case "pseudonymise":
+            from inhouse.guard.standins import StandIns
+
+            return PersonalData(found, StandIns(_key(given.folder)))
+
+
+def _key(folder: Path) -> bytes:
+    """Return the key of this run: a run that goes on has the same one, and no other ever has."""
+    file = folder / KEY
+    if not file.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        aside = file.with_suffix(".new")
+        aside.write_bytes(secrets.token_bytes(32))
+        os.replace(aside, file)
+    return file.read_bytes()
+
+
+class PersonalData:
+    """Notes what is found in each row; with something to put in its place, hides it."""
+
+    def __init__(self, guard: Guard, stand_in: StandIn | None) -> None:
+        self._guard, self._stand_in = guard, stand_in
+
+    def judge(self, batch: Batch) -> Verdict:
+        """Count what is in the rows, by type; hide it if that is asked for."""
+        found = self._guard.find_many(batch.texts.to_pylist())
+        notes = [
+            Note(row, kind, str(count))
+            for row, findings in enumerate(found)
+            for kind, count in sorted(Counter(finding.type for finding in findings).items())
+        ]
+        rows = None if self._stand_in is None else batch.with_texts(self._hidden)
+        return Verdict(flagged=notes, rows=rows)
+
+    def _hidden(self, texts: pa.StringArray) -> pa.StringArray:
+        from inhouse.guard.hiding import hide_all
+
+        assert self._stand_in
+        return hide_all(texts, self._guard, self._stand_in)

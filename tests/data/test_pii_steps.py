@@ -1,0 +1,145 @@
+"""The steps that find or hide personal data and that flag toxic rows."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from inhouse.catalog.rows import RowReader, schema, write_rows
+from inhouse.core.access import Actor
+from inhouse.core.artifact import Artifact, Input, Ref
+from inhouse.core.errors import BadInput
+from inhouse.core.label import Label
+from inhouse.core.stage import Context
+from inhouse.data import curate
+from inhouse.data.recipe import read_step
+from inhouse.data.step import Batch, Given
+from inhouse.data.steps import pii, toxicity
+
+ROWS = [
+    {"id": "a", "text": "Write to ana@example.com, or ana@example.com", "label": "x"},
+    {"id": "b", "text": "Nothing to see here.", "label": "x"},
+    {"id": "c", "text": "SSN 078-05-1120, my name is Maria Lopez", "label": "x"},
+]
+KIND = ["tea", "book", "walk", "help", "song", "soup", "chair", "lamp", "map", "pen"]
+LABELLED = [
+    {"id": f"{kind} {word}", "text": text.format(word), "label": kind}
+    for word in KIND
+    for kind, text in (("fine", "thank you for the {}"), ("rude", "you are a {} idiot"))
+]
+
+
+def batch(rows, kind="examples"):
+    import pyarrow as pa
+
+    plain = [{**dict.fromkeys(schema(kind).names, ""), **row} for row in rows]
+    return Batch(kind, pa.Table.from_pylist(plain, schema(kind)))
+
+
+def judged(value, folder, rows=ROWS, kind="examples"):
+    return pii.start(pii.read(value), Given({}, 0, folder)).judge(batch(rows, kind))
+
+
+def test_finding_counts_and_changes_nothing(tmp_path):
+    verdict = judged("find", tmp_path)
+    assert [(n.row, n.rule, n.value) for n in verdict.flagged] == [
+        (0, "email", "2"), (2, "person", "1"), (2, "ssn", "1"),
+    ]  # fmt: skip
+    assert verdict.rows is None
+    assert not verdict.dropped
+
+
+def test_masking_and_redacting(tmp_path):
+    masked = judged("mask", tmp_path).rows.column("text").to_pylist()
+    assert masked == [
+        "Write to [EMAIL], or [EMAIL]", ROWS[1]["text"], "SSN [SSN], my name is [PERSON]",
+    ]  # fmt: skip
+    only = judged({"how": "redact", "types": ["ssn"]}, tmp_path).rows.column("text").to_pylist()
+    assert only == [ROWS[0]["text"], ROWS[1]["text"], "SSN █████, my name is Maria Lopez"]
+
+
+def test_stand_ins_are_the_same_in_a_run_that_goes_on_and_others_in_another(tmp_path):
+    one, again, other = (
+        judged("pseudonymise", tmp_path / run).rows.column("text").to_pylist()
+        for run in ("one", "one", "other")
+    )
+    assert one == again
+    assert one[0] != other[0]
+    assert "ana@" not in one[0]
+    first, second = one[0].removeprefix("Write to ").split(", or ")
+    assert first == second
+
+
+def test_each_turn_and_each_call_of_a_chat_is_masked(tmp_path):
+    call = {"id": "1", "name": "send", "arguments": '{"to": "ana@example.com"}'}
+    turns = [
+        {"role": "user", "content": "I am ana@example.com", "calls": [], "answers": ""},
+        {"role": "assistant", "content": "", "calls": [call], "answers": ""},
+    ]
+    verdict = judged("mask", tmp_path, [{"id": "a", "messages": turns}], "chats")
+    user, assistant = verdict.rows.column("messages").to_pylist()[0]
+    assert user["content"] == "I am [EMAIL]"
+    assert assistant["calls"][0]["arguments"] == '{"to": "[EMAIL]"}'
+
+
+@pytest.mark.parametrize("value", ["hide", {"types": ["emial"]}, {"least": 2}])
+def test_what_cannot_be_asked_for_is_refused(value):
+    with pytest.raises(BadInput):
+        pii.read(value)
+
+
+def given_rows(folder, rows):
+    folder.mkdir()
+    write_rows(folder, "examples", [{"source": "", "part": "", **row} for row in rows])
+    return folder
+
+
+def an_input(name, folder):
+    now = datetime.now(UTC)
+    artifact = Artifact(Ref.parse(name), "made", 1, {}, (), "", {}, Label.OPEN, now, "ana", 0.0, {})
+    return Input(artifact, folder)
+
+
+def test_toxic_rows_are_flagged_by_what_the_examples_say(tmp_path):
+    settings = toxicity.read({"examples": "data/labelled", "toxic": ["rude"]})
+    folder = given_rows(tmp_path / "labelled", LABELLED)
+    given = Given({"data/labelled": an_input("data/labelled", folder)}, 0, tmp_path)
+    rows = [{"id": "1", "text": "thank you for the cake"}, {"id": "2", "text": "you idiot"}]
+    verdict = toxicity.start(settings, given).judge(batch(rows))
+    assert [(note.row, note.rule) for note in verdict.flagged] == [(1, "toxicity")]
+    assert not verdict.dropped
+    assert verdict.rows is None
+
+
+@pytest.mark.parametrize("value", [None, "flag"])
+def test_without_examples_there_is_no_judging(value):
+    with pytest.raises(BadInput, match="learns from examples"):
+        read_step("toxicity" if value is None else {"toxicity": value})
+
+
+def test_the_examples_are_a_parent():
+    assert read_step({"toxicity": "data/labelled"}).refs == ["data/labelled"]
+
+
+def test_both_steps_in_a_data_set(tmp_path):
+    raw = given_rows(tmp_path / "raw", [*ROWS, {"id": "d", "text": "you big idiot", "label": "x"}])
+    labelled = given_rows(tmp_path / "labelled", LABELLED)
+    steps = [
+        {"pii": "mask"},
+        {"toxicity": {"examples": "data/labelled", "toxic": ["rude"], "least": 0.6}},
+    ]
+    spec = curate.Curate.of([read_step(step) for step in steps], ["data/raw"])
+    inputs = {
+        "data/raw": an_input("data/raw", raw),
+        "data/labelled": an_input("data/labelled", labelled),
+    }
+    work = tmp_path / "work"
+    work.mkdir()
+    result = curate.run(spec, inputs, Context(work, Actor("ana")))
+    with RowReader(work) as reader:
+        texts = [row for group in reader.all() for row in group.column("text").to_pylist()]
+    assert texts[0] == "Write to [EMAIL], or [EMAIL]"
+    assert len(texts) == 4
+    _, masked, flagged = result.summary["funnel"]
+    assert set(masked["flagged"]) == {"email", "person", "ssn"}
+    assert flagged["flagged"] == {"toxicity": 1}
+    assert not any("pii.key" in name for name in [f.name for f in work.iterdir()])

@@ -1,0 +1,164 @@
+"""Hiding: masks, bars and stand-ins, in one text, in many, and in what comes bit by bit."""
+
+import json
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from inhouse.guard import checks
+from inhouse.guard.finding import Finding, resolve
+from inhouse.guard.guard import built_in
+from inhouse.guard.hiding import Report, hide, hide_all, mask, redact
+from inhouse.guard.patterns import AHEAD, FORMS, Patterns
+from inhouse.guard.standins import StandIns
+from inhouse.guard.stream import Stream
+
+TEXT = "Write to ana@example.com or call 212-555-0147."
+FORM = built_in(frozenset(FORMS))
+VALUES = {
+    "email": "ana.lopez@example.com",
+    "url": "https://shop.example.com/a?b=1",
+    "ip": "10.1.2.3",
+    "card": "4111 1111 1111 1111",
+    "iban": "DE89 3704 0044 0532 0130 00",
+    "phone": "+44 20 7946 0958",
+}
+
+
+def test_masks_and_bars():
+    findings = FORM.find(TEXT)
+    assert hide(TEXT, findings, mask) == "Write to [EMAIL] or call [PHONE]."
+    assert hide(TEXT, findings, redact) == "Write to █████ or call █████."
+    assert hide("nothing", [], mask) == "nothing"
+
+
+@pytest.mark.parametrize("kind", VALUES)
+def test_a_stand_in_has_the_type_and_the_shape_of_its_value(kind):
+    value = VALUES[kind]
+    made = StandIns(b"key")(kind, value)
+    assert made != value
+    assert [(f.start, f.end, f.type) for f in Patterns().find(made)] == [(0, len(made), kind)]
+    if kind in ("card", "iban", "phone"):
+        assert [c.isalnum() for c in made] == [c.isalnum() for c in value]
+
+
+def test_a_social_security_number_gets_one_that_nobody_has():
+    made = StandIns()("ssn", "078-05-1120")
+    assert made.startswith("9")
+    assert not checks.ssn(*made.split("-"))
+
+
+def test_the_same_value_has_the_same_stand_in_and_another_key_another():
+    one, other = StandIns(b"one"), StandIns(b"other")
+    assert one("person", "Maria Lopez").lower() == one("person", "maria lopez")
+    assert one("person", "Maria Lopez") != other("person", "Maria Lopez")
+    assert one("card", "4111-1111-1111-1111").replace("-", "") == one(
+        "card", "4111 1111 1111 1111"
+    ).replace(" ", "")
+
+
+def test_a_part_of_a_name_has_the_part_of_its_stand_in():
+    names = StandIns(b"key")
+    given_name, family = names("person", "Maria Lopez").split()
+    assert names("person", "Dr. Lopez") == f"Dr. {family}"
+    assert names("person", "Maria") == given_name
+    assert names("person", "MARIA LOPEZ") == f"{given_name} {family}".upper()
+
+
+@given(st.sampled_from(["person", "address", "organisation", "place", "file-number"]), st.text())
+def test_whatever_is_found_gets_a_stand_in_that_is_not_itself(kind, value):
+    made = StandIns(b"key")(kind, value)
+    assert made.casefold() != value.casefold()
+
+
+def test_many_texts_are_hidden_and_counted():
+    report = Report()
+    texts = pa.array([TEXT, None, "nothing here", "b@example.com"])
+    hidden = hide_all(texts, FORM, mask, report)
+    assert hidden.to_pylist() == [
+        "Write to [EMAIL] or call [PHONE].", None, "nothing here", "[EMAIL]",
+    ]  # fmt: skip
+    assert hidden.type == texts.type
+    assert (report.texts, report.touched, dict(report.types)) == (4, 2, {"email": 2, "phone": 1})
+
+
+def test_json_stays_json():
+    said = {"to": "C:\\+44 20 7946 0958", "fax": ["\n212-555-0147"], "phone": 2125550147, "n": 1}
+    texts = pa.array([json.dumps(said), "[no JSON] ana@example.com", '{"all": "is well"}'])
+    hidden = hide_all(texts, FORM, mask).to_pylist()
+    assert json.loads(hidden[0]) == {
+        "to": "C:\\[PHONE]", "fax": ["\n[PHONE]"], "phone": "[PHONE]", "n": 1,
+    }  # fmt: skip
+    assert hidden[1:] == ["[no JSON] [EMAIL]", '{"all": "is well"}']
+
+
+def test_what_a_winner_leaves_of_a_loser_stays_found():
+    text = "12 Oak Street ana@example.com Springfield"
+    address = Finding(0, len(text), "address", 0.9)
+    email = Finding(14, 29, "email", 0.99)
+    assert [(text[f.start : f.end], f.type) for f in resolve(text, [address, email])] == [
+        ("12 Oak Street", "address"), ("ana@example.com", "email"), ("Springfield", "address"),
+    ]  # fmt: skip
+
+
+BITS = st.sampled_from(
+    [
+        "ana@example.com", "4111 1111 1111 1111", "DE89 3704 0044 0532 0130 00", "078-05-1120",
+        "call ", "order ", "555 0199", "+44 20 7946 0958", "https://a.example.org/x?y=1", ". ",
+        ", ", "\n", " ", "fax", "the word", "2024-03-15", "212-555-0123", "10.0.0.1",
+        "2001:db8::1",
+        "x", "www.example.com", "12", "0", "@", ".com", "-", "(", "ab12", "id", "ssn ", "card ",
+        " x12", "order 12345678 ", " office", "030 1234567", "\t", "é",
+    ]
+)  # fmt: skip
+TEXTS = st.lists(
+    st.one_of(BITS, st.text(alphabet="0123456789 -.@abcdeADE:/\n+()", max_size=8)), max_size=25
+).map("".join)
+
+
+@given(TEXTS, st.lists(st.integers(1, 30), max_size=12))
+def test_a_stream_gives_what_the_whole_text_gives(text, sizes):
+    stream, out, rest = Stream(), "", text
+    for size in sizes:
+        out += stream.feed(rest[:size])
+        rest = rest[size:]
+    out += stream.feed(rest) + stream.end()
+    assert out == hide(text, Patterns().find(text), mask)
+
+
+@given(TEXTS)
+def test_a_stream_of_single_characters_gives_it_too(text):
+    stream = Stream()
+    assert "".join(map(stream.feed, text)) + stream.end() == hide(text, Patterns().find(text), mask)
+
+
+def test_a_stream_holds_back_only_what_is_open():
+    stream = Stream()
+    assert stream.feed("All is well. ") == "All is well. "
+    assert stream.feed("Write to ana@exam") == "Write to "
+    assert stream.feed("ple.com, ") == "[EMAIL], "
+    assert stream.feed("it costs 12 ") == "it costs "
+    assert stream.feed("euros and ") == "12 euros and "
+    assert stream.found == ["email"]
+
+
+def test_a_number_waits_only_for_the_words_that_decide_about_it():
+    stream = Stream()
+    assert stream.feed("212-555-0147 ") == ""
+    assert stream.feed("x" * AHEAD + " ") == "[PHONE] " + "x" * AHEAD + " "
+    assert stream.end() == ""
+
+
+def test_a_long_stream_keeps_little():
+    stream = Stream()
+    for _ in range(2_000):
+        stream.feed("word after word ")
+    assert len(stream._text) < 10_000
+
+
+@pytest.mark.parametrize("text", ["a" * 200_000, "a " * 100_000, "1 " * 20_000, "1-" * 20_000])
+def test_a_large_chunk_passes_through(text):
+    stream = Stream()
+    assert stream.feed(text) + stream.end() == text
