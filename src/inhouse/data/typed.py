@@ -1,0 +1,184 @@
+"""From the rows of a file to rows of a kind: documents, chats, examples and preferences.
+
+A row that does not fit is told with its line and what is wrong; the rest goes on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+from inhouse.catalog.rows import Kind
+from inhouse.core.errors import BadInput
+from inhouse.data.columns import Shape
+from inhouse.data.messages import Turn, conversation, text_of, turn
+from inhouse.data.parts import LeftOut
+from inhouse.data.tables import rows
+
+Values = dict[str, Any]
+LONGEST_ID = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of a file: `place` goes behind the path of the file and is its own in it.
+
+    It is ``/ID`` where the row has an id, and ``:LINE`` where it has none. `line` counts from 1;
+    in a list of JSON and in Parquet it counts rows.
+    """
+
+    place: str
+    line: int
+    values: Values = field(default_factory=dict)
+
+
+def typed_rows(path: str, file: BinaryIO, shape: Shape) -> Iterator[Row | LeftOut]:
+    """Yield the rows of a file as `shape` has them, and those that do not fit it.
+
+    Raises:
+        BadInput: nothing in the file can be read.
+    """
+    make = MAKERS[shape.kind]
+    lines: dict[str, int] = {}
+    for line, fields in rows(path, file):
+        if isinstance(fields, str):
+            yield LeftOut(f":{line}", fields)
+            continue
+        found = shape.of(fields)
+        try:
+            id = _id(found.pop("id", None), lines, line)
+            values = make(_Row(found, dict(shape.columns)))
+        except BadInput as unfit:
+            yield LeftOut(f":{line}", str(unfit))
+        else:
+            lines |= {id: line} if id else {}
+            yield Row(f"/{id}" if id else f":{line}", line, values)
+
+
+def _id(found: object, lines: Mapping[str, int], line: int) -> str:
+    if found is None or found == "":
+        return ""
+    if isinstance(found, bool) or not isinstance(found, str | int) or len(str(found)) > LONGEST_ID:
+        raise BadInput(
+            f"Its 'id' is neither a whole number nor text of up to {LONGEST_ID} letters.",
+            "Shorten it, or leave the column out.",
+        )
+    if str(found) in lines:
+        raise BadInput(
+            f"Its id {found!r} is that of line {lines[str(found)]}.",
+            "Give each row an id of its own.",
+        )
+    return str(found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """The values of a row by role, and what the columns are called, for those who mend them."""
+
+    values: Mapping[str, object]
+    names: Mapping[str, str]
+
+    def text(self, role: str) -> str:
+        return text_of(self.values[role], self.names[role])
+
+    def maybe(self, role: str) -> str:
+        found = self.values.get(role)
+        return found if isinstance(found, str) else ""
+
+    def turns(self, role: str) -> list[Turn]:
+        return conversation(self.values[role], self.names[role])
+
+
+def _document(row: _Row) -> Values:
+    return {"title": " ".join(row.maybe("title").split()), "text": row.text("text")}
+
+
+def _example(row: _Row) -> Values:
+    label, name = row.values["label"], row.names["label"]
+    if isinstance(label, bool):
+        label = "yes" if label else "no"
+    if isinstance(label, int):
+        label = str(label)
+    return {"text": row.text("text"), "label": text_of(label, name).strip()}
+
+
+def _chat(row: _Row) -> Values:
+    if "messages" in row.names:
+        turns = row.turns("messages")
+        if row.maybe("system").strip() and turns[0]["role"] != "system":
+            turns.insert(0, turn("system", row.maybe("system")))
+    else:
+        turns = _pair(row)
+    if not any(one["role"] == "assistant" for one in turns):
+        raise BadInput("It has no turn of the assistant.", "Add one, or take the row out.")
+    return {"messages": turns, "tools": _tools(row)}
+
+
+def _pair(row: _Row) -> list[Turn]:
+    asked = row.text("prompt")
+    if row.maybe("context").strip():
+        asked = f"{asked}\n\n{row.maybe('context')}"
+    before = [turn("system", row.maybe("system"))] if row.maybe("system").strip() else []
+    return [*before, turn("user", asked), turn("assistant", row.text("response"))]
+
+
+def _tools(row: _Row) -> str:
+    """Return the tools as JSON, empty if there are none."""
+    found, name = row.values.get("tools"), row.names.get("tools", "")
+    if not found:
+        return ""
+    try:
+        tools = json.loads(found) if isinstance(found, str) else found
+    except ValueError as error:
+        raise BadInput(f"Its {name!r} is not JSON: {error}.", "Mend it.") from error
+    if not isinstance(tools, list) or not all(isinstance(tool, dict) for tool in tools):
+        raise BadInput(f"Its {name!r} is no list of tools.", "Write [{…}, …].")
+    return json.dumps(tools, ensure_ascii=False) if tools else ""
+
+
+def _preference(row: _Row) -> Values:
+    """Return prompt and both answers; without a prompt it is what both conversations share."""
+    chosen, rejected = row.turns("chosen"), row.turns("rejected")
+    prompt = _prompt(row)
+    if prompt and chosen[: len(prompt)] == prompt == rejected[: len(prompt)]:
+        chosen, rejected = chosen[len(prompt) :], rejected[len(prompt) :]
+    if not prompt:
+        shared = _shared(chosen, rejected)
+        prompt, chosen, rejected = chosen[:shared], chosen[shared:], rejected[shared:]
+    if not prompt:
+        raise BadInput(
+            "It has no prompt, and what is chosen and what is rejected begin with nothing that "
+            "they share.",
+            "Add a prompt, or take the row out.",
+        )
+    if chosen == rejected:
+        raise BadInput("What is chosen is what is rejected.", "Take the row out.")
+    for name, answer in (("chosen", chosen), ("rejected", rejected)):
+        if not answer or answer[0]["role"] != "assistant":
+            raise BadInput(f"Its {name!r} is no answer of the assistant.", "Take the row out.")
+    return {"prompt": prompt, "chosen": chosen, "rejected": rejected}
+
+
+def _prompt(row: _Row) -> list[Turn]:
+    found = row.values.get("prompt")
+    if found is None or found in ("", []):
+        return []
+    turns = row.turns("prompt")
+    alone = len(turns) == 1 and isinstance(found, str) and turns[0]["role"] == "assistant"
+    return [turn("user", turns[0]["content"])] if alone else turns
+
+
+def _shared(chosen: list[Turn], rejected: list[Turn]) -> int:
+    """Return how many turns two conversations share; their last ones are never among them."""
+    most = min(len(chosen), len(rejected)) - 1
+    return next((n for n in range(most) if chosen[n] != rejected[n]), max(most, 0))
+
+
+MAKERS: Mapping[Kind, Callable[[_Row], Values]] = {
+    "documents": _document,
+    "chats": _chat,
+    "examples": _example,
+    "preferences": _preference,
+}
