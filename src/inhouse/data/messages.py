@@ -57,13 +57,19 @@ def conversation(found: object, name: str) -> list[Turn]:
         try:
             found = json.loads(found)
         except ValueError as error:
-            raise BadInput(f"Its {name!r} begins like a list and is none: {error}.", "Mend it.") from error
+            raise BadInput(
+                f"Its {name!r} begins like a list and is none: {error}.", "Mend it."
+            ) from error
     if isinstance(found, str):
         return _spoken(found, name)
     if not isinstance(found, Sequence) or not found:
-        raise _missing(name) if not found else BadInput(
-            f"Its {name!r} is neither a list of messages nor text.",
-            'Write [{"role": "user", "content": "…"}, …].',
+        raise (
+            _missing(name)
+            if not found
+            else BadInput(
+                f"Its {name!r} is neither a list of messages nor text.",
+                'Write [{"role": "user", "content": "…"}, …].',
+            )
         )
     return [_message(one, f"Message {number} of {name!r}") for number, one in enumerate(found, 1)]
 

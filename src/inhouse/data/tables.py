@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import PurePosixPath
-from typing import IO, TYPE_CHECKING, Any, BinaryIO, TextIO
+from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
 import orjson
 
@@ -122,9 +122,7 @@ def _csv(file: IO[bytes]) -> Iterator[Line]:
     if not first.strip():
         raise BadInput("Its first line is empty.", "Write the names of the columns into it.")
     delimiter = max(DELIMITERS, key=lambda d: len(next(csv.reader([first], delimiter=d), [])))
-    reader = csv.reader(
-        (line for line in _chained(first, lines)), delimiter=delimiter, strict=True
-    )
+    reader = csv.reader((line for line in _chained(first, lines)), delimiter=delimiter, strict=True)
     ended, names = 0, None
     try:
         for row in reader:
@@ -173,7 +171,7 @@ READERS: Mapping[str, Callable[[IO[bytes]], Iterator[Line]]] = {
 
 def _lines(file: IO[bytes]) -> Iterator[tuple[int, str]]:
     r"""Yield the lines of a text with their numbers, ended by ``\n``."""
-    text: TextIO = io.TextIOWrapper(file, _encoding(file), errors=LENIENT, newline=None)
+    text = io.TextIOWrapper(file, _encoding(file), errors=LENIENT, newline=None)
     try:
         number = 0
         while line := text.readline(LONGEST_LINE):
@@ -240,8 +238,7 @@ def _class_names(opened: ParquetFile) -> dict[str, Sequence[str]]:
 
 
 def _named(value: object, names: Sequence[str]) -> object:
-    fits = isinstance(value, int) and 0 <= value < len(names)
-    return names[value] if fits else value
+    return names[value] if isinstance(value, int) and 0 <= value < len(names) else value
 
 
 def _size(file: IO[bytes]) -> int:
@@ -253,7 +250,7 @@ def _size(file: IO[bytes]) -> int:
 class _Bounded(io.RawIOBase):
     """What comes out of a packed file, up to a size beyond which it was made to fill memory."""
 
-    def __init__(self, stream: IO[bytes], packed: int) -> None:
+    def __init__(self, stream: gzip.GzipFile, packed: int) -> None:
         self._stream = stream
         self._left = MOST_SHRUNK * max(packed, SMALL)
 

@@ -5,12 +5,15 @@ A row that does not fit is told with its line and what is wrong; the rest goes o
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from inhouse.catalog.rows import Kind
+from inhouse.core.artifact import canonical
 from inhouse.core.errors import BadInput
 from inhouse.data.columns import Shape
 from inhouse.data.messages import Turn, conversation, text_of, turn
@@ -19,14 +22,17 @@ from inhouse.data.tables import rows
 
 Values = dict[str, Any]
 LONGEST_ID = 200
+DIGITS = 16
+TURNS = ("messages", "prompt", "chosen", "rejected")
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """A row of a file: `place` goes behind the path of the file and is its own in it.
 
-    It is ``/ID`` where the row has an id, and ``:LINE`` where it has none. `line` counts from 1;
-    in a list of JSON and in Parquet it counts rows.
+    It is ``/ID``; where the row has no id of its own, that is the beginning of the sha256 of its
+    values, so that it stays when rows come and go around it. `line` counts from 1; in a list of
+    JSON and in Parquet it counts rows.
     """
 
     place: str
@@ -41,36 +47,61 @@ def typed_rows(path: str, file: BinaryIO, shape: Shape) -> Iterator[Row | LeftOu
         BadInput: nothing in the file can be read.
     """
     make = MAKERS[shape.kind]
-    lines: dict[str, int] = {}
+    ids = _Ids()
     for line, fields in rows(path, file):
         if isinstance(fields, str):
             yield LeftOut(f":{line}", fields)
             continue
         found = shape.of(fields)
         try:
-            id = _id(found.pop("id", None), lines, line)
             values = make(_Row(found, dict(shape.columns)))
+            yield Row(f"/{ids.take(found.get('id'), values, line)}", line, values)
         except BadInput as unfit:
             yield LeftOut(f":{line}", str(unfit))
-        else:
-            lines |= {id: line} if id else {}
-            yield Row(f"/{id}" if id else f":{line}", line, values)
 
 
-def _id(found: object, lines: Mapping[str, int], line: int) -> str:
-    if found is None or found == "":
-        return ""
-    if isinstance(found, bool) or not isinstance(found, str | int) or len(str(found)) > LONGEST_ID:
-        raise BadInput(
-            f"Its 'id' is neither a whole number nor text of up to {LONGEST_ID} letters.",
-            "Shorten it, or leave the column out.",
-        )
-    if str(found) in lines:
-        raise BadInput(
-            f"Its id {found!r} is that of line {lines[str(found)]}.",
-            "Give each row an id of its own.",
-        )
-    return str(found)
+def size(row: Mapping[str, Any]) -> int:
+    """Return the characters of all texts in a row."""
+    turns = (one for name in TURNS for one in row.get(name, ()))
+    return len(row.get("text", "")) + sum(len(one["content"]) for one in turns)
+
+
+class _Ids:
+    """The ids of the rows of a file, each its own."""
+
+    def __init__(self) -> None:
+        self._lines: dict[str, int] = {}
+        self._copies: Counter[str] = Counter()
+
+    def take(self, found: object, values: Values, line: int) -> str:
+        """Return the id that a row has, or gets.
+
+        Raises:
+            BadInput: it is none, or that of another row.
+        """
+        if found is None or found == "":
+            digest = digest_of(values)[:DIGITS]
+            self._copies[digest] += 1
+            copy = self._copies[digest]
+            return digest if copy == 1 else f"{digest}-{copy}"
+        whole = isinstance(found, int) and not isinstance(found, bool)
+        if not (whole or isinstance(found, str)) or len(str(found)) > LONGEST_ID:
+            raise BadInput(
+                f"Its 'id' is neither a whole number nor text of up to {LONGEST_ID} letters.",
+                "Shorten it, or leave the column out.",
+            )
+        if str(found) in self._lines:
+            raise BadInput(
+                f"Its id {found!r} is that of line {self._lines[str(found)]}.",
+                "Give each row an id of its own.",
+            )
+        self._lines[str(found)] = line
+        return str(found)
+
+
+def digest_of(values: Values) -> str:
+    """Return the sha256 of the values of a row."""
+    return hashlib.sha256(canonical(values).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +123,8 @@ class _Row:
 
 
 def _document(row: _Row) -> Values:
-    return {"title": " ".join(row.maybe("title").split()), "text": row.text("text")}
+    title, text = " ".join(row.maybe("title").split()), row.text("text")
+    return {"title": title, "text": text, "digest": digest_of({"title": title, "text": text})}
 
 
 def _example(row: _Row) -> Values:

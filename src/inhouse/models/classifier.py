@@ -66,7 +66,7 @@ def accuracy(classifier: TextClassifier, vectors: Vectors, labels: Sequence[str]
     """Return the share of texts whose likeliest class is their label."""
     best = classifier.judge(vectors).argmax(1)
     right = [classifier.classes[i] == label for i, label in zip(best, labels, strict=True)]
-    return sum(right) / len(right)
+    return float(np.mean(right))
 
 
 def cross_validated(vectors: Vectors, labels: Sequence[str], keys: Sequence[str]) -> float:
@@ -107,7 +107,7 @@ def _with_bias(vectors: Vectors) -> Vectors:
 
 def _softmax(scores: Vectors) -> Vectors:
     parts = np.exp(scores - scores.max(1, keepdims=True))
-    return parts / parts.sum(1, keepdims=True)
+    return np.divide(parts, parts.sum(1, keepdims=True), dtype=np.float32)
 
 
 def _learnt(vectors: Vectors, wanted: npt.NDArray[np.intp], classes: int) -> Vectors:
@@ -130,7 +130,10 @@ def _learnt(vectors: Vectors, wanted: npt.NDArray[np.intp], classes: int) -> Vec
         if float(np.abs(slope).max()) <= FLAT * start:
             break
         direction = _direction(slope, past)
-        descent, size = float(np.vdot(slope, direction)), 1.0 if past else 1.0 / len(vectors)
+        descent, size = (
+            float(np.vdot(slope, direction)),
+            1.0 if past else 1.0 / float(np.abs(slope).sum()),
+        )
         while True:
             moved = weights + np.float32(size) * direction
             new, ahead = loss(moved)

@@ -35,9 +35,11 @@ def hashed(texts: Sequence[str]) -> Vectors:
         distinct, counts = np.unique(keys, return_counts=True)
         signs = np.where(distinct & np.uint64(1), np.float32(1), np.float32(-1))
         places = (distinct >> np.uint64(32)) % np.uint64(WIDTH)
-        np.add.at(found[row], places.astype(np.intp), signs * (1 + np.log(counts, dtype=np.float32)))
+        np.add.at(
+            found[row], places.astype(np.intp), signs * (1 + np.log(counts, dtype=np.float32))
+        )
     lengths = np.sqrt(np.vecdot(found, found))[:, None]
-    return found / np.maximum(lengths, np.float32(1e-9))
+    return np.divide(found, np.maximum(lengths, 1e-9), dtype=np.float32)
 
 
 def _keys(data: bytes) -> Keys:

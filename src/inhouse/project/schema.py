@@ -51,6 +51,14 @@ class Data(Entry):
         alias="from",
         description="Globs, folders or files relative to this file; or data/NAME of other entries.",
     )
+    kind: Literal["documents", "chats", "examples", "preferences"] | None = Field(
+        default=None, description="What its rows are; if nothing is said, what their columns say."
+    )
+    columns: dict[str, Text] | None = Field(
+        default=None,
+        alias="schema",
+        description="Which column holds what, such as {text: text, label: intent}.",
+    )
     steps: list[DataStep] = Field(
         default=[],
         description="How other data sets are cleaned, step by step: names of steps, or "

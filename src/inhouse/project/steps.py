@@ -19,6 +19,7 @@ from inhouse.core.paths import located
 from inhouse.core.stage import Recipe, Stage
 from inhouse.data import collect, combine, curate
 from inhouse.data.files import survey
+from inhouse.data.reading import reading_of
 from inhouse.data.recipe import read_step, require
 from inhouse.evaluate import suite
 from inhouse.knowledge import index
@@ -171,14 +172,24 @@ class _Steps:
         try:
             known = self._catalog.lineage.now().state(Ref("data", name)) is not None
             found = survey(entry.sources, self._root, known=known)
+            wanted = [
+                path for path in found.files if not path.is_relative_to(store) and path != own
+            ]
+            digests = self._catalog.fingerprint(wanted)
+            how = reading_of(list(digests.found), kind=entry.kind, given=entry.columns)
         except BadInput as error:
             raise self._source.error(("data", name, "from"), error.what, error.fix) from error
-        wanted = [path for path in found.files if not path.is_relative_to(store) and path != own]
-        digests = self._catalog.fingerprint(wanted)
         unread = {path: f"It cannot be read: {why}." for path, why in digests.unread.items()}
         salt = self._catalog.salt(f"data/{name}")
         spec = collect.Collect.of(digests.found, found.left_out | unread, self._root, salt=salt)
-        return replace(spec, modified=self._catalog.modified(spec.files, self._root))
+        return replace(
+            spec,
+            modified=self._catalog.modified(spec.files, self._root),
+            kind=how.kind,
+            schema=how.schema,
+            sections=how.sections,
+            shown=how.shown,
+        )
 
     def _models(self, name: str) -> None:
         entry = self._project.models[name]
