@@ -1,0 +1,110 @@
+"""Keeps the rows of a domain, as a small classifier sees it that learns from a few of each side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from inhouse.catalog.rows import RowReader
+from inhouse.core.artifact import Input
+from inhouse.core.errors import BadInput
+from inhouse.data.settings import read_settings
+from inhouse.data.step import Batch, Given, Note, Verdict
+
+if TYPE_CHECKING:
+    from inhouse.models.classifier import TextClassifier, Vectors
+
+CODE = 1
+NEEDS: tuple[str, ...] = ()
+INSIDE, OUTSIDE = "in", "out"
+MOST = 5_000
+"""So many rows of each side are learnt from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """Data sets of both sides, and from which probability on a row is kept.
+
+    `embed` is the embedder that the classifier sees the texts through; without one it sees words
+    and pairs of words.
+    """
+
+    inside: str = field(metadata={"refs": True})
+    outside: str = field(metadata={"refs": True})
+    keep: float = field(default=0.5, metadata={"least": 0, "most": 1})
+    embed: str | None = field(default=None, metadata={"refs": True})
+
+
+def read(value: object) -> Domain:
+    """Return the settings of ``{domain: {in: data/a, out: data/b, keep: 0.5}}``."""
+    if isinstance(value, dict):
+        spelled = {"in": "inside", "out": "outside"}
+        value = {spelled.get(key, key): setting for key, setting in value.items()}
+    found = read_settings(Domain, value)
+    for ref, section in ((found.inside, "data"), (found.outside, "data"), (found.embed, "models")):
+        if ref is not None and not ref.startswith(f"{section}/"):
+            raise BadInput(f"{ref!r} is none of the {section}.", f"Write {section}/NAME.")
+    if found.inside == found.outside:
+        raise BadInput("'in' and 'out' are the same.", "Name two data sets.")
+    return found
+
+
+def start(settings: Domain, given: Given) -> Filter:
+    """Learn from both sides.
+
+    Raises:
+        BadInput: there are too few rows of a side.
+    """
+    from inhouse.models.classifier import cross_validated, train
+
+    sides = {INSIDE: settings.inside, OUTSIDE: settings.outside}
+    texts = {side: texts_of(given.inputs[ref]) for side, ref in sides.items()}
+    labels = [side for side, found in texts.items() for _ in found]
+    everything = [text for found in texts.values() for text in found]
+    vectorise = _vectoriser(given.inputs[settings.embed] if settings.embed else None)
+    vectors = vectorise(everything)
+    right = cross_validated(vectors, labels, everything)
+    return Filter(settings.keep, train(vectors, labels, vectorise), right, len(everything))
+
+
+class Filter:
+    """Drops rows that are less likely inside than wanted."""
+
+    def __init__(self, keep: float, classifier: TextClassifier, right: float, rows: int) -> None:
+        self._keep, self._classifier = keep, classifier
+        self._inside = list(classifier.classes).index(INSIDE)
+        self.told = {"accuracy": round(right, 4), "learnt from": rows}
+        """What is worth knowing of it: how often it is right about rows that it did not learn."""
+
+    def judge(self, batch: Batch) -> Verdict:
+        """Drop what is outside of the domain."""
+        likely = self._classifier.classify(batch.texts.to_pylist())[:, self._inside]
+        return Verdict(
+            [
+                Note(row, "outside", f"{found:.3f}", f"{self._keep:g}")
+                for row, found in enumerate(likely)
+                if found < self._keep
+            ]
+        )
+
+
+def texts_of(found: Input, most: int = MOST) -> list[str]:
+    """Return what the first rows of a data set say."""
+    texts: list[str] = []
+    with RowReader(found.folder) as rows:
+        for number, table in enumerate(rows.all()):
+            texts += Batch(rows.kind, table, number).texts.to_pylist()
+            if len(texts) >= most:
+                break
+    return texts[:most]
+
+
+def _vectoriser(embedder: Input | None) -> Callable[[Sequence[str]], Vectors]:
+    from inhouse.models.ngrams import hashed
+
+    if embedder is None:
+        return hashed
+    from inhouse.models.load import load_embedder
+
+    return load_embedder(embedder.folder).embed
