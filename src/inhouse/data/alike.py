@@ -18,7 +18,9 @@ copy meet whichever way each would go."""
 BASE = np.uint64(0x9E3779B97F4A7C15)
 EMPTY = np.uint64(2**64 - 1)
 NUMBERS = np.arange(BANDS, dtype=np.uint64)
-FACTORS = np.random.default_rng(0).integers(0, 2**63, BANDS * ROWS, np.uint64) * np.uint64(2) + np.uint64(1)
+FACTORS = np.random.default_rng(0).integers(0, 2**63, BANDS * ROWS, np.uint64) * np.uint64(
+    2
+) + np.uint64(1)
 
 Hashes = npt.NDArray[np.uint64]
 

@@ -19,7 +19,7 @@ PENALTY = 0.1
 """What the square of a weight costs, against the loss of one text: half of it is added."""
 STEPS = 60
 REMEMBERED = 8
-FLAT = 1e-4
+FLAT = 0.01
 FOLDS = 5
 
 Vectors = npt.NDArray[np.float32]
@@ -106,8 +106,9 @@ def _with_bias(vectors: Vectors) -> Vectors:
 
 
 def _softmax(scores: Vectors) -> Vectors:
-    parts = np.exp(scores - scores.max(1, keepdims=True))
-    return np.divide(parts, parts.sum(1, keepdims=True), dtype=np.float32)
+    parts: Vectors = np.exp(scores - scores.max(1, keepdims=True))
+    parts /= parts.sum(1, keepdims=True)
+    return parts
 
 
 def _learnt(vectors: Vectors, wanted: npt.NDArray[np.intp], classes: int) -> Vectors:

@@ -39,7 +39,8 @@ def hashed(texts: Sequence[str]) -> Vectors:
             found[row], places.astype(np.intp), signs * (1 + np.log(counts, dtype=np.float32))
         )
     lengths = np.sqrt(np.vecdot(found, found))[:, None]
-    return np.divide(found, np.maximum(lengths, 1e-9), dtype=np.float32)
+    found /= np.maximum(lengths, np.float32(1e-9))
+    return found
 
 
 def _keys(data: bytes) -> Keys:

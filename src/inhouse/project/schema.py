@@ -84,7 +84,7 @@ class Expanded(Entry):
     )
     embed: Text | None = Field(
         default=None,
-        description="The embedder behind the check of labels: models/NAME; word counts if not said.",
+        description="The embedder behind the check of labels: models/NAME; else word counts.",
     )
     label: LabelText = LABEL
 
@@ -96,8 +96,7 @@ class Taught(Entry):
     like: Text = Field(description="Examples that show which labels there are: data/NAME.")
     by: Text | None = Field(
         default=None,
-        description="The teacher: an embedder or a language model, models/NAME; word counts if "
-        "not said.",
+        description="The teacher: an embedder or a language model, models/NAME; else word counts.",
     )
     label: LabelText = LABEL
 
@@ -105,7 +104,9 @@ class Taught(Entry):
 def _kind_of_data(value: object) -> str:
     if isinstance(value, dict):
         return next((tag for key, tag in DATA.items() if key in value), "<collected>")
-    return {Expanded: "<expanded>", Taught: "<taught>"}.get(type(value), "<collected>")
+    if isinstance(value, Expanded):
+        return "<expanded>"
+    return "<taught>" if isinstance(value, Taught) else "<collected>"
 
 
 DATA = {"expand": "<expanded>", "teacher-label": "<taught>"}

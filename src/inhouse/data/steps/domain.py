@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from inhouse.data.settings import read_settings
 from inhouse.data.step import Batch, Given, Note, Verdict
 
 if TYPE_CHECKING:
-    from inhouse.models.classifier import TextClassifier, Vectors
+    from inhouse.models.classifier import TextClassifier
 
 CODE = 1
 NEEDS: tuple[str, ...] = ()
@@ -56,13 +55,14 @@ def start(settings: Domain, given: Given) -> Filter:
     Raises:
         BadInput: there are too few rows of a side.
     """
+    from inhouse.data.vectors import vectoriser
     from inhouse.models.classifier import cross_validated, train
 
     sides = {INSIDE: settings.inside, OUTSIDE: settings.outside}
     texts = {side: texts_of(given.inputs[ref]) for side, ref in sides.items()}
     labels = [side for side, found in texts.items() for _ in found]
     everything = [text for found in texts.values() for text in found]
-    vectorise = _vectoriser(given.inputs[settings.embed] if settings.embed else None)
+    vectorise = vectoriser(given.inputs[settings.embed] if settings.embed else None)
     vectors = vectorise(everything)
     right = cross_validated(vectors, labels, everything)
     return Filter(settings.keep, train(vectors, labels, vectorise), right, len(everything))
@@ -98,13 +98,3 @@ def texts_of(found: Input, most: int = MOST) -> list[str]:
             if len(texts) >= most:
                 break
     return texts[:most]
-
-
-def _vectoriser(embedder: Input | None) -> Callable[[Sequence[str]], Vectors]:
-    from inhouse.models.ngrams import hashed
-
-    if embedder is None:
-        return hashed
-    from inhouse.models.load import load_embedder
-
-    return load_embedder(embedder.folder).embed

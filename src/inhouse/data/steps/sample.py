@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TYPE_CHECKING
@@ -53,16 +53,15 @@ class Sampling:
         """Return the number of each row, and its label."""
         import pyarrow as pa
 
-        return pa.table({"place": pa.array(self._places(batch), pa.uint64()), "label": _labels(batch)})
+        return pa.table(
+            {"place": pa.array(self._places(batch), pa.uint64()), "label": _labels(batch)}
+        )
 
     def decide(self, seen: Seen) -> Chosen:
         """Return what keeps the rows whose numbers are small enough."""
         labels = Counter(label for table in seen for label in table.column("label").to_pylist())
         wanted = quotas(labels, self._settings.rows)
-        last = {}
-        for label, rows in wanted.items():
-            last[label] = max(heapq.nsmallest(rows, _places(seen, label)), default=-1)
-        return Chosen(self._places, last, wanted)
+        return Chosen(self._places, _last(seen, wanted), wanted)
 
     def _places(self, batch: Batch) -> list[int]:
         key = str(self._settings.seed).encode()
@@ -115,11 +114,18 @@ def quotas(there: Mapping[str, int], rows: int) -> dict[str, int]:
     return found
 
 
-def _places(seen: Seen, label: str) -> Iterator[int]:
-    """Yield the numbers of the rows with a label."""
+def _last(seen: Seen, wanted: Mapping[str, int]) -> dict[str, int]:
+    """Return, for each label, the largest of the smallest numbers that are wanted of it."""
+    smallest: dict[str, list[int]] = {label: [] for label in wanted}  # heaps, largest first
     for table in seen:
-        pairs = zip(*(table.column(n).to_pylist() for n in ("place", "label")), strict=True)
-        yield from (place for place, own in pairs if own == label)
+        columns = (table.column(name).to_pylist() for name in ("place", "label"))
+        for place, label in zip(*columns, strict=True):
+            heap = smallest[label]
+            if len(heap) < wanted[label]:
+                heapq.heappush(heap, -place)
+            elif heap:
+                heapq.heappushpop(heap, -place)
+    return {label: -heap[0] if heap else -1 for label, heap in smallest.items()}
 
 
 def _labels(batch: Batch) -> pa.StringArray:

@@ -43,7 +43,8 @@ class Split:
             raise BadInput("there are no two parts.", "Write such as {train: 0.9, test: 0.1}.")
         if abs(sum(self.shares) - 1) > CLOSE or min(self.shares) <= 0:
             raise BadInput(
-                f"the shares make {sum(self.shares):g}.", "Write shares that make up 1, all above 0."
+                f"the shares make {sum(self.shares):g}.",
+                "Write shares that make up 1, all above 0.",
             )
 
 
