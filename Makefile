@@ -10,13 +10,16 @@ ifneq ($(SHARED),)
 export INHOUSE_DATA ?= $(abspath $(SHARED))
 endif
 
-.PHONY: demo test test-slow lint bench docs format clean
+.PHONY: demo test lm-eval test-slow lint bench docs format clean
 
 demo: $(VENV)/.base  ## from nothing to a cited answer
 	$(BIN)/python examples/demo.py
 
 test: $(VENV)/.dev  ## the default suite
 	$(BIN)/python -m pytest -n auto -m "not slow"
+
+lm-eval: $(VENV)/.dev  ## lm-evaluation-harness beside us, which one test runs; its needs clash with ours
+	$(BIN)/python -c "from bench.harness.peer import LM_EVAL; LM_EVAL.ready()"
 
 test-slow: $(VENV)/.dev  ## what takes minutes: quality on real data
 	$(BIN)/python -m pytest -m slow

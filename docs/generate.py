@@ -186,9 +186,8 @@ def _type(field: Mapping[str, Any]) -> str:
     if field["type"] == "array":
         return f"list of {_type(field['items'])}"
     if field["type"] == "object":
-        if field["additionalProperties"] is True:
-            return "mapping"
-        return f"mapping of name to {_type(field['additionalProperties'])}"
+        inner = field["additionalProperties"]
+        return "mapping" if inner is True else f"mapping of name to {_type(inner)}"
     if field["type"] in ("integer", "number") and "maximum" in field:
         return f"{field['minimum']:g} to {field['maximum']:g}"
     plain = {"string": "text", "integer": "number", "number": "number", "boolean": "true or false"}

@@ -58,6 +58,7 @@ class Peer:
         return True
 
 
+LM_EVAL = Peer("lm-eval", (("lm-eval[api]==0.4.13", "transformers==5.23.0"),))
 LITELLM = Peer("litellm", (("litellm[proxy]==1.106.2",),))
 SENTENCE_TRANSFORMERS = Peer(
     "sentence-transformers",

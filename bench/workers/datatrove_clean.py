@@ -38,7 +38,7 @@ BANDS = 16
 
 def content(document: Document) -> str:
     """Return what is compared in exact deduplication."""
-    return document.text
+    return str(document.text)
 
 
 def main(source: str, out: Path, workers: int, alpha: float) -> None:

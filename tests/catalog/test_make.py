@@ -7,6 +7,7 @@ import pytest
 
 from catalog.making import WRITE, Text, make, opened, recipe, text_of
 from inhouse.catalog import Catalog
+from inhouse.catalog.blobs import Blobs
 from inhouse.core.artifact import Edge, Ref
 from inhouse.core.errors import BadInput, Corrupt, NotFound, StoreError
 from inhouse.core.stage import Context, Inputs, Recipe, Result, Stage
@@ -31,6 +32,28 @@ def test_unchanged_work_is_skipped(catalog: Catalog, tmp_path: Path):
     assert Path(count).read_text() == "ana\n"
 
 
+def test_what_was_verified_once_is_read_again_when_it_was_touched(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+):
+    ref, read = make(catalog, "data/a"), []
+    verify = Blobs.verify
+    monkeypatch.setattr(
+        Blobs, "verify", lambda blobs, name, file: (read.append(name), verify(blobs, name, file))
+    )
+    folder = catalog.load(ref, again=False).folder
+    assert catalog.load(ref, again=False).folder == folder
+    assert len(read) == 1
+    catalog.load(ref)
+    assert len(read) == 2
+    shown = next(path for path in folder.rglob("*") if path.is_file())
+    shown.chmod(0o644)
+    text = shown.read_text()
+    shown.write_text("x" * len(text))
+    os.utime(shown, (0, 0))
+    with pytest.raises(Corrupt):
+        catalog.load(ref, again=False)
+
+
 def test_what_decides_the_result_makes_a_new_version(catalog: Catalog):
     parent, other = make(catalog, "data/p"), make(catalog, "data/p", "other")
     base = recipe("data/a", "text", parent)
@@ -50,6 +73,25 @@ def test_going_back_makes_nothing_and_moves_the_name(catalog: Catalog):
     make(catalog, "data/a", "new")
     assert not catalog.make(recipe("data/a", "old"), by="ana").fresh
     assert catalog.get(Ref("data", "a")).ref == old
+
+
+def test_a_stage_is_told_what_else_it_made(catalog: Catalog):
+    make(catalog, "data/a", "old")
+    make(catalog, "data/b", "gone")
+    make(catalog, "data/b", "beside")
+    make(catalog, "data/a", "current")
+    catalog.erase(
+        catalog.make(recipe("data/b", "gone"), by="ana", point=False).artifact.ref, by="ana"
+    )
+    seen = []
+
+    def look(spec: Text, inputs: Inputs, ctx: Context) -> Result:
+        found = [other.open() for other in ctx.others()]
+        seen.extend((one.folder / "deep/text.txt").read_text() for one in found if one)
+        return Result()
+
+    catalog.make(Recipe(Ref("data", "a"), Stage("write", 9, look), Text("new")), by="ana")
+    assert seen == ["beside", "old"]
 
 
 def test_one_recipe_under_two_names_is_two_things(catalog: Catalog):

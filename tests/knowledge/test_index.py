@@ -10,10 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from workshop import STORES, CountingEmbedder, Store, index, source
+from workshop import STORES, CountingEmbedder, Store, index, opened, source
 
+from inhouse.core.artifact import Input
 from inhouse.core.errors import InhouseError
-from inhouse.knowledge.index import BATCH, UNFINISHED
+from inhouse.core.stage import Other
+from inhouse.knowledge.index import BATCH, UNFINISHED, WORTH
 from inhouse.knowledge.schema import FILE
 from inhouse.knowledge.search import KnowledgeBase
 
@@ -85,6 +87,35 @@ def test_vectors_of_another_embedder_are_not_taken_over(tmp_path: Path) -> None:
     before = tmp_path / "one"
     result = index(tmp_path / "two", given, embedder, previous=before, identity="narrow")
     assert result.summary["embedded"] == 3
+
+
+def test_vectors_of_other_indexes_are_taken_over(tmp_path: Path) -> None:
+    known = [source(tmp_path / "in", "data/hr", {"leave.md": TEXTS["leave.md"]})]
+    said = index(tmp_path / "hr", known, CountingEmbedder()).summary
+    given = [source(tmp_path / "in", "data/handbook", TEXTS)]
+    index(tmp_path / "fresh", given, CountingEmbedder())
+    there = Other(said, lambda: opened(tmp_path / "hr", "knowledge/hr"))
+    embedder = CountingEmbedder()
+    damaged = Other(said, lambda: None)
+    result = index(tmp_path / "one", given, embedder, others=[damaged, there])
+    assert len(embedder.texts) == result.summary["embedded"] == 2
+    assert (tmp_path / "one" / FILE).read_bytes() == (tmp_path / "fresh" / FILE).read_bytes()
+
+
+def test_others_are_opened_only_if_that_costs_less_than_embedding(tmp_path: Path) -> None:
+    def unwanted() -> Input:
+        raise AssertionError("this one costs more than it can bring")
+
+    texts = TEXTS | {"news.md": "# News\n\nOne.\n"}
+    given = [source(tmp_path / "in", "data/handbook", TEXTS)]
+    index(
+        tmp_path / "one", given, CountingEmbedder(), others=[Other({"passages": 10**6}, unwanted)]
+    )
+    more = [source(tmp_path / "more", "data/handbook", texts)]
+    before, large = tmp_path / "one", Other({"passages": WORTH + 1}, unwanted)
+    index(tmp_path / "two", more, CountingEmbedder(), previous=before, others=[large])
+    small = Other({"passages": 1}, unwanted)
+    index(tmp_path / "three", more, CountingEmbedder(), previous=tmp_path / "two", others=[small])
 
 
 def test_the_same_text_is_embedded_once(tmp_path: Path) -> None:

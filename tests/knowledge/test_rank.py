@@ -8,6 +8,7 @@ from inhouse.knowledge.rank import (
     OPENED,
     OPENING,
     PUNCTUATION,
+    UNEVEN,
     combined,
     met,
     read,
@@ -32,7 +33,7 @@ def meeting(question: Vectors, opening: bytes, nearest: bytes, *beside: bytes) -
 def test_a_question_is_met_by_itself_alone() -> None:
     own, half, other = passage(0, 1, 2, 3), passage(2, 3, 4, 5), passage(4, 5)
     assert meeting(AXES[:4], own, own) == pytest.approx(1)
-    assert meeting(AXES[:4], half, half) == pytest.approx(0.5)
+    assert meeting(AXES[:4], half, half) == pytest.approx(0.5 - UNEVEN / 2)
     assert meeting(AXES[:4], other, other) == 0
 
 
@@ -50,8 +51,9 @@ def test_what_is_said_early_counts_more() -> None:
 
 def test_a_section_beside_it_helps_where_it_says_nothing_itself() -> None:
     own, other = passage(0, 1), passage(2, 3)
-    alone = meeting(AXES[:4], own, own)
-    assert meeting(AXES[:4], own, own, other) == pytest.approx(alone + (1 - OPENED) * BESIDE / 2)
+    alone, beside = meeting(AXES[:4], own, own), (1 - OPENED) * BESIDE
+    spread = UNEVEN * (1 - beside) / 2
+    assert meeting(AXES[:4], own, own, other) == pytest.approx((1 + beside) / 2 - spread)
     assert meeting(AXES[:4], own, own, own) == pytest.approx(alone)
     assert meeting(AXES[:2], own, own) > meeting(AXES[:2], other, other, own, own)
 
@@ -61,9 +63,8 @@ def test_punctuation_counts_less_than_words() -> None:
     np.testing.assert_array_equal(counting, [1, PUNCTUATION, 1, 1, PUNCTUATION])
     word, mark = (read(AXES[:2], passage(axis)) for axis in range(2))
     by_word, by_mark = (met(token_weights(["key", "?"]), one, one, []) for one in (word, mark))
-    assert by_word + by_mark == pytest.approx(1)
-    assert by_mark == pytest.approx(PUNCTUATION * by_word)
-    assert met(token_weights(["?", "!"]), word, word, []) == pytest.approx(0.5)
+    assert by_word - by_mark == pytest.approx((1 - PUNCTUATION) / (1 + PUNCTUATION))
+    assert met(token_weights(["?", "!"]), word, word, []) == pytest.approx(0.5 - UNEVEN / 2)
 
 
 def test_without_tokens_nothing_is_met() -> None:

@@ -16,6 +16,9 @@ from inhouse.core.artifact import Ref
 from inhouse.core.errors import BadInput, Refused
 from inhouse.core.label import Label
 from inhouse.core.nouns import Hit
+from inhouse.knowledge.bm25 import Postings
+from inhouse.knowledge.layout import Layout
+from inhouse.knowledge.schema import IndexFile
 from inhouse.knowledge.search import QUERY_LETTERS, GuardedSearch, KnowledgeBase
 
 HANDBOOK = {
@@ -204,3 +207,28 @@ def test_what_may_not_be_read_has_no_influence(
         )
         whole.close()
         mine.close()
+
+
+def test_words_of_closed_sources_are_not_even_read(tmp_path: Path) -> None:
+    memos = {f"{n}.md": f"# Deal {n}\n\nThe zebra deal closes.\n" for n in range(3)}
+    given = [
+        source(tmp_path / "memos", "data/memos", memos),
+        source(tmp_path / "handbook", "data/handbook", HANDBOOK),
+    ]
+    index(tmp_path / "desk", given, CountingEmbedder())
+
+    class Watched(IndexFile):
+        def rows(self, query: str, *values: object):
+            asked.append((query, values))
+            return super().rows(query, *values)
+
+    asked: list[tuple[str, tuple[object, ...]]] = []
+    file = Watched(tmp_path / "desk")
+    handbook, _ = Layout(file).sources.values()
+    scores, rarities = Postings(file).scores([handbook], ["zebra", "flight"])
+    assert (scores > 0).sum() == 1
+    assert rarities.keys() == {"zebra", "flight"}
+    query, values = asked[-1]
+    plan = [row[3] for row in file.rows(f"EXPLAIN QUERY PLAN {query}", *values)]
+    assert plan == ["SEARCH terms USING PRIMARY KEY (term=? AND source=?)"]
+    file.close()

@@ -18,7 +18,7 @@ from inhouse.core.access import Actor
 from inhouse.core.artifact import Artifact, Input, Ref
 from inhouse.core.label import Label
 from inhouse.core.nouns import Document
-from inhouse.core.stage import Context, Result
+from inhouse.core.stage import Context, Other, Result
 from inhouse.knowledge.index import Index, build
 from inhouse.knowledge.search import KnowledgeBase
 from inhouse.models.fake import HashEmbedder
@@ -77,10 +77,11 @@ def index(
     previous: Path | None = None,
     identity: str = "hash",
     store: Store = "sqlite",
+    others: Sequence[Other] = (),
 ) -> Result:
     folder.mkdir(parents=True, exist_ok=True)
     before = opened(previous, "knowledge/desk") if previous else None
-    ctx = Context(folder, ANA, previous=before)
+    ctx = Context(folder, ANA, previous=before, others=lambda: iter(others))
     with patch("inhouse.knowledge.index.PASSAGE_WORDS", 20):
         return build(Index(store=store), sources, ctx, embedder, identity=identity)
 

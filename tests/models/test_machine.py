@@ -73,3 +73,11 @@ def test_the_cache_is_a_bounded_share_of_what_is_free(tmp_path: Path) -> None:
     assert machine.cache_bytes(tmp_path) == machine.LEAST_CACHE
     assert machine.threads() >= 1
     assert machine.cache_bytes() >= machine.LEAST_CACHE
+
+
+def test_models_get_half_of_the_memory_there_is(tmp_path: Path) -> None:
+    made(tmp_path, {"proc/meminfo": f"MemTotal: {16 * 2**20} kB", "proc/self/cgroup": "0::/"})
+    assert machine.models_bytes(tmp_path) == 8 * GIB
+    made(tmp_path, {"sys/fs/cgroup/memory.max": str(6 * GIB)})
+    made(tmp_path, {"sys/fs/cgroup/memory.current": str(5 * GIB)})
+    assert machine.models_bytes(tmp_path) == 3 * GIB

@@ -128,6 +128,18 @@ async def test_an_answer_has_a_limit(vllm: VllmEngine, monkeypatch: pytest.Monke
     assert "too long" in str(failed.value.__cause__)
 
 
+async def test_what_it_says_when_it_was_asked_is_in_no_log(
+    vllm: VllmEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    request = Request([1], Sampling(max_tokens=10_000, seed=666), frozenset({9}))
+    with pytest.raises(EngineStopped):
+        async for _ in vllm.submit(request):
+            pass
+    vllm._server._listener.join(20)
+    assert "vllm has ended with exit code 7" in caplog.text
+    assert "a secret" not in caplog.text
+
+
 async def test_closing_ends_all_processes(vllm: VllmEngine) -> None:
     family = children(vllm._server._process.pid)
     assert family

@@ -2,7 +2,7 @@
 
 It answers with the token after the last one of the prompt and so on, up to a stop token, and
 without one for ever; asked with the seed 99, it says how many have left it early, and with the
-seeds 500 and 13 it fails.
+seeds 500 and 13 it fails; with 666 it quotes somebody and ends.
 """
 
 from __future__ import annotations
@@ -51,6 +51,9 @@ async def completions(request: Request) -> Response:
 def answered(body: dict) -> Response:
     if body.get("structured_outputs", {}).get("grammar") == "nonsense":
         return JSONResponse({"error": {"message": "no such grammar"}}, 400)
+    if body.get("seed") == 666:
+        print("a secret of somebody", flush=True)
+        os._exit(7)
     if body.get("seed") == 99:
         return StreamingResponse(iter([event(len(left), body), "data: [DONE]\n\n"]))
     return StreamingResponse(answer(body), media_type="text/event-stream")

@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from inhouse.catalog import Catalog
 from inhouse.core.access import Actor
 from inhouse.core.errors import BadInput, NotFound, StoreError
 from inhouse.core.label import Label
 from inhouse.core.nouns import Feedback
+from inhouse.observe import days
 from inhouse.observe.erase import erase
-from inhouse.observe.feedback import FILE
+from inhouse.observe.feedback import FILE, FeedbackFile
 from inhouse.observe.roll import roll
 from inhouse.observe.traces import Traces
 from inhouse.observe.wanted import Wanted
@@ -104,6 +107,33 @@ def test_who_may_not_read_may_not_say(house: World, put):
         say(house, ANA, "a")
     notes = [e.note for e in house.catalog.audit(last=100) if e.actor == "eve"]
     assert notes == ["1 of ana"]
+
+
+def test_nobody_waits_while_all_days_are_looked_through(
+    house: World, monkeypatch: pytest.MonkeyPatch
+):
+    record(house.folder, [house.trace(f"t{n}", at=OVER - n * DAY) for n in range(5)])
+    rolled(house)
+    held, opened = [], days.opened
+    writing = FeedbackFile.writing
+
+    @contextmanager
+    def watched(file: FeedbackFile):
+        with writing(file) as connection:
+            held.append([])
+            yield connection
+
+    def watch(catalog: Catalog, folder: Path, day: str):
+        held[-1].append(day)
+        return opened(catalog, folder, day)
+
+    monkeypatch.setattr(FeedbackFile, "writing", watched)
+    monkeypatch.setattr(days, "opened", watch)
+    held.append([])
+    say(house, ANA, "t3", 1)
+    before, within = held
+    assert (len(before), len(within)) == (4, 1)
+    assert said(house, ANA)["t3"] == [("ana", 1, "")]
 
 
 def test_half_a_character_is_no_correction(house: World):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import weakref
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from inhouse.core.nouns import Found
 from inhouse.knowledge.search import GuardedSearch, KnowledgeBase
 from inhouse.project.loaders import Loaders
 from inhouse.project.project import Project
+from inhouse.serve.house import Offer
 
 
 def may(project: Project, actor: str, ref: str) -> bool:
@@ -165,11 +167,24 @@ def test_editing_one_document_embeds_its_sections_alone(made: Path):
         summaries = {
             f.planned.step.path: f.made.artifact.summary for f in project.run() if f.made.fresh
         }
-    assert (summaries["knowledge/desk"]["embedded"], summaries["knowledge/desk"]["reused"]) == (
-        1,
-        1,
-    )
-    assert (summaries["knowledge/all"]["embedded"], summaries["knowledge/all"]["reused"]) == (1, 2)
+    both = [(s["embedded"], s["reused"]) for s in summaries.values() if "embedded" in s]
+    assert sorted(both) == [(0, 3), (1, 1)], "the second takes the vector of the first"
+
+
+def test_documents_that_come_back_are_not_embedded_again(made: Path):
+    memos = made.parent / "docs/memos"
+    kept = {path: path.read_text(encoding="utf-8") for path in memos.iterdir()}
+    for path in kept:
+        path.unlink()
+    with opened(made) as project:
+        project.run()
+    write(made.parent, {"docs/memos/new.md": "# New\n\nA line that nobody knows.\n"})
+    for path, text in kept.items():
+        path.write_text(text, encoding="utf-8")
+    with opened(made) as project:
+        made_now = [f.made.artifact for f in project.run() if f.made.fresh]
+    embedded = [a.summary["embedded"] for a in made_now if a.ref.section == "knowledge"]
+    assert sorted(embedded) == [0, 1]
 
 
 def test_touching_a_document_makes_nothing_new(made: Path):
@@ -186,15 +201,35 @@ def test_touching_a_document_makes_nothing_new(made: Path):
         assert len(after & before) == 1
 
 
-def offers(project: Project, actor: str) -> set[str]:
-    async def ask() -> set[str]:
+def offered(project: Project, actor: str) -> Sequence[Offer]:
+    async def ask() -> Sequence[Offer]:
         house = project.house()
         try:
-            return {o.name for o in await house.offers(project.catalog.access.actor(actor))}
+            return await house.offers(project.catalog.access.actor(actor))
         finally:
             await house.close()
 
     return asyncio.run(ask())
+
+
+def offers(project: Project, actor: str) -> set[str]:
+    return {offer.name for offer in offered(project, actor)}
+
+
+def test_what_is_offered_does_not_tell_that_closed_documents_changed(made: Path):
+    edit(made, "  open: {model:", "  open: {knowledge: knowledge/all, model:")
+    with opened(made) as project:
+        project.run()
+        project.catalog.releases.release(
+            project.catalog.releases.candidate(Ref.parse("endpoints/open")), by="ana"
+        )
+        before, version = offered(project, "cy"), project.catalog.get(Ref.parse("endpoints/open"))
+        assert "open" in {offer.name for offer in before}
+    write(made.parent, {"docs/memos/one.md": "# One\n\nThe price is eight.\n"})
+    with opened(made) as project:
+        project.run()
+        assert project.catalog.get(Ref.parse("endpoints/open")) != version
+        assert offered(project, "cy") == before
 
 
 def without_open_endpoint(file: Path) -> None:

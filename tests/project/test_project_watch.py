@@ -35,7 +35,7 @@ def test_what_changes_is_found(made: Path, polling: str):
         watch.until("following 4 files")
         write(folder, {"docs/memos/new/deep/three.md": "# Three\n\nThe weight is eleven.\n"})
         said = watch.until("changed")
-        assert said.startswith("1 file changed: 2 passages embedded, 5 reused (")  # in two bases
+        assert said.startswith("1 file changed: 1 passage embedded, 6 reused (")  # in two bases
         assert "docs/memos/new/deep/three.md" in documents(folder, "weight eleven")
         (folder / "docs/memos/one.md").unlink()
         edit(folder / "docs/handbook/leave.md", "Thirty", "Forty")

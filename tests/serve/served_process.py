@@ -10,11 +10,11 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from small_project import PROGRAM, environment, opened
 
@@ -28,12 +28,13 @@ endpoints:
 
 
 class Upstream(http.server.BaseHTTPRequestHandler):
-    """An API: says six words; 'slowly' one each 100 ms, 'leisurely' one each 500.
+    """An API: says six words; 'wait' goes on after the first when the test says `go`.
 
     'die' breaks off, 'hang' never ends.
     """
 
     protocol_version = "HTTP/1.1"
+    go: ClassVar[threading.Event] = threading.Event()
 
     def do_POST(self) -> None:
         asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
@@ -45,7 +46,8 @@ class Upstream(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         for number in range(6):
             self._event({"choices": [{"delta": {"content": f"word{number} "}}]})
-            time.sleep({"slowly": 0.1, "leisurely": 0.5}.get(text, 0))
+            if text == "wait":
+                self.go.wait(60)
             if text == "die" and number == 2:
                 return
             if text == "hang":
@@ -71,6 +73,7 @@ class _Server(http.server.ThreadingHTTPServer):
 
 @contextmanager
 def upstream() -> Iterator[int]:
+    """Run it, and give its port."""
     with _Server(("127.0.0.1", 0), Upstream) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
@@ -79,6 +82,24 @@ def upstream() -> Iterator[int]:
         finally:
             server.shutdown()
             thread.join()
+
+
+@contextmanager
+def waiting() -> Iterator[threading.Event]:
+    """Let answers to 'wait' wait for what is given, at most until the block ends."""
+    Upstream.go.clear()
+    try:
+        yield Upstream.go
+    finally:
+        Upstream.go.set()
+
+
+def until(true: Callable[[], object], seconds: float = 60) -> None:
+    """Wait until something is true."""
+    ends = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < ends
+        time.sleep(0.02)
 
 
 @dataclass

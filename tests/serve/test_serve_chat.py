@@ -10,6 +10,7 @@ import openai
 import pytest
 from serve_world import World
 
+from inhouse.serve import prompt
 from inhouse.serve.answer import REFUSAL
 
 Clients = Callable[[str], openai.OpenAI]
@@ -38,6 +39,40 @@ def test_whole_answer(world: World, client: Clients) -> None:
     assert ours["label"] == "buy-side"
     assert ours["citations"] == []
     assert ours["usage_estimated"] is False
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_answer_says_what_it_was_made_with(world: World, client: Clients, stream: bool) -> None:
+    prompts = set()
+    for instructions in ("", "Be brief.", "Be brief!"):
+        ref = world.endpoint(
+            "endpoints/help", world.base, world.knowledge, instructions=instructions
+        )
+        raw = client("ana").chat.completions.with_raw_response.create(
+            model="help", messages=[{"role": "user", "content": "parents"}], stream=stream
+        )
+        last = list(raw.parse())[-1] if stream else raw.parse()
+        made = {
+            "endpoint": ref.pinned,
+            "model": world.base.pinned,
+            "digest": world.catalog.get(world.base).digest,
+            "knowledge": world.knowledge.pinned,
+            "prompt": prompt.version(instructions, grounded=True),
+        }
+        prompts.add(made["prompt"])
+        assert {name: raw.headers[f"x-inhouse-{name}"] for name in made} == made
+        assert {name: last.inhouse[name] for name in made} == made
+    assert len(prompts) == 3
+
+
+def test_a_name_that_no_header_can_hold_is_told_all_the_same(world: World, client: Clients) -> None:
+    api = {"url": "http://127.0.0.1:9/v1", "name": "größe 模型"}
+    world.double(world.endpoint("endpoints/api", None, api=api)).name = api["name"]
+    raw = client("ana").chat.completions.with_raw_response.create(
+        model="api", messages=[{"role": "user", "content": "hi"}]
+    )
+    assert raw.headers["x-inhouse-model"] == "gr%C3%B6%C3%9Fe %E6%A8%A1%E5%9E%8B"
+    assert raw.parse().inhouse["model"] == api["name"]
 
 
 def test_streamed_answer(client: Clients) -> None:
@@ -71,9 +106,9 @@ def test_grounded_answer_cites_what_the_actor_may_read(world: World, client: Cli
         "modified": "2026-03-05",
     }
     assert answer.inhouse["label"] == "open"
-    prompt = world.double(world.base).seen[0][0]
-    assert "ten weeks" in prompt[-1].content
-    assert "Bermuda" not in prompt[-1].content
+    seen = world.double(world.base).seen[0][0]
+    assert "ten weeks" in seen[-1].content
+    assert "Bermuda" not in seen[-1].content
 
 
 def test_label_of_an_answer_joins_its_sources(client: Clients) -> None:

@@ -143,3 +143,88 @@ async def test_an_engine_that_stopped_is_loaded_anew() -> None:
         assert engine.name == "second"
     assert loaded[0].closed.is_set()
     await engines.close()
+
+
+async def closed(model: Model) -> bool:
+    """Say whether a model is closed now that all that was begun has been done."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+    return model.closed.is_set()
+
+
+async def test_engines_keep_within_a_budget() -> None:
+    engines: Engines[Model] = Engines(Model.close, budget=10)
+    one, two, three, api = Model("one"), Model("two"), Model("three"), Model("api")
+    async with engines.lease("a", "v1", lambda: one, size=5):
+        pass
+    async with engines.lease("b", "v2", lambda: two, size=5):
+        pass
+    async with engines.lease("c", "api", lambda: api):
+        pass
+    async with engines.lease("a", "v1", Model, size=5) as again:
+        assert again is one, "both fit"
+    async with engines.lease("d", "v3", lambda: three, size=4):
+        assert await closed(two), "it was used least recently"
+        assert not await closed(one)
+        assert engines.size == 9
+    async with engines.lease("b", "v2", lambda: two, size=5):
+        assert await closed(one)
+    assert not await closed(api), "it takes nothing"
+    await engines.close()
+
+
+async def test_an_engine_in_use_is_never_closed_for_room() -> None:
+    engines: Engines[Model] = Engines(Model.close, budget=6)
+    one, two = Model("one"), Model("two")
+    async with engines.lease("a", "v1", lambda: one, size=5):
+        async with engines.lease("b", "v2", lambda: two, size=5):
+            assert engines.size == 10
+            assert not await closed(one)
+        assert not await closed(two), "it was used last"
+        async with engines.lease("a", "v1", Model, size=5):
+            assert await closed(two)
+    assert not await closed(one)
+    await engines.close()
+
+
+async def test_one_that_is_larger_than_the_budget_stays_open() -> None:
+    engines: Engines[Model] = Engines(Model.close, budget=1)
+    loads = []
+
+    def load() -> Model:
+        loads.append("v1")
+        return Model()
+
+    for _ in range(3):
+        async with engines.lease("a", "v1", load, size=5):
+            pass
+    assert loads == ["v1"]
+    await engines.close()
+
+
+async def test_a_load_waits_for_the_memory_of_what_is_closed() -> None:
+    go, order = asyncio.Event(), []
+
+    async def close(model: Model) -> None:
+        await go.wait()
+        order.append(f"{model.name} is closed")
+
+    def load() -> Model:
+        order.append("two is loaded")
+        return Model("two")
+
+    engines: Engines[Model] = Engines(close, budget=5)
+    async with engines.lease("a", "v1", lambda: Model("one"), size=5):
+        pass
+
+    async def hold() -> None:
+        async with engines.lease("b", "v2", load, size=5):
+            pass
+
+    holding = asyncio.create_task(hold())
+    await asyncio.sleep(0.05)
+    assert order == []
+    go.set()
+    await holding
+    assert order == ["one is closed", "two is loaded"]
+    await engines.close()

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from serve_world import World
-from served_process import Served, project_file, serving, upstream
-from small_project import copied
+from served_process import Served, project_file, serving, until, upstream
+from small_project import copied, opened
 from test_serve_door import chat, send
 from test_serve_limits import CHAT, hanging
 
 from inhouse.models.load import load_language
 
 HERE = Path(__file__).parent
+LAUGH = {"max_tokens": 4000, "structured_outputs": {"regex": "(ha ){2000}"}}
+"""What takes longer than anybody waits."""
 
 
 @pytest.fixture(scope="module")
@@ -48,10 +50,33 @@ def test_what_cannot_be_recorded_is_not_answered(served: Served):
         assert b"word" not in body
     finally:
         resource.prlimit(served.process.pid, resource.RLIMIT_FSIZE, before)
-    ends = time.monotonic() + 20
-    while served.ask()[0] != 200:
-        assert time.monotonic() < ends
-        time.sleep(0.1)
+    until(lambda: served.ask()[0] == 200)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="sets a limit of a running process")
+def test_what_cannot_be_recorded_is_answered_if_that_is_wanted(tmp_path: Path):
+    import resource
+
+    with upstream() as port:
+        file = project_file(tmp_path, port, "traces: {unwritable: answer}")
+        with opened(file, "ana") as project:
+            project.catalog.access.set_groups({"op": frozenset({"operator"})}, by="ana")
+            _, operator = project.catalog.keys.create("op", by="ana")
+        with serving(file) as served:
+            served.wait_for("is answered WITHOUT A RECORD: traces.unwritable")
+            assert served.ask()[0] == 200
+            before = resource.prlimit(served.process.pid, resource.RLIMIT_FSIZE)
+            resource.prlimit(served.process.pid, resource.RLIMIT_FSIZE, (1, before[1]))
+            for stream in (False, True):
+                status, body = served.ask(stream=stream)
+                assert (status, b"word5" in body) == (200, True)
+            assert served.get("/readyz")[0] == 200
+            told = served.get("/metrics", operator)[1].decode()
+            assert "inhouse_unrecorded_total 2.0" in told
+            assert len(served.states()) == 1
+            resource.prlimit(served.process.pid, resource.RLIMIT_FSIZE, before)
+            until(lambda: served.ask()[0] == 200 and len(served.states()) > 1)
+            served.wait_for("is answered and NOT ON RECORD: Nothing can be recorded")
 
 
 def test_an_api_that_dies_is_told_and_on_record(served: Served):
@@ -67,24 +92,29 @@ def test_an_api_that_dies_is_told_and_on_record(served: Served):
     assert served.ask()[0] == 200
 
 
+def begun(url: str, key: str, **more: object) -> http.client.HTTPConnection:
+    """Return a connection on which an answer has begun to come; closing it leaves."""
+    connection = hanging(url, key, **more)
+    response = connection.getresponse()
+    assert response.status == 200
+    for _ in range(4):
+        response.readline()
+    return connection
+
+
 @pytest.mark.weights
 def test_a_client_that_goes_frees_the_model(world: World, url: str, smollm_folder: Path):
     model = load_language(smollm_folder, name="smol", threads=2)
     world.engines.models[world.analyst.version or ""] = model  # type: ignore[assignment]
     _, key = world.key("ana")
-    for _ in range(3):
-        connection = hanging(url, key, max_tokens=2000)
-        response = connection.getresponse()
-        assert response.status == 200
-        for _ in range(4):
-            response.readline()
-        assert model.stats().running == 1
-        gone = time.monotonic()
-        response.close()
-        connection.close()
-        while model.stats().running or model.stats().waiting:
-            assert time.monotonic() - gone < 20
-            time.sleep(0.001)
+    for number in range(3):
+        who_leaves, who_stays = (begun(url, key, **LAUGH) for _ in range(2))
+        until(lambda: model.stats().running == model.stats().batch == 2)
+        who_leaves.close()
+        until(lambda: model.stats().running == model.stats().batch == 1)
+        who_stays.close()
+        until(lambda: model.stats().running == model.stats().waiting == 0)
+        assert model.stats().requests == 2 * number + 2
     assert model.stats().tokens_written < 1000
     assert send(url, "POST", CHAT, chat(max_tokens=2), key)[0] == 200
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 from serve_world import World, running
@@ -72,6 +73,22 @@ def test_a_search_is_on_record(world: World, url: str, tmp_path: Path) -> None:
     assert list(trace.sections) == [hit["id"] for hit in told["data"]] == ["s0", "s1", "s2"]
     assert set(trace.sources) == {world.handbook, world.memos}
     assert str(trace.label) == told["inhouse"]["label"] == "buy-side"
+
+
+def test_a_section_that_was_opened_is_on_record(world: World, url: str, tmp_path: Path) -> None:
+    query = {"source": world.memos.pinned, "id": "s1"}
+    path = f"/v1/sections?{urlencode(query)}"
+    before = len(world.catalog.audit(last=1000))
+    assert send(url, "GET", path, key=world.key("ana")[1])[0] == 200
+    assert len(world.catalog.audit(last=1000)) == before + 1, "the key was made"
+    (trace,) = traces(world, tmp_path)
+    assert (trace.route, trace.state, trace.request) == ("/v1/sections", "done", query)
+    assert (trace.sections, trace.sources) == (("s1",), (world.memos,))
+    assert trace.label == Label.parse("buy-side")
+    assert send(url, "GET", path, key=world.key("cy")[1])[0] == 403
+    assert not world.catalog.audit(last=1)[0].allowed
+    world.house.sink = Full()
+    assert send(url, "GET", path, key=world.key("ana")[1])[0] == 503
 
 
 def test_who_may_no_longer_read_a_source_may_not_read_what_was_found(

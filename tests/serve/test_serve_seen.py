@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -21,11 +22,17 @@ from serve_world import World, running
 from test_serve_door import chat, send
 from test_serve_recording import Full
 
+from inhouse.core.access import Actor
+from inhouse.core.label import Label
 from inhouse.models import remote
 from inhouse.observe.recorder import Recorder
 from inhouse.serve.app import create_app
 from inhouse.serve.logs import Json, Text
+from inhouse.serve.metrics import Metrics
 from inhouse.serve.readiness import FRESH_SECONDS
+from inhouse.serve.recording import Asked
+from inhouse.serve.seen import begin, kept
+from inhouse.serve.shadow import Shadows
 
 CANARY = "canary-7f3a"
 
@@ -81,6 +88,21 @@ def test_requests_and_tokens_are_counted(world: World, url: str, operator: str) 
     assert any(name[0] == "inhouse_build_info" for name in found)
     told = {value for name in found for value in name}
     assert not told & {"ana", "op", "nobody", f"/v1/{CANARY}"}
+
+
+async def test_a_cost_is_counted_at_the_model_that_took_it(world: World, tmp_path: Path) -> None:
+    """Of several answers, each may be of another model of a chain."""
+    recorder, metrics = Recorder(tmp_path / "traces"), Metrics(world.house, Shadows(world.house))
+    seen = begin("1", "POST")
+    seen.endpoint, seen.model = "desk", "last"
+    for model in ("first", "last"):
+        trace = Asked("1", "/", {}).lookup(Actor("ana"), world.base, Label.OPEN)
+        await kept(recorder, replace(trace, model=model, cost=2.0, price="EUR"))
+    recorder.close()
+    metrics(seen, {})
+    told = metrics.text().decode()
+    for model in ("first", "last"):
+        assert f'cost_total{{endpoint="desk",model="{model}",unit="EUR"}} 2.0' in told
 
 
 def test_what_is_refused_and_retrieved_is_counted(world: World, url: str, operator: str) -> None:

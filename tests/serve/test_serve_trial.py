@@ -13,6 +13,8 @@ from typing import Any
 import openai
 import pytest
 from serve_world import Model, World, running
+from test_serve_door import chat, send
+from test_serve_seen import scraped
 
 from inhouse.catalog.key import Limits
 from inhouse.catalog.spending import Spending
@@ -29,10 +31,13 @@ from inhouse.observe.traces import Traces
 from inhouse.observe.wanted import Wanted
 from inhouse.serve import shadow
 from inhouse.serve.app import create_app
+from inhouse.serve.price import Price
 from inhouse.serve.seen import current
 from inhouse.serve.turnstile import Turnstile
 
 DESK = Ref.parse("endpoints/desk")
+API = {"url": "http://127.0.0.1:9/v1", "name": "their-model"}
+TOKENS = ("prompt_tokens", "completion_tokens")
 HI = [{"role": "user", "content": "hi there"}]
 
 
@@ -379,6 +384,28 @@ def test_a_shadow_has_an_end(world: World, recorder: Recorder) -> None:
     (trace,) = find(world, Wanted(shadow=True))
     assert trace.state == "failed"
     assert "has not ended after 0.1 seconds" in trace.error
+
+
+def test_what_shadows_take_is_counted_apart(world: World, recorder: Recorder) -> None:
+    ref = world.endpoint("endpoints/desk", None, point=False, api=API)
+    world.house._prices = {("desk", API["url"], API["name"]): Price(1e6, 1e6, "EUR")}
+    tried(world, ref, kind="shadow")
+    world.catalog.access.set_groups(
+        {"ana": frozenset({"buy-side"}), "op": frozenset({"operator"})}, by="admin"
+    )
+    with running(create_app(world.house)) as listening:
+        for _ in range(2):
+            send(listening.url, "POST", "/v1/chat/completions", chat(), world.key("ana")[1])
+        until(lambda: len(both(world)) == 2)
+        found = scraped(listening.url, world.key("op")[1])
+    model = "their-model"
+    took = [sum(getattr(pair.shadow, name) for pair in both(world)) for name in TOKENS]
+    assert min(took) > 0
+    assert found["inhouse_shadow_tokens_total", "desk", "prompt", model] == took[0]
+    assert found["inhouse_shadow_tokens_total", "desk", "completion", model] == took[1]
+    assert found["inhouse_shadow_cost_total", "desk", model, "EUR"] == sum(took)
+    assert not [name for name in found if name[0] == "inhouse_cost_total"]
+    assert ("inhouse_tokens_total", "desk", "prompt", model) not in found
 
 
 def test_a_share_of_the_requests(world: World, recorder: Recorder) -> None:

@@ -8,6 +8,7 @@ import os
 import random
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -18,10 +19,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from served_process import Served, project_file, serving, upstream
+from served_process import Served, project_file, serving, until, upstream, waiting
 from small_project import PROGRAM, environment, opened
 
 from inhouse.catalog.key import Limits
+from inhouse.serve import workers
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="one worker serves there")
 
@@ -113,15 +115,18 @@ def test_limits_hold_over_all_workers(served: Served):
         lock = threading.Lock()
 
         def ask() -> None:
-            status, _ = served.ask("slowly", stream=True)
+            status, _ = served.ask("wait", stream=True, timeout=90)
             with lock:
                 answers.append(status)
 
-        asking = [threading.Thread(target=ask) for _ in range(6)]
-        for each in asking:
-            each.start()
-        for each in asking:
-            each.join(30)
+        with waiting() as go:
+            asking = [threading.Thread(target=ask) for _ in range(6)]
+            for each in asking:
+                each.start()
+            until(lambda: len(answers) == 4)
+            go.set()
+            for each in asking:
+                each.join(90)
         assert Counter(answers) == {200: 2, 429: 4}
         assert Counter(served.ask()[0] for _ in range(8)) == {200: 3, 429: 5}
         listed = keys.list()[-1]
@@ -131,24 +136,35 @@ def test_limits_hold_over_all_workers(served: Served):
 
 def test_open_streams_end_well_at_sigterm(own: Served):
     answers: list[tuple[int, bytes]] = []
-    asking = [
-        threading.Thread(target=lambda: answers.append(own.ask("leisurely", stream=True)))
-        for _ in range(4)
-    ]
-    for each in asking:
-        each.start()
-    ends = time.monotonic() + 20
-    while list(own.states().values()).count("open") < 4:
-        assert time.monotonic() < ends
-        time.sleep(0.02)
-    own.process.send_signal(signal.SIGTERM)
-    for each in asking:
-        each.join(30)
+
+    def ask() -> None:
+        answers.append(own.ask("wait", stream=True, timeout=90))
+
+    with waiting() as go:
+        asking = [threading.Thread(target=ask) for _ in range(4)]
+        for each in asking:
+            each.start()
+        until(lambda: list(own.states().values()).count("open") == 4)
+        own.process.send_signal(signal.SIGTERM)
+        until(lambda: refuses(own.port))
+        assert not answers
+        go.set()
+        for each in asking:
+            each.join(90)
     assert [(status, body.endswith(b"data: [DONE]\n\n")) for status, body in answers] == [
         (200, True)
     ] * 4
     assert own.process.wait(30) == 0
     assert "open" not in own.states().values()
+
+
+def refuses(port: int) -> bool:
+    """Say whether nobody listens on a port any more."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=20).close()
+    except ConnectionError:
+        return True
+    return False
 
 
 def test_whichever_worker_is_asked_tells_the_metrics_of_all(served: Served):
@@ -201,6 +217,17 @@ def _alive(pid: int) -> bool:
         return not stat.exists() or stat.read_text().rpartition(") ")[2][0] not in "ZX"
     except (ProcessLookupError, FileNotFoundError):
         return False
+
+
+def test_a_worker_that_never_answers_is_replaced(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(workers, "START_SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        command = [sys.executable, "-c", "import time; time.sleep(600)"]
+        with pytest.raises(workers.NoWorkers, match="killed by signal 9 before it answered"):
+            workers.supervise(listener, command, workers=1, ready=lambda: None)
+    assert "does not answer after 0.5 s and is killed" in caplog.text
 
 
 def test_workers_that_cannot_start_end_the_server(file: Path):

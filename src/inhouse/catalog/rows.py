@@ -255,6 +255,19 @@ def read_documents(folder: Path) -> Iterator[Document]:
             yield from map(document, table.to_pylist())
 
 
+def find_document(folder: Path, path: str) -> Document | None:
+    """Return the document in `folder` that has a path, without reading the others."""
+    if not (folder / FILE).exists():
+        return next((found for found in read_documents(folder) if found.path == path), None)
+    with RowReader(folder) as reader:
+        for number in range(reader.groups):
+            place = reader.group(number, ["id"]).column("id").index(path).as_py()
+            if place >= 0:
+                (row,) = reader.group(number).slice(place, 1).to_pylist()
+                return document(row)
+    return None
+
+
 def document(row: Mapping[str, Any]) -> Document:
     """Return the document that a row is."""
     return Document(row["id"], row["title"], row["text"], row["digest"], row["modified"])

@@ -6,13 +6,15 @@ What a stage does, and which steps a project needs, is not its business.
 from __future__ import annotations
 
 import contextlib
+import json
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from filelock import Timeout
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, false, func, select, update
 
 from inhouse.catalog import audit, records, trials
 from inhouse.catalog.access import Access
@@ -30,7 +32,7 @@ from inhouse.catalog.trials import Trials
 from inhouse.core.artifact import Artifact, Input, Ref
 from inhouse.core.errors import BadInput, Corrupt, NotFound, StoreError
 from inhouse.core.label import Label
-from inhouse.core.stage import Context, Progress, Recipe, silent
+from inhouse.core.stage import Context, Other, Progress, Recipe, silent
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +131,11 @@ class Catalog:
         with self.database.read() as connection:
             return self._there(connection, version)
 
-    def load(self, ref: Ref) -> Input:
+    def load(self, ref: Ref, *, again: bool = True) -> Input:
         """Verify an artifact's bytes and return a folder to read them from.
+
+        Without `again` it is enough that this process has verified them once, and that nobody has
+        touched them since: for what is opened at each request.
 
         Raises:
             NotFound: nothing has that name or version, or it was collected or deleted.
@@ -141,7 +146,7 @@ class Catalog:
         if state is None or state.gone:
             fix = f"It was {state.gone if state else 'deleted'}; make it again with: inhouse run"
             raise NotFound("artifact", str(artifact.ref), (), fix)
-        return Input(artifact, self.blobs.show(artifact.files))
+        return Input(artifact, self.blobs.show(artifact.files, again=again))
 
     def make(
         self, recipe: Recipe, *, by: str, progress: Progress = silent, point: bool = True
@@ -265,7 +270,8 @@ class Catalog:
             work=work,
             actor=self.access.actor(by),
             progress=progress,
-            previous=self._previous(recipe.ref),
+            previous=self._open(Ref(recipe.ref.section, recipe.ref.name)),
+            others=lambda: self._others(recipe),
         )
         started = time.monotonic()
         with disk_errors(work):
@@ -282,8 +288,26 @@ class Catalog:
                     records.point(connection, pinned, by=by)
         self.blobs.discard(version)
 
-    def _previous(self, ref: Ref) -> Input | None:
-        # Only an aid: a damaged or collected one is as good as none.
+    def _others(self, recipe: Recipe) -> Iterator[Other]:
+        """Yield what the stage of a recipe made: what is current first, then the newest.
+
+        What the name of the recipe means at this moment is left out.
+        """
+        current = names.c.head == artifacts.c.version
+        query = (
+            select(artifacts.c.path, artifacts.c.version, artifacts.c.summary)
+            .join(names, names.c.path == artifacts.c.path)
+            .where(artifacts.c.recipe == recipe.stage.recipe, artifacts.c.gone.is_(None))
+            .where((artifacts.c.path != recipe.ref.path) | ~func.coalesce(current, false()))
+            .order_by(current.desc(), artifacts.c.created.desc())
+        )
+        with self.database.read() as connection:
+            rows = connection.execute(query).all()
+        for path, version, summary in rows:
+            yield Other(json.loads(summary), partial(self._open, Ref.parse(path).at(version)))
+
+    def _open(self, ref: Ref) -> Input | None:
+        """Load what is only an aid: if it is damaged or collected, it is as good as none."""
         with contextlib.suppress(NotFound, Corrupt):
-            return self.load(Ref(ref.section, ref.name))
+            return self.load(ref)
         return None

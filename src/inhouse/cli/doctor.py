@@ -93,8 +93,9 @@ def _processor() -> Iterator[Finding]:
         n for n, f in (("AVX2", "avx2"), ("AVX-512", "avx512f"), ("AMX", "amx_tile")) if f in flags
     ]
     maths = [n for n in ("BF16", "FP16", "INT8") if n in found.formats]
-    cache = size(machine.cache_bytes())
-    yield Finding("engine", f"{machine.threads()} threads, {cache} for the cache of a model")
+    cache, models = size(machine.cache_bytes()), size(machine.models_bytes())
+    use = f"{machine.threads()} threads, {cache} for the cache of a model, {models} for all models"
+    yield Finding("engine", use)
     yield Finding("arithmetic", ", ".join([*wide, *maths]) or "plain float32")
 
 

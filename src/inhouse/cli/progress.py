@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from inhouse.core.stage import Progress
 
 QUIET_SECONDS = 10.0
+TELLING_SECONDS = 2.0
 
 
 class Shown(Protocol):
@@ -46,6 +47,25 @@ def shown(*, quiet: bool, brief: bool = False) -> Iterator[Shown]:
             yield bars
 
 
+class _Pace:
+    """Says how far a piece of work is, and how long the rest of it will take."""
+
+    def __init__(self) -> None:
+        self._work: tuple[int, str] | None = None
+        self._began, self._first = 0.0, 0
+
+    def told(self, done: int, total: int, unit: str) -> str:
+        """Return it in words; the time is that of the pace since the first time it was asked."""
+        if self._work != (total, unit):
+            self._work, self._began, self._first = (total, unit), time.monotonic(), done
+        count = f"{done:,}{f' of {total:,}' if total else ''} {unit}"
+        seconds = time.monotonic() - self._began
+        if not self._first < done < total or seconds < TELLING_SECONDS:
+            return count
+        left = seconds * (total - done) / (done - self._first)
+        return f"{count}, {f'{left / 60:.0f} min' if left >= 90 else f'{left:.0f} s'} left"
+
+
 class _Quiet:
     """Shows nothing."""
 
@@ -67,13 +87,14 @@ class _Lines:
         """Say what begins; what is returned says how far it is."""
         if not self._brief:
             stderr.print(escape(text))
-        last = time.monotonic()
+        last, pace = time.monotonic(), _Pace()
 
         def progress(done: int, total: int, unit: str) -> None:
             nonlocal last
+            told = pace.told(done, total, unit)
             if time.monotonic() - last > QUIET_SECONDS:
                 last = time.monotonic()
-                stderr.print(f"  {done:,}{f' of {total:,}' if total else ''} {unit}")
+                stderr.print(f"  {told}")
 
         return progress
 
@@ -99,10 +120,10 @@ class _Bars:
 
     def task(self, text: str) -> Progress:
         """Begin a bar; what is returned moves it."""
-        task = self.display.add_task(escape(text), total=None, count="")
+        task, pace = self.display.add_task(escape(text), total=None, count=""), _Pace()
 
         def progress(done: int, total: int, unit: str) -> None:
-            count = f"{done:,}{f' of {total:,}' if total else ''} {unit}"
+            count = pace.told(done, total, unit)
             self.display.update(task, completed=done, total=total or None, count=count)
 
         return progress

@@ -18,6 +18,9 @@ def run(
     loosen: Annotated[
         bool, typer.Option("--loosen", help="Let labels in the project file loosen.")
     ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Stop at the first file or row that is left out.")
+    ] = False,
     watch: Annotated[
         bool, typer.Option("--watch", help="Stay, and run again whenever a file changes.")
     ] = False,
@@ -35,7 +38,7 @@ def run(
 
     with opened(project, actor) as house:
         try:
-            ran = make(house, target, set(), loosen=loosen, quiet=as_json)
+            ran = make(house, target, set(), loosen=loosen, strict=strict, quiet=as_json)
         except KeyboardInterrupt:
             stderr.print("Stopped. What was done is kept; go on with: inhouse run")
             raise typer.Exit(130) from None

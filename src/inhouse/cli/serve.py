@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 import tempfile
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from inhouse.serve.seen import Watcher
 
 Form = Literal["text", "json"]
+log = logging.getLogger(__name__)
+
 COLLECTOR = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
 
@@ -118,10 +121,14 @@ def _announce(project: Project, listener: socket.socket, *, as_json: bool) -> No
     from inhouse.serve.server import url_of
 
     url, endpoints, missing = url_of(listener), project.config.endpoints, _missing(project)
+    lenient = project.config.traces.unwritable == "answer"
+    if lenient:
+        log.warning("What cannot be recorded is answered WITHOUT A RECORD: traces.unwritable")
     if as_json:
         # One line, at once: whoever started the server waits for it.
         port = listener.getsockname()[1]
         about = {"url": url, "port": port, "endpoints": list(endpoints), "missing_keys": missing}
+        about |= {"unwritable": "answer"} if lenient else {}
         print(json.dumps(about), flush=True)
         return
     several = {name for name, entry in endpoints.items() if len(entry.models) > 1}

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from inhouse.core.artifact import Artifact
 
+# How much of an index had to be embedded tells what other indexes hold, so only its run tells it.
+OF_A_RUN = ("embedded", "reused")
 FLOWS = {"carry": "carried", "inherit": "carried", "filter": "asked item by item"}
 
 
@@ -115,6 +117,7 @@ def _told(value: object) -> str:
 
 
 def _plain(artifact: Artifact) -> dict[str, Any]:
+    summary = {name: value for name, value in artifact.summary.items() if name not in OF_A_RUN}
     return {
         "ref": artifact.ref.path,
         "version": artifact.ref.version,
@@ -127,8 +130,8 @@ def _plain(artifact: Artifact) -> dict[str, Any]:
         "by": artifact.actor,
         "bytes": artifact.size,
         "params": dict(artifact.params),
-        "summary": dict(artifact.summary),
-        "metrics": metrics(artifact.summary),
+        "summary": summary,
+        "metrics": metrics(summary),
         "parents": [
             {"role": e.role, "ref": str(e.parent), "flow": e.flow} for e in artifact.parents
         ],

@@ -7,7 +7,7 @@ arguments, environment or project file, and never writes anywhere else. What it 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -25,11 +25,28 @@ def silent(done: int, total: int, unit: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class Other:
+    """Something that the same stage made, with what it said of itself.
+
+    `open` verifies all its bytes, so it should be worth that; None if they are gone or damaged.
+    """
+
+    summary: Mapping[str, Any]
+    open: Callable[[], Input | None]
+
+
+def none() -> Iterator[Other]:
+    """Nothing else that the stage made."""
+    return iter(())
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """What a stage is given beside its spec and inputs.
 
-    `previous` is the last version of the same name, if any: a place to take unchanged parts
-    from, never something the result may depend on.
+    `previous` is the last version of the same name, if any, and `others` finds what else the stage
+    made, of this and other names: places to take unchanged parts from, never something the result
+    may depend on. Others may come from sources that are not among the inputs.
     """
 
     work: Path
@@ -37,6 +54,7 @@ class Context:
     seed: int = 0
     progress: Progress = silent
     previous: Input | None = None
+    others: Callable[[], Iterator[Other]] = none
 
 
 @dataclass(frozen=True, slots=True)

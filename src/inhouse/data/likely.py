@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from inhouse.core.protocols import TokenScore
 
-SHOWN = 16
-LONGEST = 400
+SHOWN = 8
+LONGEST = 300
 NOTHING = "N/A"
 EACH = "Text: {text}\nLabel:"
 
@@ -35,7 +35,7 @@ class Scores(Protocol):
 
 
 class LikelyLabels:
-    """Classifies with a model that is shown up to 16 examples; a `core.protocols.Classifier`."""
+    """Classifies with a model that is shown up to 8 examples; a `core.protocols.Classifier`."""
 
     def __init__(self, model: Scores, examples: Sequence[tuple[str, str]], seed: int = 0) -> None:
         self.classes = sorted({label for _, label in examples})

@@ -17,7 +17,9 @@ from inhouse.data.step import StepModule
 
 # The step's name -> its module, imported when the step is used.
 STEPS: Mapping[str, str] = {
+    "dedup": "inhouse.data.steps.dedup",
     "domain": "inhouse.data.steps.domain",
+    "quality": "inhouse.data.steps.quality",
     "sample": "inhouse.data.steps.sample",
     "split": "inhouse.data.steps.split",
 }

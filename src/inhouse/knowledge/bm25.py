@@ -7,7 +7,7 @@ After Robertson and Zaragoza, doi:10.1561/1500000019. Which words a text has is 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -60,21 +60,20 @@ class Postings:
 
     def _read(
         self, sources: Sequence[Source], terms: Sequence[str]
-    ) -> Sequence[tuple[Counts, Counts]]:
-        """Return for each term the sections of `sources` it stands in, and how often there."""
-        found = []
-        for term in terms:
-            rows = self._index.rows("SELECT sections, times FROM terms WHERE term = ?", term)
-            sections, times = (np.frombuffer(b, NUMBER) for b in (rows or [(b"", b"")])[0])
-            ends = [(s.sections.start, s.sections.stop) for s in sources]
-            parts = [slice(*np.searchsorted(sections, pair)) for pair in ends]
-            found.append(
-                (
-                    np.concatenate([sections[part] for part in parts]),
-                    np.concatenate([times[part] for part in parts]),
-                )
-            )
-        return found
+    ) -> Iterator[tuple[Counts, Counts]]:
+        """Yield for each term the sections of `sources` it stands in, and how often there."""
+        numbers, marks = ", ".join(str(s.number) for s in sources), ", ".join("?" for _ in terms)
+        rows = self._index.rows(
+            "SELECT term, sections, times FROM terms "
+            f"WHERE term IN ({marks}) AND source IN ({numbers}) ORDER BY term, source",
+            *terms,
+        )
+        parts: dict[str, list[tuple[bytes, bytes]]] = {term: [(b"", b"")] for term in terms}
+        for term, *blobs in rows:
+            parts[term].append(tuple(blobs))
+        for blobs in parts.values():
+            sections, times = (b"".join(each) for each in zip(*blobs, strict=True))
+            yield np.frombuffer(sections, NUMBER), np.frombuffer(times, NUMBER)
 
 
 def _rarity(holding: int, sections: int) -> float:

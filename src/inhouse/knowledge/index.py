@@ -1,7 +1,8 @@
 """The stage that makes a knowledge base of documents, embedding only what is new.
 
-What the version before holds is taken over by keys, and the index file that comes out has the
-bytes of a run from nothing; Lance's tables are written anew, and hold names made by chance. Its
+What the version before holds is taken over by keys, and so are vectors that other indexes of the
+store hold. The index file that comes out has the bytes of a run from nothing; Lance's tables are
+written anew, and hold names made by chance. Its
 unfinished work is a file of vectors that grows batch by batch, so that a run which was cut off goes
 on where it stood. Searching is the business of `search`.
 """
@@ -12,9 +13,10 @@ import hashlib
 import json
 import shutil
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from random import Random
 from typing import Literal
 
 import numpy as np
@@ -24,7 +26,7 @@ from inhouse.core.artifact import Input, Ref
 from inhouse.core.errors import InhouseError
 from inhouse.core.nouns import Document
 from inhouse.core.protocols import Embedder
-from inhouse.core.stage import Context, Inputs, Result, Stage
+from inhouse.core.stage import Context, Inputs, Other, Result, Stage
 from inhouse.knowledge.earlier import Earlier, SectionRow, earlier
 from inhouse.knowledge.lance import FOLDER, require_lance, write_tables
 from inhouse.knowledge.passages import Passage, cut
@@ -36,8 +38,10 @@ from inhouse.knowledge.words import postings
 from inhouse.models.load import load_embedder
 
 UNFINISHED = "vectors.sqlite"
-BATCH = 32
+BATCH = 64
 PASSAGE_WORDS = 180
+WORTH = 5000
+"""Opening an index of so many passages costs about as much as embedding one."""
 # To be raised, with the stage's code, whenever `LocalEmbedder` or `condense` gives other numbers.
 EMBEDDING = 1
 
@@ -59,7 +63,7 @@ def run(spec: Index, inputs: Inputs, ctx: Context) -> Result:
     return build(spec, sources, ctx, load_embedder(model.folder), identity=model.artifact.digest)
 
 
-STAGE = Stage("knowledge.index", 4, run)
+STAGE = Stage("knowledge.index", 5, run)
 
 
 def build(
@@ -68,7 +72,9 @@ def build(
     """Write the index of `sources` into ``ctx.work``.
 
     Sections are taken over from ``ctx.previous`` where the document is the same, and vectors
-    from there and from the unfinished work where the embedder and the text are.
+    from there, from ``ctx.others`` and from the unfinished work where the embedder and the text
+    are. A vector follows from its text alone, so it does not matter who may read the other index;
+    but how many were embedded tells what others hold, and is for nobody but whoever runs this.
 
     Args:
         spec: how to index.
@@ -100,7 +106,8 @@ def build(
         sections = _Sections(index, before, identity)
         for number, source in enumerate(sorted(sources, key=lambda s: s.artifact.ref)):
             sections.write(number, source)
-        missing = _missing(vectors, sections.passages, before)
+        wanted = _missing(vectors, sections.passages, before)
+        missing = _find(vectors, wanted, ctx.others)
         _embed(vectors, missing, index, ctx, embedder)
         _write_passages(index, sections.passages, vectors, before)
         write_terms(index, before.terms(sections.taken), _new_terms(index, sections.taken))
@@ -209,6 +216,30 @@ def _missing(
     return list(wanted.values())
 
 
+def _find(
+    vectors: sqlite3.Connection, missing: Sequence[Passage], others: Callable[[], Iterator[Other]]
+) -> Sequence[Passage]:
+    """Bring what other indexes hold into `vectors`; return the passages that are still missing.
+
+    Others are opened as long as that costs less than embedding what is missing.
+    """
+    worth = len(missing) * WORTH
+    for other in others() if missing else ():
+        if not missing:
+            break
+        if other.summary["passages"] > worth:
+            continue
+        worth -= other.summary["passages"]
+        opened = other.open()
+        with earlier(opened.folder if opened else None) as index:
+            found = [p.key for p in missing if index.holds(p.key)]
+            rows = ((key, index.vector(key), index.tokens(key)) for key in found)
+            vectors.executemany("INSERT INTO vectors VALUES (?, ?, ?)", rows)
+            vectors.commit()
+            missing = [p for p in missing if not index.holds(p.key)]
+    return missing
+
+
 def _embed(
     vectors: sqlite3.Connection,
     missing: Sequence[Passage],
@@ -217,10 +248,14 @@ def _embed(
     embedder: Embedder,
 ) -> None:
     """Bring the vectors of passages into `vectors`, batch by batch."""
-    # Passages of about the same length waste the least when they are embedded together.
+    # Passages of about the same length waste the least when they are embedded together. Batches
+    # are shuffled, so that what is done tells how long the rest will take.
     ordered = sorted(missing, key=lambda p: p.stop - p.start)
-    for first in range(0, len(ordered), BATCH):
-        batch = ordered[first : first + BATCH]
+    batches = [ordered[n : n + BATCH] for n in range(0, len(ordered), BATCH)]
+    Random(0).shuffle(batches)
+    done = 0
+    for batch in batches:
+        ctx.progress(done, len(ordered), "passages")
         texts, starts = zip(*(_text_of(index, passage) for passage in batch), strict=True)
         found, tokens = embedder.embed_tokens(texts, starts=starts)
         if not all(np.isfinite(numbers).all() for numbers in (found, *tokens)):
@@ -231,7 +266,8 @@ def _embed(
         rows = zip((p.key for p in batch), kept, map(condense, tokens), strict=True)
         vectors.executemany("INSERT INTO vectors VALUES (?, ?, ?)", rows)
         vectors.commit()
-        ctx.progress(first + len(batch), len(ordered), "passages")
+        done += len(batch)
+        ctx.progress(done, len(ordered), "passages")
 
 
 def _text_of(index: sqlite3.Connection, passage: Passage) -> tuple[str, int]:

@@ -12,7 +12,7 @@ from threading import Lock
 from typing import Any
 
 FILE = "index.sqlite"
-FORMAT = 3
+FORMAT = 4
 VECTOR = "<f2"
 NUMBER = "<i4"
 
@@ -21,7 +21,8 @@ NUMBER = "<i4"
 # The key of a document stands for all that its sections and passages follow from, that of a
 # passage for what its vectors follow from: what has the same key is taken over unread.
 # `tokens` lies apart because reading all `passages` must not pass over it.
-# `terms` is an inverted index: the numbers of the sections a term stands in, and how often.
+# `terms` is an inverted index: the numbers of the sections a term stands in, and how often. It is
+# kept source by source: what is not to be read is not passed over, which would take time.
 SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE sources (
@@ -37,7 +38,8 @@ CREATE TABLE passages (
     start INTEGER NOT NULL, stop INTEGER NOT NULL, key BLOB NOT NULL, vector BLOB NOT NULL);
 CREATE TABLE tokens (passage INTEGER PRIMARY KEY REFERENCES passages, vectors BLOB NOT NULL);
 CREATE TABLE terms (
-    term TEXT PRIMARY KEY, sections BLOB NOT NULL, times BLOB NOT NULL) WITHOUT ROWID;
+    term TEXT NOT NULL, source INTEGER NOT NULL REFERENCES sources, sections BLOB NOT NULL,
+    times BLOB NOT NULL, PRIMARY KEY (term, source)) WITHOUT ROWID;
 """
 
 

@@ -33,14 +33,14 @@ Decide = Callable[[Actor, str], Decision]
 # Enough for any question; searching for whole documents would keep everybody waiting.
 QUERY_LETTERS = 2000
 NEAREST = 200
-CANDIDATES = 30
+CANDIDATES = 40
 
 
 class KnowledgeBase:
     """An index, opened for searching from any number of threads.
 
     Looked at are the 200 passages of each readable source that are nearest in meaning, and the 200
-    readable sections that match the words best. The 30 best by a first score are ordered anew, as
+    readable sections that match the words best. The 40 best by a first score are ordered anew, as
     `rank` says. Whatever is counted, it is counted in readable sources alone: a document frequency
     over all of them would tell a reader about texts that are none of their business.
     """

@@ -66,6 +66,13 @@ def find_section(documents: Iterable[Document], source: Ref, id: str) -> Section
     return None
 
 
+def document_path(source: Ref, id: str) -> str:
+    """Return which document of a source a section is of, by its id; nothing if it is of none."""
+    of, _, place = id.partition(":")
+    path = place.partition("#")[0]
+    return path.replace("%23", "#").replace("%25", "%") if of == source.path else ""
+
+
 def _section_id(source: Ref, path: str, anchor: str) -> str:
     # Neither ':' in a reference nor a bare '#' in the path: so no two sections share an id.
     place = f"{source.path}:{path.replace('%', '%25').replace('#', '%23')}"

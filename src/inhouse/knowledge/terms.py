@@ -31,20 +31,32 @@ def write_terms(
         taken: terms of some sections, in order.
         new: terms of the others, in order.
     """
-    (sections,) = index.execute("SELECT count(*) FROM sections").fetchone()
-    lengths = np.zeros(sections, NUMBER)
+    sources = _sources(index)
+    lengths = np.zeros(len(sources), NUMBER)
     for term, numbers, times in _merged(taken, new):
         lengths[numbers] += times
-        row = (term, numbers.astype(NUMBER).tobytes(), times.astype(NUMBER).tobytes())
-        index.execute("INSERT INTO terms VALUES (?, ?, ?)", row)
+        its, begins = np.unique(sources[numbers], return_index=True)
+        parts = (np.split(of.astype(NUMBER), begins[1:]) for of in (numbers, times))
+        for source, *blobs in zip(its.tolist(), *parts, strict=True):
+            row = (term, source, *(blob.tobytes() for blob in blobs))
+            index.execute("INSERT INTO terms VALUES (?, ?, ?, ?)", row)
     index.execute("INSERT INTO meta VALUES ('lengths', ?)", (lengths.tobytes(),))
 
 
 def read_terms(index: sqlite3.Connection) -> Iterator[Posting]:
-    """Yield all terms of an index, in order."""
-    rows = index.execute("SELECT term, sections, times FROM terms ORDER BY term")
+    """Yield all terms of an index, in order; a term of several sources comes several times."""
+    rows = index.execute("SELECT term, sections, times FROM terms ORDER BY term, source")
     for term, numbers, times in rows:
         yield term, np.frombuffer(numbers, NUMBER), np.frombuffer(times, NUMBER)
+
+
+def _sources(index: sqlite3.Connection) -> npt.NDArray[np.intp]:
+    """Return the number of the source of each section."""
+    rows = index.execute(
+        "SELECT doc.source FROM sections sec JOIN documents doc ON doc.number = sec.document "
+        "ORDER BY sec.number"
+    )
+    return np.array(rows.fetchall(), np.intp).reshape(-1)
 
 
 def _merged(*parts: Iterable[Posting]) -> Iterator[Posting]:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from inhouse.models import machine
 from inhouse.models.chat_format import load_tokenizer
 from inhouse.models.weight_files import read_json
 
-BATCH = 32
+BATCH = 8
 STEP = 16
 SHORTEST = 1e-12
 
@@ -23,7 +26,8 @@ class LocalEmbedder:
     """An embedder that runs here; see `inhouse.core.protocols.Embedder`.
 
     On one machine the same text has the same vectors to the last bit, whatever it is embedded
-    together with. It may be used from several threads, one at a time.
+    together with. It may be used from several threads. Each processor works on a batch of its own:
+    all of them on one batch would wait for each other.
     """
 
     def __init__(self, folder: Path, *, threads: int = 0) -> None:
@@ -45,16 +49,18 @@ class LocalEmbedder:
         self._tokenizer.encode_special_tokens = True  # "[SEP]" in a text is text
         core = Core()
         fast = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        threads = threads or machine.threads()
         options = {
-            "PERFORMANCE_HINT": "LATENCY",
+            "NUM_STREAMS": threads,
+            "INFERENCE_NUM_THREADS": threads,
             "ENABLE_CPU_PINNING": False,
             "INFERENCE_PRECISION_HINT": "bf16" if fast else "f32",
         }
-        if threads:
-            options["INFERENCE_NUM_THREADS"] = threads
         model = core.compile_model(folder / "openvino_model.xml", "CPU", options)
-        self._request = model.create_infer_request()
-        self._lock = threading.Lock()
+        self._idle: SimpleQueue[Any] = SimpleQueue()
+        for _ in range(threads):
+            self._idle.put(model.create_infer_request())
+        self._workers = ThreadPoolExecutor(threads)
 
     @property
     def width(self) -> int:
@@ -68,8 +74,11 @@ class LocalEmbedder:
         """
         ids = [e.ids for e in self._tokenizer.encode_batch_fast(list(texts))]
         vectors = np.empty((len(ids), self._width), np.float32)
-        for rows in _batches(ids):
-            (vectors[rows],) = self._run([ids[i] for i in rows], "vectors")
+
+        def take(rows: list[int], request: Any) -> None:  # noqa: ANN401 - of OpenVINO
+            vectors[rows] = request.get_tensor("vectors").data
+
+        self._run(ids, take)
         return vectors
 
     def embed_tokens(
@@ -80,15 +89,18 @@ class LocalEmbedder:
         Tokens that were cut off have none. A token that the model gives no direction stays zero.
         """
         encodings = self._tokenizer.encode_batch(list(texts))
-        ids = [e.ids for e in encodings]
-        vectors = np.empty((len(ids), self._width), np.float32)
-        tokens = [np.empty((0, self._width), np.float32)] * len(ids)
-        for rows in _batches(ids):
-            vectors[rows], found = self._run([ids[i] for i in rows], "vectors", "tokens")
-            for i, states in zip(rows, found, strict=True):
-                mine = states[np.flatnonzero(own_tokens(encodings[i], starts[i]))]
+        own = [np.flatnonzero(own_tokens(e, s)) for e, s in zip(encodings, starts, strict=True)]
+        vectors = np.empty((len(own), self._width), np.float32)
+        tokens = [np.empty((0, self._width), np.float32)] * len(own)
+
+        def take(rows: list[int], request: Any) -> None:  # noqa: ANN401 - of OpenVINO
+            vectors[rows] = request.get_tensor("vectors").data
+            for i, states in zip(rows, request.get_tensor("tokens").data, strict=True):
+                mine = states[own[i]]
                 lengths = np.linalg.norm(mine, axis=1, keepdims=True)
                 tokens[i] = mine / np.maximum(lengths, SHORTEST)
+
+        self._run([e.ids for e in encodings], take)
         return vectors, tokens
 
     def pieces(self, text: str) -> list[str]:
@@ -101,16 +113,31 @@ class LocalEmbedder:
         """Return how many tokens `embed` reads for these texts."""
         return sum(len(e.ids) for e in self._tokenizer.encode_batch_fast(list(texts)))
 
-    def _run(self, tokens: list[list[int]], *outputs: str) -> list[npt.NDArray[np.float32]]:
+    def _run(self, tokens: list[list[int]], take: Callable[[list[int], Any], None]) -> None:
+        """Embed all texts; `take` gets the rows of each batch and what came out."""
+
+        def run(rows: list[int]) -> None:
+            request = self._idle.get()
+            try:
+                request.infer(self._padded([tokens[i] for i in rows]))
+                take(rows, request)
+            finally:
+                self._idle.put(request)
+
+        batches = list(_batches(tokens))
+        if len(batches) == 1:
+            run(batches[0])
+        else:
+            deque(self._workers.map(run, batches), maxlen=0)
+
+    def _padded(self, tokens: list[list[int]]) -> dict[str, npt.NDArray[np.int64]]:
         # The length decides the order in which numbers are added, how many rows there are does not.
         shape = (len(tokens), min(_rounded(tokens[0]), self._longest))
         ids, mask = np.full(shape, self._padding, np.int64), np.zeros(shape, np.int64)
         for row, of in enumerate(tokens):
             ids[row, : len(of)] = of
             mask[row, : len(of)] = 1
-        with self._lock:
-            found = self._request.infer({"input_ids": ids, "attention_mask": mask})
-            return [np.array(found[name], np.float32) for name in outputs]
+        return {"input_ids": ids, "attention_mask": mask}
 
 
 def own_tokens(encoding: Any, start: int) -> list[int]:  # noqa: ANN401 - of tokenizers, untyped

@@ -14,6 +14,8 @@ MOST_CACHE = 4 * 2**30
 LEAST_CACHE = 2**28
 SHARE = 4
 """The cache of a model gets one part in so many of the memory that is free when it is loaded."""
+MODELS_SHARE = 2
+"""Models that are open together get one part in so many of all memory."""
 
 UNLIMITED = 2**60
 """Version 1 of control groups writes a number beyond this for no limit."""
@@ -46,6 +48,17 @@ def cache_bytes(root: Path = Path("/")) -> int:
     return min(MOST_CACHE, max(LEAST_CACHE, free_memory(root) // SHARE))
 
 
+def models_bytes(root: Path = Path("/")) -> int:
+    """Return how much memory the weights of all models that are open may take together."""
+    fields = dict(line.split(":") for line in _read(root / "proc/meminfo").splitlines())
+    if "MemTotal" in fields:
+        whole = int(fields["MemTotal"].split()[0]) * 1024
+    else:
+        whole = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    limits = [most for most, _ in _limits(root)]
+    return min([whole, *limits]) // MODELS_SHARE
+
+
 def _quotas(root: Path) -> Iterator[float]:
     """Yield the limits of CPU time, in processors."""
     for group in _groups(root, "cpu"):
@@ -58,12 +71,18 @@ def _quotas(root: Path) -> Iterator[float]:
 
 def _rooms(root: Path) -> Iterator[int]:
     """Yield how many bytes the limits of memory leave."""
+    for most, now in _limits(root):
+        yield most - now
+
+
+def _limits(root: Path) -> Iterator[tuple[int, int]]:
+    """Yield the limits of memory, and how much of each is used, in bytes."""
     names = (("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes"))
     for group in _groups(root, "memory"):
         for limit, used in names:
             most, now = _read(group / limit), _read(group / used)
             if most.isdigit() and now.isdigit() and int(most) < UNLIMITED:
-                yield int(most) - int(now)
+                yield int(most), int(now)
 
 
 def _groups(root: Path, controller: str) -> Iterator[Path]:

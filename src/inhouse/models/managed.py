@@ -86,7 +86,7 @@ class ManagedServer:
         self._key = secrets.token_urlsafe(32)
         self._lines: collections.deque[str] = collections.deque(maxlen=KEPT_LINES)
         self._port = _free_port()
-        self._closing = False
+        self._asked = self._closing = False
         address = ("--host", HOST, "--port", str(self._port))
         self._process = subprocess.Popen(
             [sys.executable, "-m", "inhouse.models.keeper", *launch.command, *address],
@@ -102,6 +102,7 @@ class ManagedServer:
         except BaseException:
             self.stop()
             raise
+        self._asked = True
 
     @property
     def name(self) -> str:
@@ -161,12 +162,20 @@ class ManagedServer:
             self._process.stdout.close()
 
     def _listen(self) -> None:
-        """Keep the last lines of what the server says, and log them if it ends by itself."""
+        """Read what the server says, and log its last words if it ends before it is asked.
+
+        Later ones may quote what somebody asked: nobody keeps them.
+        """
         assert self._process.stdout is not None
         for line in self._process.stdout:
-            self._lines.append(line.decode(errors="replace").rstrip())
-        if not self._closing:
-            log.error("%s has ended. Its last words: %s", self._launch.name, self._last_words())
+            if not self._asked:
+                self._lines.append(line.decode(errors="replace").rstrip())
+        if self._closing:
+            return
+        if self._asked:
+            log.error("%s has ended with exit code %d.", self.name, self._process.wait())
+        else:
+            log.error("%s has ended. Its last words: %s", self.name, self._last_words())
 
     def _last_words(self) -> str:
         return " | ".join([line for line in self._lines if line][-SHOWN_LINES:]) or "none"

@@ -118,7 +118,7 @@ def _parquet(catalog: Catalog, artifact: Artifact, held: ExitStack) -> ParquetFi
         Corrupt: it is, and its bytes have changed.
     """
     try:
-        folder = catalog.load(artifact.ref).folder
+        folder = catalog.load(artifact.ref, again=False).folder
         return held.enter_context(rolled.opened(folder / rolled.FILE))
     except (NotFound, Corrupt, FileNotFoundError):
         # Bytes go before the version does, under this lock: without it, both look damaged.

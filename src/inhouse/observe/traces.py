@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -139,16 +140,24 @@ class Traces:
         return replace(wanted, actor=reach(self._catalog, reader, "read", wanted.actor))
 
     def _keep(self, feedback: Feedback, actor: Actor) -> None:
-        # Whoever erases removes traces first and feedback then, which waits for the end of this.
+        found = self._rated(feedback, actor, Wanted())
+        # Whoever erases removes traces first and feedback then, which waits for the end of this:
+        # so it is looked for again, in its own moment alone, as nobody else can write meanwhile.
+        moment = Wanted(since=found.at, until=math.nextafter(found.at, math.inf))
         with self._feedback.writing() as connection:
-            # A key is for the endpoint that answers, and says nothing of what that is made of.
-            reader = replace(actor, only=())
-            wanted = self._within(reader, Wanted(among=frozenset({feedback.trace})))
-            found = self._look(reader, wanted, 1).traces
-            if not found or not _answered_by(found[0], actor):
-                raise NotFound("answer", feedback.trace, (), "Nor one that you may not read.")
-            self._account(actor, found)
-            put(connection, feedback, found[0])
+            found = self._rated(feedback, actor, moment)
+            self._account(actor, [found])
+            put(connection, feedback, found)
+
+    def _rated(self, feedback: Feedback, actor: Actor, within: Wanted) -> Trace:
+        """Return the trace of an answer that an actor may say something about."""
+        # A key is for the endpoint that answers, and says nothing of what that is made of.
+        reader = replace(actor, only=())
+        wanted = self._within(reader, replace(within, among=frozenset({feedback.trace})))
+        found = self._look(reader, wanted, 1).traces
+        if not found or not _answered_by(found[0], actor):
+            raise NotFound("answer", feedback.trace, (), "Nor one that you may not read.")
+        return found[0]
 
     def _look(self, reader: Actor, wanted: Wanted, last: int) -> Page:
         judge = _Judge(self._catalog, reader)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 from inhouse.catalog import Catalog
-from inhouse.catalog.rows import read_documents
+from inhouse.catalog.rows import find_document
 from inhouse.core.access import Actor, Decision
 from inhouse.core.artifact import Ref
 from inhouse.core.errors import NotSetUp
@@ -91,8 +91,10 @@ class Loaders:
             return found
 
     def section(self, source: Ref, id: str) -> Section | None:
-        """Return a section of a pinned source, after checking its bytes."""
-        from inhouse.knowledge.sections import find_section
+        """Return a section of a pinned source, after checking its bytes once."""
+        from inhouse.knowledge.sections import document_path, find_section
 
-        opened = self._catalog.load(source)
-        return find_section(read_documents(opened.folder), opened.artifact.ref, id)
+        opened = self._catalog.load(source, again=False)
+        ref = opened.artifact.ref
+        document = find_document(opened.folder, document_path(ref, id))
+        return find_section([document], ref, id) if document else None

@@ -17,6 +17,7 @@ from pydantic import BaseModel, Tag, ValidationError
 
 from inhouse.core.errors import ProjectError, nearest
 from inhouse.core.label import RESERVED, Label
+from inhouse.data.columns import unknown_role
 from inhouse.data.recipe import read_step
 from inhouse.models.builtin import BUILTINS, Kind
 from inhouse.project.schema import Adapted, Data, Expanded, Model, ProjectFile, Taught
@@ -41,6 +42,7 @@ def read(file: Path) -> tuple[ProjectFile, Source]:
     _check_references(project, source)
     _check_kinds(project, source)
     _check_effects(project, source)
+    _check_columns(project, source)
     return project, source
 
 
@@ -320,6 +322,31 @@ def _kind(model: Model | Adapted) -> Kind | None:
         return "embedder"
     known = BUILTINS.get(model.source)
     return known.kind if known else None
+
+
+def _check_columns(project: ProjectFile, source: Source) -> None:
+    """Refuse a schema with a role that no data set has, or one of what has no columns."""
+    for name, data in project.data.items():
+        if not isinstance(data, Data):
+            continue
+        given = [key for key in ("kind", "schema") if key in _written(data)]
+        if given and any(ref.startswith("data/") for ref in data.sources):
+            raise source.error(
+                ("data", name, given[0]),
+                f"{given[0]!r} changes nothing here: rows of data sets are of a kind already.",
+                "Take it out, or write it at the entry that names the files.",
+            )
+        wrong = unknown_role(list(data.columns or ()), data.kind)
+        if wrong:
+            role, fix = wrong
+            what = f"{role!r} is nothing that rows{f' of {data.kind}' if data.kind else ''} have."
+            raise source.error(("data", name, "schema", role), what, fix)
+
+
+def _written(entry: BaseModel) -> set[str]:
+    """Return the keys that stand in the file."""
+    fields = type(entry).model_fields
+    return {fields[name].alias or name for name in entry.model_fields_set}
 
 
 GROUNDED = ("top", "check", "mode", "support", "rewrite")

@@ -18,7 +18,6 @@ from pydantic import (
 
 from inhouse.core.nouns import SUPPORTED
 from inhouse.project.values import (
-    UNITS,
     Address,
     DataStep,
     Days,
@@ -30,6 +29,7 @@ from inhouse.project.values import (
     Size,
     Text,
     Texts,
+    bytes_of,
 )
 
 LABEL = Field(
@@ -292,6 +292,11 @@ class Traces(Entry):
         description="What an answer waits for: that its record outlives a power failure, or only "
         "that it outlives the process.",
     )
+    unwritable: Literal["refuse", "answer"] = Field(
+        default="refuse",
+        description="What becomes of a request that cannot be recorded: it is refused with 503, or "
+        "answered without a record.",
+    )
 
 
 class Server(Entry):
@@ -316,11 +321,21 @@ class Server(Entry):
     )
     body: Size = Field(default="4MiB", description="How large the body of a request may be.")
 
+    memory: Size | None = Field(
+        default=None,
+        description="How much the weights of models that are open may take together, such as 8GiB; "
+        "half of the machine's memory if left out.",
+    )
+
     @property
     def body_bytes(self) -> int:
         """How many bytes a body may have."""
-        number, unit = self.body[:-3], self.body[-3:]
-        return int(number) * UNITS[unit]
+        return bytes_of(self.body)
+
+    @property
+    def memory_bytes(self) -> int | None:
+        """How many bytes models may take; None if nobody has said."""
+        return bytes_of(self.memory) if self.memory else None
 
 
 class ProjectFile(Entry):

@@ -29,12 +29,19 @@ def app(
 ) -> Starlette:
     """Return the app that one of so many workers serves; answers are recorded in `sink`.
 
+    Where the project file says so, those that cannot be are given all the same.
+
     The `watchers` hear of every request; the workers find each other's metrics in a `folder`.
     """
+    from inhouse.models import machine
     from inhouse.serve.app import create_app
+    from inhouse.serve.lenient import Lenient
     from inhouse.serve.turnstile import Turnstile
 
+    if project.config.traces.unwritable == "answer":
+        sink = Lenient(sink)
     wanted, house = project.config.serve, project.house(sink)
+    house.models.budget = (wanted.memory_bytes or machine.models_bytes()) // workers
     house.turnstile = Turnstile(-(-wanted.concurrent // workers), -(-wanted.queue // workers))
     return create_app(
         house,

@@ -17,8 +17,8 @@ from inhouse.core.label import Label, check_group
 
 DIGEST = r"^[0-9a-f]{64}$"
 DAYS = r"^[1-9]\d{0,4}d$"
-SIZE = r"^[1-9]\d{0,3}(KiB|MiB)$"
-UNITS = {"KiB": 2**10, "MiB": 2**20}
+SIZE = r"^[1-9]\d{0,3}(KiB|MiB|GiB)$"
+UNITS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 
 
 def _one_or_more(value: object) -> object:
@@ -105,6 +105,11 @@ def _step(value: object) -> object:
     except InhouseError as error:
         raise ValueError(f"{error.what}\n{error.fix}") from error
     return value
+
+
+def bytes_of(size: str) -> int:
+    """Return how many bytes a size such as 4MiB is."""
+    return int(size[:-3]) * UNITS[size[-3:]]
 
 
 Name = Annotated[str, BeforeValidator(_name, json_schema_input_type=str)]

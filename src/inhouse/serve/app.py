@@ -192,11 +192,11 @@ class Api:
             {
                 "id": offer.name,
                 "object": "model",
-                "created": int(offer.created.timestamp()),
+                "created": int(offer.released),
                 "owned_by": "inhouse",
                 "inhouse": {
                     "kind": offer.kind,
-                    "ref": offer.ref.pinned,
+                    "ref": offer.path,
                     "label": str(offer.label),
                 },
             }
@@ -257,7 +257,8 @@ class Api:
 
     async def section(self, request: Request, actor: Actor) -> Response:
         """Open a section that an answer cites, as it stands in the version that was cited."""
-        work = section(self._house, actor, read_query(request, SectionQuery))
+        query = read_query(request, SectionQuery)
+        work = section(self._house, actor, query, _asked(request, query))
         return await self._while_connected(request, work)
 
     async def _read(self, request: Request, kind: type[AnyBody]) -> AnyBody:

@@ -48,7 +48,7 @@ class Link:
     """One model of a chain, as the endpoint that would have this model alone.
 
     `digest` is that of the model's bytes, empty for somebody's API. `key` is the same wherever the
-    same model is used.
+    same model is used. `size` is how many bytes its files have.
     """
 
     endpoint: Endpoint
@@ -56,6 +56,7 @@ class Link:
     digest: str
     price: Price | None
     key: str
+    size: int = 0
 
     @property
     def name(self) -> str:

@@ -13,10 +13,12 @@ from contextlib import aclosing
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import quote
 
 from inhouse.core.access import Actor
 from inhouse.core.nouns import ToolCall
 from inhouse.core.protocols import CallPart, Piece, TokenScore, Usage
+from inhouse.serve import prompt
 from inhouse.serve.answer import Ending
 from inhouse.serve.chain import answers
 from inhouse.serve.failures import Json
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from inhouse.serve.shadow import Shadows
 
 Event = Mapping[str, Any]
+NAMES = "/@:+,;=!*'() "
 
 
 @dataclass(slots=True)
@@ -79,9 +82,7 @@ class Choice:
         self.finish = ending.finish
         self.ours = {
             "id": self.id,
-            "endpoint": served.endpoint.ref.pinned,
-            "model": served.model_name,
-            "digest": served.digest,
+            **versions(served),
             "label": str(ending.label),
             "query": ending.query,
             "support": ending.support,
@@ -246,10 +247,25 @@ def streams_of(dialect: Dialect, served: Served) -> Sequence[Parts]:
     return [answers(served, partial(ask, number)) for number in range(dialect.answers)]
 
 
+def versions(served: Served) -> dict[str, str]:
+    """Return of what an answer is made, each in the exact version; nothing for what is not there.
+
+    An API's model has the name that its provider gives it, and no digest.
+    """
+    endpoint, knowledge = served.endpoint, served.endpoint.knowledge
+    return {
+        "endpoint": endpoint.ref.pinned,
+        "model": served.model_name,
+        "digest": served.digest,
+        "knowledge": knowledge.pinned if knowledge else "",
+        "prompt": prompt.version(served.settings.instructions, grounded=knowledge is not None),
+    }
+
+
 def headers(served: Served) -> dict[str, str]:
-    """Return the headers that say which model answers."""
-    named = {"x-inhouse-model": served.model_name}
-    return {**named, "x-inhouse-digest": served.digest} if served.digest else named
+    """Return the headers that say what answers; letters beyond ASCII are encoded as in URLs."""
+    found = versions(served)
+    return {f"x-inhouse-{name}": quote(found[name], safe=NAMES) for name in found if found[name]}
 
 
 async def together(streams: Sequence[Parts]) -> AsyncGenerator[tuple[int, Part], None]:

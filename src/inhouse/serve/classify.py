@@ -17,7 +17,7 @@ from inhouse.core.access import Actor
 from inhouse.core.errors import BadField
 from inhouse.core.protocols import Usage
 from inhouse.serve.answer import Ending
-from inhouse.serve.choices import headers
+from inhouse.serve.choices import headers, versions
 from inhouse.serve.completions import Continues
 from inhouse.serve.failures import Json
 from inhouse.serve.house import House, Served
@@ -84,9 +84,7 @@ class Classifying:
             "usage": {"prompt_tokens": read, "total_tokens": read},
             "inhouse": {
                 "id": asked.id,
-                "endpoint": served.endpoint.ref.pinned,
-                "model": served.model_name,
-                "digest": served.digest,
+                **versions(served),
                 "label": str(served.label),
             },
         }

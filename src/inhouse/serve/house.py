@@ -10,12 +10,12 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from functools import partial
 from typing import Literal
 
 from inhouse.catalog import Catalog
 from inhouse.core.access import Action, Actor, Decision
-from inhouse.core.artifact import Ref
+from inhouse.core.artifact import Artifact, Ref
 from inhouse.core.errors import BadInput, NotFound
 from inhouse.core.label import Label
 from inhouse.core.nouns import Endpoint
@@ -29,6 +29,8 @@ from inhouse.serve.turnstile import Turnstile
 from inhouse.serve.upkeep import Upkeep
 
 Kind = Literal["endpoint", "embedder"]
+REMEMBERED = 1_024
+"""Versions of endpoints whose make-up is kept in mind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +84,18 @@ class Encoding:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """Something an actor may use. `name` is what requests call it."""
+    """Something an actor may use. `name` is what requests call it.
+
+    Neither its version nor the time when that was made stands here: both move with every document
+    behind an endpoint, also with those that the actor may not read. `released` is when somebody
+    last decided what it is.
+    """
 
     name: str
     kind: Kind
-    ref: Ref
+    path: str
     label: Label
-    created: datetime
+    released: float
 
 
 class House:
@@ -119,10 +126,10 @@ class House:
         self._read: dict[str, Sequence[Link]] = {}
         self._prices = prices or {}
         self._resting = Resting()
-        self._models: Engines[LanguageModel] = Engines(lambda model: model.close())
+        self.models: Engines[LanguageModel] = Engines(lambda model: model.close())
         self._retrievers: Engines[Retriever] = Engines(lambda it: asyncio.to_thread(it.close))
         self._embedders: Engines[Embedder] = Engines()
-        self._upkeep = Upkeep(catalog, (self._models, self._retrievers, self._embedders))
+        self._upkeep = Upkeep(catalog, (self.models, self._retrievers, self._embedders))
 
     async def offers(self, actor: Actor) -> Sequence[Offer]:
         """Return what an actor may use, by section and name."""
@@ -229,7 +236,7 @@ class House:
     def opened(self) -> Mapping[str, Mapping[str, object]]:
         """Return the engines that are open, by what they are and the version that they run."""
         engines = {"knowledge": self._retrievers.open, "embedder": self._embedders.open}
-        return {"model": self._models.open, **engines}
+        return {"model": self.models.open, **engines}
 
     async def close(self) -> None:
         """Close all engines."""
@@ -239,10 +246,11 @@ class House:
         endpoint, model = link.endpoint, link.endpoint.model
         owner = endpoint.ref.pinned
         if model:
-            return self._models.lease(owner, link.key, lambda: self.loaders.model(model))
+            load = partial(self.loaders.model, model)
+            return self.models.lease(owner, link.key, load, size=link.size)
         # Not the key of the API: what another endpoint opened may not have the same settings.
         key = f"{_key(endpoint.ref)} {link.key}"
-        return self._models.lease(owner, key, lambda: self.loaders.api(endpoint))
+        return self.models.lease(owner, key, lambda: self.loaders.api(endpoint))
 
     def _offers(self, actor: Actor) -> Sequence[Offer]:
         found = []
@@ -253,8 +261,15 @@ class House:
             decision = self.catalog.access.decide(actor, "use", artifact.ref, record=False)
             if decision.allowed:
                 name = self._names.get(artifact.ref.path, artifact.ref.name)
-                found.append(Offer(name, kind, artifact.ref, decision.label, artifact.created))
+                found.append(
+                    Offer(name, kind, artifact.ref.path, decision.label, self._released(artifact))
+                )
         return found
+
+    def _released(self, artifact: Artifact) -> float:
+        history = self.catalog.releases.history(artifact.ref)
+        standing = [release.at for release in history if release.withdrawn is None]
+        return standing[-1] if standing else artifact.created.timestamp()
 
     def _kind(self, ref: Ref) -> Kind | None:
         if ref.section == "endpoints":
@@ -268,10 +283,14 @@ class House:
             raise NotFound(kind, name, known)
         if kind == "endpoint":
             ref = self._use(ref, actor).thing
-        return self._required(actor, "use", ref)
+        return self.required(actor, "use", ref)
 
-    def _required(self, actor: Actor, action: Action, ref: Ref) -> Decision:
-        """Decide. Where answers are recorded a yes stands there; a no stands in the audit log."""
+    def required(self, actor: Actor, action: Action, ref: Ref) -> Decision:
+        """Decide. Where answers are recorded a yes stands there; a no stands in the audit log.
+
+        Raises:
+            Refused: the actor may not do that.
+        """
         decide = self.catalog.access.decide
         decision = decide(actor, action, ref, record=self.sink is None)
         if self.sink and not decision.allowed:
@@ -329,7 +348,7 @@ class House:
             owner, ref = endpoint.ref, endpoint.knowledge
         elif ref is None:
             raise NotFound("knowledge base", name, self._searchable(actor))
-        decision = self._required(actor, "search", ref)
+        decision = self.required(actor, "search", ref)
         return owner or decision.thing, decision
 
     def _searchable(self, actor: Actor) -> Sequence[str]:
@@ -367,15 +386,20 @@ class House:
 
     def _made_of(self, ref: Ref) -> Sequence[Link]:
         if _key(ref) not in self._read:
+            if len(self._read) >= REMEMBERED:
+                self._read.clear()
             alone = by_model(self.catalog.get(ref))
             self._read[_key(ref)] = [self._link(endpoint) for endpoint in alone]
         return self._read[_key(ref)]
 
     def _link(self, endpoint: Endpoint) -> Link:
         model, settled = endpoint.model, settings(endpoint)
-        digest = self.catalog.get(model).digest if model else ""
-        key = _key(model) if model else " ".join(settled.api.values())
-        return Link(endpoint, settled, digest, price_of(endpoint, self._prices), key)
+        price = price_of(endpoint, self._prices)
+        if model is None:
+            return Link(endpoint, settled, "", price, " ".join(settled.api.values()))
+        artifact = self.catalog.get(model)
+        size = sum(file.size for file in artifact.files.values())
+        return Link(endpoint, settled, artifact.digest, price, _key(model), size)
 
 
 def _key(ref: Ref) -> str:

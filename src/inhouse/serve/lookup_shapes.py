@@ -123,6 +123,8 @@ class ClassOrigin(TypedDict):
     endpoint: str
     model: str
     digest: str
+    knowledge: str
+    prompt: str
     label: str
 
 

@@ -25,6 +25,7 @@ from inhouse.core.access import Actor
 from inhouse.core.errors import Refused, TooMany
 from inhouse.models.engine import Stats
 from inhouse.serve.house import House
+from inhouse.serve.lenient import Lenient
 from inhouse.serve.seen import Answer, Seen
 from inhouse.serve.shadow import Shadows
 
@@ -145,8 +146,8 @@ class Metrics:
             self._records.observe(seconds)
         if seen.unrecorded:
             self._unrecorded.inc(seen.unrecorded)
-        for unit, amount in seen.costs:
-            self._cost.labels(endpoint, model, unit).inc(amount)
+        for by, unit, amount in seen.costs:
+            self._cost.labels(endpoint, by.partition("@")[0], unit).inc(amount)
 
     def text(self) -> bytes:
         """Return everything in the text format of Prometheus."""
@@ -190,6 +191,12 @@ class _Engines(Collector):
         for kind, engines in opened.items():
             kinds.add_metric((kind,), len(engines))
         yield kinds
+        models = self._house.models
+        for name, what, size in (
+            ("size", "Bytes of the models that are open.", models.size),
+            ("budget", "Bytes that they may take together.", models.budget),
+        ):
+            yield GaugeMetricFamily(f"inhouse_models_{name}_bytes", what, value=size)
         found = [
             ((model.name, key[:8]), model.stats())
             for key, model in opened["model"].items()
@@ -219,6 +226,9 @@ class _Turns(Collector):
             inside.add_metric((name,), running)
             waiting.add_metric((name,), queued)
         yield from (inside, waiting)
+        if isinstance(sink := self._house.sink, Lenient):
+            what = "Answers that were given without a record."
+            yield CounterMetricFamily("inhouse_unrecorded", what, value=sink.unrecorded)
         shadows = self._shadows
         yield GaugeMetricFamily(
             "inhouse_shadows_running", "Shadows on their way.", value=shadows.in_flight
@@ -228,6 +238,18 @@ class _Turns(Collector):
             ("dropped", "Requests that were not, for too many were on their way.", shadows.dropped),
         ):
             yield CounterMetricFamily(f"inhouse_shadows_{name}", what, value=count)
+        tokens, costs = (
+            CounterMetricFamily(f"inhouse_shadow_{name}", what, labels=(*ANSWERED, label))
+            for name, what, label in (
+                ("tokens", "Tokens that shadows read and wrote.", "kind"),
+                ("cost", "What answers of shadows cost.", "unit"),
+            )
+        )
+        for labels, amount in shadows.tokens.items():
+            tokens.add_metric(labels, amount)
+        for labels, cost in shadows.costs.items():
+            costs.add_metric(labels, cost)
+        yield from (tokens, costs)
 
     def describe(self) -> Iterator[Metric]:
         return iter(())

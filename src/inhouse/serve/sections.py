@@ -6,8 +6,11 @@ the index that found it.
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
+
 from inhouse.catalog import Catalog
-from inhouse.core.access import Action, Actor
+from inhouse.core.access import Action, Actor, Decision
 from inhouse.core.artifact import Ref
 from inhouse.core.errors import BadField, BadInput, NotFound
 from inhouse.serve.citation import link, modified
@@ -15,10 +18,11 @@ from inhouse.serve.connection import to_its_end
 from inhouse.serve.failures import Json
 from inhouse.serve.house import House
 from inhouse.serve.lookup_bodies import SectionQuery
+from inhouse.serve.recording import Asked, looked_up
 
 
-async def section(house: House, actor: Actor, query: SectionQuery) -> Json:
-    """Return a section that the actor may read at this moment.
+async def section(house: House, actor: Actor, query: SectionQuery, asked: Asked) -> Json:
+    """Return a section that the actor may read at this moment; that it was read is on record.
 
     Raises:
         BadField: the source is no reference to a version of a data set.
@@ -28,17 +32,25 @@ async def section(house: House, actor: Actor, query: SectionQuery) -> Json:
     """
     source = _pinned(query.source)
     async with house.turnstile.turn(source.path):
-        return Json(await to_its_end(lambda: _shown(house, actor, source, query.id)))
+        decision = await asyncio.to_thread(_decided, house, actor, source)
+        trace = replace(asked.lookup(actor, source, decision.label), sources=(source,))
+        async with looked_up(house.sink, trace) as record:
+            record.sections, record.sources = (query.id,), (source,)
+            shown = await to_its_end(lambda: _shown(house, decision, query.id))
+    return Json(shown)
 
 
-def _shown(house: House, actor: Actor, source: Ref, id: str) -> dict[str, object]:
+def _decided(house: House, actor: Actor, source: Ref) -> Decision:
     _require_cited(house.catalog, actor, source)
-    decision = house.catalog.access.decide(actor, "read", source)
-    decision.require()
+    return house.required(actor, "read", source)
+
+
+def _shown(house: House, decision: Decision, id: str) -> dict[str, object]:
+    source = decision.thing
     try:
-        found = house.loaders.section(decision.thing, id)
+        found = house.loaders.section(source, id)
     except NotFound:
-        fix = f"{decision.thing} is no longer kept here: only its name and label are."
+        fix = f"{source} is no longer kept here: only its name and label are."
         raise NotFound("section", id, (), fix) from None
     if found is None:
         raise NotFound("section", id, (), "Take the id from a citation or a search.")

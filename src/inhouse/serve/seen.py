@@ -56,8 +56,8 @@ class Seen:
 
     `failure` is the code of the error that was answered. `endpoint` and `model` are set when the
     caller was admitted to them, so they exist. `read` is how many tokens were read where no answer
-    is written. `records` is how long each of its records took; `costs` are pairs of unit and
-    amount.
+    is written. `records` is how long each of its records took; `costs` are the model, the unit and
+    the amount of each answer that cost something.
     """
 
     id: str
@@ -75,7 +75,7 @@ class Seen:
     steps: list[Step] = field(default_factory=list)
     records: list[float] = field(default_factory=list)
     unrecorded: int = 0
-    costs: list[tuple[str, float]] = field(default_factory=list)
+    costs: list[tuple[str, str, float]] = field(default_factory=list)
 
     @property
     def seconds(self) -> float:
@@ -134,4 +134,4 @@ async def kept(sink: Sink, trace: Trace) -> None:
         raise
     seen.records.append(time.perf_counter() - started)
     if trace.cost and trace.state != "open":
-        seen.costs.append((trace.price, trace.cost))
+        seen.costs.append((trace.model, trace.price, trace.cost))

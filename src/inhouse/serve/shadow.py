@@ -11,9 +11,10 @@ import contextvars
 import logging
 import random
 import time
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from inhouse.catalog.trials import Trial
 from inhouse.core.access import Actor, Decision
@@ -36,7 +37,8 @@ class Shadows:
     """The shadows of one house that are on their way. All methods run on the event loop.
 
     `sent` and `dropped` count requests: those that went to what is tried, and those that did not
-    because `most` of the same trial were on their way.
+    because `most` of the same trial were on their way. `tokens` and `costs` are what they took, by
+    the names of endpoint and model and by the kind of tokens or the unit.
     """
 
     def __init__(self, house: House, *, most: int = MOST, seconds: float = SECONDS) -> None:
@@ -46,6 +48,8 @@ class Shadows:
         self._running: dict[asyncio.Task[None], Trial] = {}
         self.sent = 0
         self.dropped = 0
+        self.tokens: Counter[tuple[str, str, str]] = Counter()
+        self.costs: defaultdict[tuple[str, str, str], float] = defaultdict(float)
 
     @property
     def in_flight(self) -> int:
@@ -130,7 +134,27 @@ class Shadows:
     def _recorded(self, stream: Parts, sink: Sink, trace: Trace, price: Price | None) -> Parts:
         marked = replace(trace, extra={"shadow_of": trace.id.removeprefix(SHADOW)})
         parts = _timely(stream, self._seconds)
-        return recorded(parts, sink, marked, streamed=False, price=price)
+        return recorded(parts, _Counting(sink, self._count), marked, streamed=False, price=price)
+
+    def _count(self, trace: Trace) -> None:
+        endpoint = trace.endpoint.name if trace.endpoint else ""
+        model = trace.model.partition("@")[0]
+        self.tokens[endpoint, model, "prompt"] += trace.prompt_tokens
+        self.tokens[endpoint, model, "completion"] += trace.completion_tokens
+        if trace.cost:
+            self.costs[endpoint, model, trace.price] += trace.cost
+
+
+@dataclass(frozen=True, slots=True)
+class _Counting:
+    """A sink that tells what it has recorded."""
+
+    sink: Sink
+    tell: Callable[[Trace], None]
+
+    async def record(self, trace: Trace) -> None:
+        await self.sink.record(trace)
+        self.tell(trace)
 
 
 def _cancel(task: asyncio.Task[None]) -> None:

@@ -66,6 +66,8 @@ class Origin(TypedDict):
     endpoint: str
     model: str
     digest: str
+    knowledge: str
+    prompt: str
     label: str
     query: str | None
     support: float | None

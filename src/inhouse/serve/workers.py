@@ -29,6 +29,7 @@ LOOK_SECONDS = 0.05
 PAUSE_SECONDS = 0.25
 LONGEST_PAUSE = 30.0
 STEADY_SECONDS = 10.0
+START_SECONDS = 120.0
 TRIES = 5
 LATE_SECONDS = 5.0
 
@@ -80,7 +81,14 @@ class Worker:
             self._said += self.process.stdout.read() or b""
             self.answers = READY in self._said
         if self.process.poll() is None:
-            return None
+            if self.answers or now - self._started < START_SECONDS:
+                return None
+            log.warning(
+                "Worker %d (process %d) does not answer after %g s and is killed.",
+                self._number, self.process.pid, START_SECONDS,
+            )  # fmt: skip
+            self.process.kill()
+            self.process.wait()
         return self._ended(now)
 
     @property
@@ -89,7 +97,7 @@ class Worker:
         return self._failures >= TRIES
 
     def _ended(self, now: float) -> str:
-        steady = now - self._started > STEADY_SECONDS
+        steady = self.answers and now - self._started > STEADY_SECONDS
         self._failures = 1 if steady else self._failures + 1
         pause = min(PAUSE_SECONDS * 2 ** (self._failures - 1), LONGEST_PAUSE)
         self._next, self.answers = now + pause, False

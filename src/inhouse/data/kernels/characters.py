@@ -35,11 +35,11 @@ CURRENCY = np.uint16(32768)
 KNOWN = 0x20000
 BEHIND = LETTER | LOWER | UPPER
 
-PARTING = "…,:;!?¿؟¡()[]{}<>_#*&。？！，、；：～·।،۔؛٪"  # noqa: RUF001
-QUOTES = "'\"”“`‘´’‚,„»«「」『』（）〔〕【】《》〈〉⟦⟧"  # noqa: RUF001
+PARTING = "…,:;!?¿؟¡()[]{}<>_#*&。？！，、；：～·।،۔؛٪"
+QUOTES = "'\"”“`‘´’‚,„»«「」『』（）〔〕【】《》〈〉⟦⟧"
 MONEY = "$£€¥฿₽﷼₴₠₡₢₣₤₥₦₧₨₩₪₫₭₮₯₰₱₲₳₵₶₷₸₹₺₻₼₾₿"
 SYMBOLS = (
-    "!/—”:％１〈&(、━\\【#%「」，】；+^]~“《„';’{|∶´[=-`*．（–？！：$～«〉,><》)?）。…@_.\"}►»"  # noqa: RUF001
+    "!/—”:％１〈&(、━\\【#%「」，】；+^]~“《„';’{|∶´[=-`*．（–？！：$～«〉,><》)?）。…@_.\"}►»"
 )
 LINES = "\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
 # Ends of sentences in the scripts of the world, by code point: Unicode's property Sentence_Terminal
@@ -62,7 +62,7 @@ def table() -> npt.NDArray[np.uint16]:
         (QUOTES, PREFIX | SUFFIX | QUOTE | BEFORE_STOP),
         (MONEY, PREFIX | CURRENCY),
         ("§%=", PREFIX),
-        ("—–", PREFIX | SUFFIX),  # noqa: RUF001
+        ("—–", PREFIX | SUFFIX),
         ("%²-+|?:()", BEFORE_STOP),
         ("0123456789", DIGIT | BEFORE_STOP),
         (SYMBOLS, SYMBOL),
@@ -94,7 +94,8 @@ def _bits(character: str) -> int:
 
 def _spread(characters: str) -> str:
     """Return the characters of a list in which ``a-c`` stands for a, b and c."""
-    found, i = [], 0
+    found: list[str] = []
+    i = 0
     while i < len(characters):
         if characters[i + 1 : i + 2] == "-" and i + 2 < len(characters):
             found += map(chr, range(ord(characters[i]), ord(characters[i + 2]) + 1))
@@ -106,13 +107,13 @@ def _spread(characters: str) -> str:
 
 
 @inlined
-def bits_of(bits, code):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+def bits_of(bits, code):
     """Return the bits of a character."""
     return bits[code] if code < KNOWN else BEHIND
 
 
 @compiled
-def decoded(data, start, stop, codes):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+def decoded(data, start, stop, codes):
     """Write the characters of UTF-8 bytes into `codes`; return how many there are."""
     count, i = 0, start
     while i < stop:

@@ -14,11 +14,11 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     Where nothing can be kept on disk, every process compiles for itself.
     """
     try:
-        return numba.njit(nogil=True, cache=True)(function)  # type: ignore[no-any-return]
+        return numba.njit(nogil=True, cache=True)(function)
     except RuntimeError:  # numba finds no folder that it may write
-        return numba.njit(nogil=True)(function)  # type: ignore[no-any-return]
+        return numba.njit(nogil=True)(function)
 
 
 def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a small function into those that call it."""
-    return numba.njit(nogil=True, inline="always")(function)  # type: ignore[no-any-return]
+    return numba.njit(nogil=True, inline="always")(function)

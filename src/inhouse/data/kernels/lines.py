@@ -6,6 +6,7 @@ Raffel et al., arXiv 1910.10683, counted as datatrove counts them. These rules c
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from inhouse.data.kernels import characters as c
 from inhouse.data.kernels.characters import bits_of
@@ -21,11 +22,11 @@ FEWEST_WORDS = 3
 
 KEPT, LOREM_IPSUM, CURLY = 0, 1, 2
 
-# Switches of the rules that change much.
-TERMINAL, JAVASCRIPT, BRACKETS = 0, 1, 2
+# Switches: whether lines are rewritten at all, and the rules that change much.
+REWRITES, TERMINAL, JAVASCRIPT, BRACKETS = 0, 1, 2, 3
 
 
-def phrases() -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+def phrases() -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
     """Return the phrases to look for, as one array of characters and where each begins.
 
     First "lorem ipsum", then "javascript", "[edit]" and "[citation needed]", then the policies.
@@ -36,9 +37,9 @@ def phrases() -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
 
 
 @compiled
-def _at(codes, at, stop, phrases, which):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _at(codes, at, stop, phrases, which):
     """Say whether a phrase stands at a place, in letters of either case."""
-    letters, begins = phrases
+    letters, begins, _ = phrases
     width = begins[which + 1] - begins[which]
     if at + width > stop:
         return False
@@ -51,7 +52,7 @@ def _at(codes, at, stop, phrases, which):  # type: ignore[no-untyped-def]  # noq
 
 
 @compiled
-def _holds(codes, start, stop, phrases, which):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _holds(codes, start, stop, phrases, which):
     first = phrases[0][phrases[1][which]]
     for i in range(start, stop):
         if (codes[i] | 32) == first and _at(codes, i, stop, phrases, which):
@@ -60,7 +61,7 @@ def _holds(codes, start, stop, phrases, which):  # type: ignore[no-untyped-def] 
 
 
 @compiled
-def _uncited(codes, start, stop, phrases, out, begin):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, PLR0913, PLR0917
+def _uncited(codes, start, stop, phrases, out, begin):
     """Write a line without its citations; return where it ends."""
     i = start
     while i < stop:
@@ -85,7 +86,7 @@ def _uncited(codes, start, stop, phrases, out, begin):  # type: ignore[no-untype
 
 
 @compiled
-def _words(codes, bits, start, stop):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _words(codes, bits, start, stop):
     """Return how many words stand between spaces, and how long the longest is."""
     many, longest, begin = 0, 0, start
     for i in range(start, stop + 1):
@@ -98,9 +99,9 @@ def _words(codes, bits, start, stop):  # type: ignore[no-untyped-def]  # noqa: A
 
 
 @compiled
-def _sentences(codes, bits, start, stop, rules, words, ends):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, PLR0913, PLR0917
+def _sentences(codes, start, stop, rules, words):
     """Return how many sentences a line has."""
-    count = split(codes[start:stop], stop - start, bits, rules, words, ends)
+    count = split(codes[start:stop], stop - start, rules, words)
     kinds = words[2]
     many, over = (1, False) if count else (0, False)
     for i in range(count):
@@ -113,11 +114,14 @@ def _sentences(codes, bits, start, stop, rules, words, ends):  # type: ignore[no
 
 
 @compiled
-def prose_lines(codes, size, bits, rules, phrases, switches, words, ends, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201, PLR0913, PLR0917, PLR0912, C901
+def prose_lines(codes, size, rules, told, words, out):
     """Write the lines of a text that are prose to `out`.
+
+    `told` are the `phrases`, and switches for the rules that change much.
 
     Returns what became of it, how many characters were written, and how many sentences they are.
     """
+    bits, phrases, switches = rules[0], told, told[2]
     written, sentences, start, at = 0, 0, 0, 0
     while at <= size:
         if at < size and not bits_of(bits, codes[at]) & c.LINE_END:
@@ -151,7 +155,7 @@ def prose_lines(codes, size, bits, rules, phrases, switches, words, ends, out): 
             policy = policy or _holds(out, line, end, phrases, which)
         if policy:
             continue
-        sentences += _sentences(out, bits, line, end, rules, words, ends)
+        sentences += _sentences(out, line, end, rules, words)
         if line:
             out[line - 1] = 10
         written = end
@@ -159,7 +163,7 @@ def prose_lines(codes, size, bits, rules, phrases, switches, words, ends, out): 
 
 
 @compiled
-def _ends_well(codes, start, stop):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _ends_well(codes, start, stop):
     if stop == start:
         return False
     if stop - start > 2 and codes[stop - 1] == 46 and codes[stop - 2] == 46 == codes[stop - 3]:

@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from inhouse.data.kernels import characters as c
-from inhouse.data.kernels.characters import bits_of, decoded, table
+from inhouse.data.kernels.characters import bits_of, decoded
 from inhouse.data.kernels.compiled import compiled
-from inhouse.data.kernels.lines import CURLY, LOREM_IPSUM, phrases, prose_lines
+from inhouse.data.kernels.lines import CURLY, LOREM_IPSUM, REWRITES, phrases, prose_lines
 from inhouse.data.kernels.repetition import longer, repeated_lines, repeated_share, top_share
-from inhouse.data.kernels.words import HAS_LETTER, HAS_WORD, number_of, specials, split, units
+from inhouse.data.kernels.words import HAS_LETTER, HAS_WORD, number_of, rules, split
 
 # Rules in the order in which they are asked; the thresholds come in the same order.
 RULES = (
@@ -54,7 +54,8 @@ RULES = (
     "fewest_letters_and_digits",
 )
 (
-    PARAGRAPHS, PARAGRAPH_CHARACTERS, LINES, LINE_CHARACTERS, TOP_2, _, _, REPEATED_5, *_, _,
+    PARAGRAPHS, PARAGRAPH_CHARACTERS, LINES, LINE_CHARACTERS,
+    TOP_2, _, _, REPEATED_5, _, _, _, _, _,
     FEWEST_WORDS, MOST_WORDS, SHORTEST_WORD, LONGEST_WORD, HASHES, ELLIPSES, BULLETS,
     ELLIPSIS_LINES, WITH_LETTERS, STOP_WORDS, LOREM, BRACKET, SENTENCES, ENDED, SHORT, REPEATED,
     BREAKS, LONGEST_LINE, MEAN_LINE, LETTERS_AND_DIGITS,
@@ -83,23 +84,23 @@ def judged(
         The number of the rule that each breaks or `KEPT`, int32; what was counted, float64; and
         the texts as they are now, as bytes and offsets, both empty if none is rewritten.
     """
-    rules, told = (*specials(), units()), (*phrases(),)
+    told = (*phrases(), switches)
     stops = np.array([number_of(word) for word in STOPS], np.uint64)
-    return _judged(data, offsets, table(), rules, told, stops, limits, switches)  # type: ignore[no-any-return]
+    return _judged(data, offsets, rules(), told, stops, limits)
 
 
 @compiled
-def _judged(data, offsets, bits, rules, told, stops, limits, switches):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, PLR0913, PLR0917
+def _judged(data, offsets, rules, told, stops, limits):
     texts = len(offsets) - 1
     broken, values = np.full(texts, KEPT, np.int32), np.zeros(texts)
-    rewrites = switches[0]
+    rewrites = told[2][REWRITES]
     out = np.empty(offsets[-1] - offsets[0] if rewrites else 0, np.uint8)
     places, written = np.zeros(texts + 1 if rewrites else 0, np.int32), 0
     for text in range(texts):
         start, stop = offsets[text], offsets[text + 1]
         codes = np.empty(stop - start + 1, np.int32)
         size = decoded(data, start, stop, codes)
-        rule, value, now = _judge(codes, size, bits, rules, told, stops, limits, switches)
+        rule, value, now = _judge(codes, size, rules, told, stops, limits)
         broken[text], values[text] = rule, value
         if rewrites:
             if rule == KEPT:
@@ -109,7 +110,7 @@ def _judged(data, offsets, bits, rules, told, stops, limits, switches):  # type:
 
 
 @compiled
-def _encode(codes, out, at):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _encode(codes, out, at):
     """Write characters as UTF-8; return where they end."""
     for code in codes:
         if code < 0x80:
@@ -130,20 +131,18 @@ def _encode(codes, out, at):  # type: ignore[no-untyped-def]  # noqa: ANN001, AN
 
 
 @compiled
-def _judge(codes, size, bits, rules, told, stops, limits, switches):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, PLR0913, PLR0917
+def _judge(codes, size, rules, told, stops, limits):
     """Return the rule that a text breaks, what was counted, and the text as it is now."""
-    ends = np.empty(size + 1, np.int32)
+    bits = rules[0]
     keys = np.empty(4 * size + 64, np.uint64)
-    words, count = _words(codes, size, bits, rules, ends)
-    rule, value = _repetition(codes, size, bits, words, count, limits, keys)
+    words = _words(codes, size, rules)
+    rule, value = _repetition(codes, size, bits, words, limits, keys)
     if rule == KEPT:
-        rule, value = _gopher(codes, size, bits, words, count, stops, limits)
+        rule, value = _gopher(codes, size, bits, words, stops, limits)
     now = codes[:size]
-    if rule == KEPT and switches[0]:
+    if rule == KEPT and told[2][REWRITES]:
         now = np.empty(size + 1, np.int32)
-        fate, many, sentences = prose_lines(
-            codes, size, bits, rules, told, switches[1:], words, ends, now
-        )
+        fate, many, sentences = prose_lines(codes, size, rules, told, words, now)
         now = now[:many]
         if fate == LOREM_IPSUM:
             rule = LOREM
@@ -152,28 +151,29 @@ def _judge(codes, size, bits, rules, told, stops, limits, switches):  # type: ig
         elif sentences < limits[SENTENCES]:
             rule, value = SENTENCES, sentences
         else:
-            words, count = _words(now, len(now), bits, rules, ends)
+            words = _words(now, len(now), rules)
     if rule == KEPT:
-        rule, value = _fineweb(now, len(now), bits, count, limits, keys)
+        rule, value = _fineweb(now, bits, len(words[0]), limits, keys)
     if rule == KEPT:
-        rule, value = _code(now, len(now), bits, limits)
+        rule, value = _code(now, bits, limits)
     return rule, value, now
 
 
 @compiled
-def _words(codes, size, bits, rules, ends):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Return the words of a text, and how many there are."""
-    room = size // 3 + 16
+def _words(codes, size, rules):
+    """Return the words of a text as `split` writes them."""
+    ends, room = np.empty(size + 1, np.int32), size // 3 + 16
     while True:
-        words = np.empty(room, np.uint64), np.empty(room, np.int32), np.empty(room, np.uint8)
-        count = split(codes, size, bits, rules, words, ends)
+        numbers, lengths = np.empty(room, np.uint64), np.empty(room, np.int32)
+        kinds = np.empty(room, np.uint8)
+        count = split(codes, size, rules, (numbers, lengths, kinds, ends))
         if count >= 0:
-            return words, count
+            return numbers[:count], lengths[:count], kinds[:count], ends
         room = size + 1
 
 
 @compiled
-def _repetition(codes, size, bits, words, count, limits, keys):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, PLR0913, PLR0917
+def _repetition(codes, size, bits, words, limits, keys):
     first, last = 0, size
     while first < last and bits_of(bits, codes[first]) & c.SPACE:
         first += 1
@@ -189,11 +189,12 @@ def _repetition(codes, size, bits, words, count, limits, keys):  # type: ignore[
         return LINES, again / many
     if characters / max(size, 1) > limits[LINE_CHARACTERS]:
         return LINE_CHARACTERS, characters / size
-    numbers, lengths, _ = words
+    numbers, lengths, _, _ = words
+    count = len(numbers)
     ends = np.zeros(count + 1, np.int64)
     for i in range(count):
         ends[i + 1] = ends[i] + lengths[i]
-    grams = numbers[:count].copy()
+    grams = numbers.copy()
     times = np.empty(len(keys), np.int32)
     for n in range(2, 11):
         rule = TOP_2 + n - 2
@@ -210,8 +211,9 @@ def _repetition(codes, size, bits, words, count, limits, keys):  # type: ignore[
 
 
 @compiled
-def _gopher(codes, size, bits, words, count, stops, limits):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, PLR0911, PLR0913, PLR0917
-    numbers, lengths, kinds = words
+def _gopher(codes, size, bits, words, stops, limits):
+    numbers, lengths, kinds, _ = words
+    count = len(numbers)
     many, long, letters, found = 0, 0, 0, 0
     for i in range(count):
         if kinds[i] & HAS_WORD:
@@ -251,7 +253,7 @@ def _gopher(codes, size, bits, words, count, stops, limits):  # type: ignore[no-
 
 
 @compiled
-def _marks(codes, size, bits):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _marks(codes, size, bits):
     """Return hashes, ellipses, lines, lines that begin with a bullet or end with an ellipsis."""
     hashes, ellipses, lines, bullets, ended, start, skip = 0, 0, 0, 0, 0, 0, 0
     for i in range(size + 1):
@@ -279,7 +281,7 @@ def _marks(codes, size, bits):  # type: ignore[no-untyped-def]  # noqa: ANN001, 
 
 
 @compiled
-def _is_ellipsis(codes, first, last):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _is_ellipsis(codes, first, last):
     if last > first and codes[last - 1] == ELLIPSIS:
         return True
     three = last - first > 2 and codes[last - 1] == FULL_STOP
@@ -287,7 +289,8 @@ def _is_ellipsis(codes, first, last):  # type: ignore[no-untyped-def]  # noqa: A
 
 
 @compiled
-def _fineweb(codes, size, bits, count, limits, keys):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, PLR0913, PLR0917
+def _fineweb(codes, bits, count, limits, keys):
+    size = len(codes)
     lines, ended, short, breaks, start = 0, 0, 0, 0, 0
     for i in range(size + 1):
         if i == size or codes[i] == 10:
@@ -313,9 +316,9 @@ def _fineweb(codes, size, bits, count, limits, keys):  # type: ignore[no-untyped
 
 
 @compiled
-def _code(codes, size, bits, limits):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _code(codes, bits, limits):
     """Judge by the lengths of lines and by letters, as is done for code (arXiv 2107.03374)."""
-    longest, lines, letters, start = 0, 0, 0, 0
+    size, longest, lines, letters, start = len(codes), 0, 0, 0, 0
     for i in range(size + 1):
         if i == size or codes[i] == 10:
             longest, lines, start = max(longest, i - start), lines + 1, i + 1

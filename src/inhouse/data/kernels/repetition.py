@@ -15,7 +15,7 @@ MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
 @inlined
-def _slot(keys, key, mask):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _slot(keys, key, mask):
     """Return where a key stands in a table of the size mask + 1, or where it is to stand."""
     at = np.int64((key * MIX) >> np.uint64(20)) & mask
     while keys[at] != 0 and keys[at] != key:
@@ -24,7 +24,7 @@ def _slot(keys, key, mask):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN
 
 
 @compiled
-def emptied(keys, least):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+def emptied(keys, least):
     """Empty as much of a table as `least` keys need; return its size less one."""
     size = 16
     while size < 2 * least:
@@ -35,7 +35,7 @@ def emptied(keys, least):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN20
 
 
 @compiled
-def repeated_lines(codes, first, size, least, blank, keys):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201, PLR0913, PLR0917
+def repeated_lines(codes, first, size, least, blank, keys):
     """Return how many lines there are, how many stood before, and the characters of the latter.
 
     Lines are parted by `least` line breaks or more; those that hold no more than spaces count if
@@ -75,7 +75,7 @@ def repeated_lines(codes, first, size, least, blank, keys):  # type: ignore[no-u
 
 
 @compiled
-def top_share(grams, ends, count, n, keys, times):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201, PLR0913, PLR0917
+def top_share(grams, ends, count, n, keys, times):
     """Return the characters of the n-gram that comes most often, all times together.
 
     Args:
@@ -101,7 +101,7 @@ def top_share(grams, ends, count, n, keys, times):  # type: ignore[no-untyped-de
 
 
 @compiled
-def repeated_share(grams, ends, count, n, keys):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+def repeated_share(grams, ends, count, n, keys):
     """Return the characters of n-grams that stood before; none is counted into the next one."""
     many = count - n + 1
     mask = emptied(keys, max(many, 1))
@@ -118,7 +118,7 @@ def repeated_share(grams, ends, count, n, keys):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def longer(grams, numbers, count, n):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+def longer(grams, numbers, count, n):
     """Make n-grams of the (n - 1)-grams in `grams`, in place; none is the number 0."""
     for i in range(count - n + 1):
         grams[i] = (grams[i] * PRIME + numbers[i + n - 1]) | np.uint64(1)

@@ -6,6 +6,7 @@ Of spaCy's exceptions the contractions, the common abbreviations and a few smile
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -41,8 +42,8 @@ SMILEYS = "): :) :( (: :* :] [: ;) 8) :-) :-( ;-) :') '' and/or"
 ASKING = "who what when where why how there that this"
 PERSONS = "i you he she it we they"
 VERBS = (
-    "ai ca could do does did had may might must need ought sha should wo would are is was were have "
-    "has dare"
+    "ai ca could do does did had may might must need ought sha should wo would are is was were "
+    "have has dare"
 )
 # Words that only look like a contraction without its apostrophe.
 WORDS = "ill its hell shell shed were well whore"
@@ -65,7 +66,7 @@ def specials() -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int32]]:
     found = {word: 0 for word in (*ABBREVIATIONS.split(), *SMILEYS.split())}
     found |= {f"{chr(letter)}.": 0 for letter in range(ord("a"), ord("z") + 1)}
     found |= {"cannot": 3, "Cannot": 3, "gonna": 3, "gotta": 3, "Gonna": 3, "Gotta": 3}
-    stems = [(stem, ("'m", "m")) for stem in ("i",)]
+    stems: list[tuple[str, tuple[str, ...]]] = [("i", ("'m", "m"))]
     stems += [(stem, ("'ll", "ll", "'d", "d", "'ve", "ve")) for stem in PERSONS.split()]
     stems += [(stem, ("'re", "re")) for stem in ("you", "we", "they")]
     stems += [(stem, ("'s", "s")) for stem in ("he", "she", "it")]
@@ -77,7 +78,7 @@ def specials() -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int32]]:
     for stem, endings in stems:
         for ending in endings:
             for word in (stem, stem.capitalize()):
-                for apostrophe in ("'", "’"):  # noqa: RUF001
+                for apostrophe in ("'", "’"):
                     whole = word + ending.replace("'", apostrophe)
                     if whole.lower() not in WORDS.split():
                         found[whole] = len(word)
@@ -92,8 +93,14 @@ def units() -> npt.NDArray[np.uint64]:
     return np.array(sorted(number_of(unit) for unit in UNITS.split()), np.uint64)
 
 
+@cache
+def rules() -> tuple[Any, ...]:
+    """Return what `split` needs to know: the table of characters, `specials` and `units`."""
+    return (c.table(), *specials(), units())
+
+
 @inlined
-def _number(codes, start, stop):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _number(codes, start, stop):
     number = SEED
     for i in range(start, stop):
         number = (number ^ np.uint64(codes[i])) * PRIME
@@ -101,7 +108,7 @@ def _number(codes, start, stop):  # type: ignore[no-untyped-def]  # noqa: ANN001
 
 
 @compiled
-def _find(numbers, number):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _find(numbers, number):
     """Return the place of a number in a sorted array, or -1."""
     low, high = 0, len(numbers)
     while low < high:
@@ -114,7 +121,7 @@ def _find(numbers, number):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN
 
 
 @compiled
-def _special(codes, start, stop, known):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _special(codes, start, stop, known):
     """Return the place of a word among those with rules of their own, or -1."""
     if not 2 <= stop - start <= LONGEST_SPECIAL:
         return -1
@@ -122,7 +129,7 @@ def _special(codes, start, stop, known):  # type: ignore[no-untyped-def]  # noqa
 
 
 @compiled
-def _prefix(codes, bits, start, stop):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _prefix(codes, bits, start, stop):
     """Return how many characters part from the beginning."""
     code = codes[start]
     if code == 46:  # .
@@ -137,7 +144,7 @@ def _prefix(codes, bits, start, stop):  # type: ignore[no-untyped-def]  # noqa: 
 
 
 @compiled
-def _stop_suffix(codes, bits, start, stop):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _stop_suffix(codes, bits, start, stop):
     """Return how many full stops part from the end."""
     begin = stop - 1
     while begin > start and codes[begin - 1] == 46:
@@ -154,7 +161,7 @@ def _stop_suffix(codes, bits, start, stop):  # type: ignore[no-untyped-def]  # n
 
 
 @compiled
-def _suffix(codes, bits, start, stop, measures):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _suffix(codes, bits, start, stop, measures):
     """Return how many characters part from the end."""
     if start >= stop:
         return 0
@@ -178,7 +185,7 @@ def _suffix(codes, bits, start, stop, measures):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _infix(codes, bits, at, start, stop):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _infix(codes, bits, at, start, stop):
     """Return how many characters at a place in a word stand between two parts of it."""
     code = codes[at]
     here = bits_of(bits, code)
@@ -212,7 +219,7 @@ def _infix(codes, bits, at, start, stop):  # type: ignore[no-untyped-def]  # noq
 
 
 @compiled
-def _is_address(codes, bits, start, stop):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _is_address(codes, bits, start, stop):
     """Say whether a word is the address of a page: a scheme or none, a host, a port, a path."""
     at = start
     for i in range(start, min(stop - 2, start + 20)):
@@ -247,9 +254,9 @@ def _is_address(codes, bits, start, stop):  # type: ignore[no-untyped-def]  # no
 
 
 @compiled
-def _put(codes, bits, start, stop, words, count):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _put(codes, bits, start, stop, words, count):
     """Write a word; return how many there are, or -1 if there is no room."""
-    numbers, lengths, kinds = words
+    numbers, lengths, kinds, _ = words
     if count < 0 or count >= len(numbers):
         return -1
     kind = ALL_PUNCTUATION
@@ -270,9 +277,9 @@ def _put(codes, bits, start, stop, words, count):  # type: ignore[no-untyped-def
 
 
 @compiled
-def _middle(codes, bits, start, stop, rules, words, count):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _middle(codes, start, stop, rules, words, count):
     """Part what is left between prefixes and suffixes."""
-    known, places, _ = rules
+    bits, known, places, _ = rules
     special = _special(codes, start, stop, known)
     if special >= 0:
         if places[special]:
@@ -299,9 +306,10 @@ def _middle(codes, bits, start, stop, rules, words, count):  # type: ignore[no-u
 
 
 @compiled
-def _chunk(codes, bits, start, stop, rules, words, count, ends):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, PLR0913, PLR0917
+def _chunk(codes, start, stop, rules, words, count):
     """Part what stands between two spaces."""
-    known, _, measures = rules
+    bits, known, _, measures = rules
+    ends = words[3]
     suffixes, size, first, begun = 0, -1, count, start
     while start < stop and stop - start != size:
         if _special(codes, start, stop, known) >= 0:
@@ -323,19 +331,19 @@ def _chunk(codes, bits, start, stop, rules, words, count, ends):  # type: ignore
             suffixes += 1
             stop -= behind
     if start < stop:
-        count = _middle(codes, bits, start, stop, rules, words, count)
+        count = _middle(codes, start, stop, rules, words, count)
     begin = stop
     for i in range(suffixes - 1, -1, -1):
         count = _put(codes, bits, begin, ends[i], words, count)
         begin = ends[i]
-    return _joined(codes, bits, begun, rules, words, first, count)
+    return _joined(codes, begun, rules, words, first, count)
 
 
 @compiled
-def _joined(codes, bits, start, rules, words, first, count):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, PLR0913, PLR0917
+def _joined(codes, start, rules, words, first, count):
     """Put together again what makes a word that stays whole, though rules have parted it."""
-    numbers, lengths, kinds = words
-    known, places, _ = rules
+    numbers, lengths, kinds, _ = words
+    bits, known, places, _ = rules
     if count - first < 2:
         return count
     left, at = first, first
@@ -364,22 +372,21 @@ def _joined(codes, bits, start, rules, words, first, count):  # type: ignore[no-
 
 
 @compiled
-def split(codes, size, bits, rules, words, ends):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+def split(codes, size, rules, words):
     """Part a text into words; return how many there are, or -1 if there is no room for them.
 
     Args:
         codes: the characters, int32; the first `size` count.
         size: how many characters there are.
-        bits: the table of `characters`.
-        rules: both arrays of `specials`, and `units`.
-        words: numbers uint64, lengths int32 and kinds uint8, to be written.
-        ends: int32 of shape [size + 1], for its own use.
+        rules: what `rules` returns.
+        words: numbers uint64, lengths int32 and kinds uint8, to be written; and int32 of shape
+            [size + 1] for its own use.
     """
-    count, start = 0, 0
+    bits, count, start = rules[0], 0, 0
     for i in range(size + 1):
         if i == size or bits_of(bits, codes[i]) & c.SPACE:
             if i > start:
-                count = _chunk(codes, bits, start, i, rules, words, count, ends)
+                count = _chunk(codes, start, i, rules, words, count)
                 if count < 0:
                     return -1
             start = i + 1

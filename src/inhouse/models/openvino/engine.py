@@ -33,6 +33,8 @@ when the worker could not go on, or why it is refused."""
 CONSTRAINTS: frozenset[ConstraintKind] = frozenset({"json_schema", "regex", "grammar"})
 
 STOP_SECONDS = 5
+START_SECONDS = 600.0
+"""How long the worker may load a model before it is given up."""
 
 log = logging.getLogger(__name__)
 
@@ -69,9 +71,7 @@ class OpenVINOEngine:
         settings: dict[str, Any] = {"folder": str(folder), "exact": exact, "threads": threads}
         self._send(settings | {"cache_bytes": cache_bytes})
         self._threads[0].start()
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        greeting: dict[str, Any] = orjson.loads(line) if line else {"error": "its process ended"}
+        greeting = self._greeting()
         self._threads[1].start()
         if "error" in greeting:
             self._stop()
@@ -82,6 +82,18 @@ class OpenVINOEngine:
             )
         self._capacity: int = greeting["capacity"]
         self._constraints = CONSTRAINTS if greeting["constraints"] else frozenset()
+
+    def _greeting(self) -> dict[str, Any]:
+        """Return what the worker says when it has loaded the model; one that hangs is ended."""
+        late = threading.Timer(START_SECONDS, self._process.kill)
+        late.start()
+        try:
+            assert self._process.stdout is not None
+            line = self._process.stdout.readline()
+        finally:
+            late.cancel()
+        found: dict[str, Any] = orjson.loads(line) if line else {"error": "its process ended"}
+        return found
 
     @property
     def capacity(self) -> int:

@@ -24,8 +24,9 @@ async function enter() {
     settle();
     at("question").focus();
   } catch (problem) {
-    key.forget();
+    if (problem.status === 401) key.forget(); // else it may be as good as before
     lockUp(problem.message);
+    at("key").value = key.get();
   }
 }
 

@@ -1,0 +1,141 @@
+"""Drops copies: rows whose text stood before, and those that say nearly the same as one that stays.
+
+Of copies the first in the order of the data set stays. A row is dropped only for a row that stays
+and is as alike as the limit asks, really compared and not only likely.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from inhouse.data.settings import read_settings
+from inhouse.data.step import Batch, Given, Note, Seen, Verdict
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from inhouse.data.near import Banding, Remembered
+
+CODE = 1
+NEEDS: tuple[str, ...] = ("numba",)
+
+
+@dataclass(frozen=True, slots=True)
+class Dedup:
+    """``exact`` drops the same texts; ``minhash`` those of at least that Jaccard similarity too.
+
+    What is compared are runs of `words` words; candidates share one of `bands` bands of `hashes`
+    MinHashes each.
+    """
+
+    method: Literal["exact", "minhash"] = "minhash"
+    similarity: float = field(default=0.7, metadata={"least": 0.1, "most": 1.0})
+    words: int = field(default=5, metadata={"least": 1, "most": 20})
+    bands: int = field(default=16, metadata={"least": 1, "most": 256})
+    hashes: int = field(default=8, metadata={"least": 1, "most": 32})
+
+    @property
+    def banding(self) -> Banding:
+        """How texts are compared."""
+        from inhouse.data.near import Banding
+
+        return Banding(self.words, self.bands if self.method == "minhash" else 1, self.hashes)
+
+
+def read(value: object) -> Dedup:
+    """Return the settings of ``dedup``, ``{dedup: exact}`` or ``{dedup: {similarity: 0.8}}``."""
+    return read_settings(Dedup, value, main="method")
+
+
+def start(settings: Dedup, given: Given) -> Copies:
+    """Make the step ready for work."""
+    return Copies(settings)
+
+
+class Copies:
+    """Remembers what rows are compared by, and finds the copies among them."""
+
+    def __init__(self, settings: Dedup) -> None:
+        self._settings = settings
+
+    def look(self, batch: Batch) -> pa.Table:
+        """Return what is to be remembered of rows."""
+        from inhouse.data.near import signed
+
+        found = signed(batch, self._settings.banding)
+        return found if self._settings.method == "minhash" else found.select(("id", "digest"))
+
+    def decide(self, seen: Seen) -> Found:
+        """Find the copies."""
+        from inhouse.data.near import Remembered
+
+        rows = Remembered(seen)
+        copies = exact_copies(rows)
+        if self._settings.method == "minhash":
+            copies |= near_copies(rows, self._settings, set(copies))
+        return Found(rows, copies, self._settings)
+
+
+def exact_copies(rows: Remembered) -> dict[int, tuple[int, float]]:
+    """Return the rows whose text stood before, each with the row that stays and 1.0."""
+    first: dict[bytes, int] = {}
+    found = ((row, first.setdefault(text, row)) for row, text in enumerate(rows.digests()))
+    return {row: (kept, 1.0) for row, kept in found if kept != row}
+
+
+def near_copies(rows: Remembered, settings: Dedup, gone: set[int]) -> dict[int, tuple[int, float]]:
+    """Return rows that are nearly one that stays, each with that row and how alike they are.
+
+    Rows are asked in their order, and compared with those before them that stay and share a band.
+    """
+    from inhouse.data.near import sharing
+
+    members, buckets = sharing(rows, settings.bands)
+    staying: dict[int, list[int]] = defaultdict(list)
+    found: dict[int, tuple[int, float]] = {}
+    at, many = 0, len(members)
+    while at < many:
+        row, end = int(members[at]), at
+        while end < many and members[end] == row:
+            end += 1
+        mine = buckets[at:end].tolist()
+        at = end
+        if row in gone:
+            continue
+        for other in sorted({other for bucket in mine for other in staying[bucket]}):
+            alike = rows.likeness(row, other)
+            if alike >= settings.similarity:
+                found[row] = other, alike
+                break
+        else:
+            for bucket in mine:
+                staying[bucket].append(row)
+    return found
+
+
+class Found:
+    """Drops the copies that were found."""
+
+    def __init__(
+        self, rows: Remembered, copies: dict[int, tuple[int, float]], settings: Dedup
+    ) -> None:
+        self._rows, self._copies, self._settings = rows, copies, settings
+
+    def judge(self, batch: Batch) -> Verdict:
+        """Drop the copies in a batch; the value is how alike they are."""
+        first = self._rows.first(batch.number)
+        limit = format(self._settings.similarity, "g")
+        notes = []
+        for row in range(len(batch)):
+            if copy := self._copies.get(first + row):
+                kept, alike = copy
+                same = alike == 1.0
+                rule = "same text" if same else "nearly the same"
+                notes.append(
+                    Note(
+                        row, rule, format(alike, ".3f"), "" if same else limit, self._rows.id(kept)
+                    )
+                )
+        return Verdict(notes)
