@@ -44,7 +44,7 @@ WORDS: dict[str, tuple[list[str], set[str]]] = {
         SHARED | ACTOR | {"--canary", "--shadow", "--compare", "--history"},
     ),
     "rollback": (["endpoint"], SHARED | ACTOR),
-    "run": (["target"], SHARED | ACTOR | {"--loosen", "--watch"}),
+    "run": (["target"], SHARED | ACTOR | {"--loosen", "--strict", "--watch"}),
     "search": (["knowledge", "query"], SHARED | ACTOR | {"--top"}),
     "serve": ([], SHARED | {"--host", "--port", "--workers", "--log", "--drain"}),
     "show": (["ref"], SHARED | ACTOR),
