@@ -51,7 +51,8 @@ class Asked:
         self._answers: dict[str, Answer] = {}
         self._seats = asyncio.Semaphore(writer.at_once)
         for line in self._lines():
-            self._answers[line.pop("key")] = Answer(**line)
+            key = line.pop("key")
+            self._answers[key] = Answer(**line)
 
     async def all(self, requests: Sequence[Request]) -> list[Answer]:
         """Return the answers to requests in their order; what was asked before is not asked again.
