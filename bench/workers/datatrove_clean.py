@@ -1,8 +1,7 @@
 """Cleans a folder of Parquet files with datatrove, in its own environment: the job of `bench.data`.
 
-``python datatrove_clean.py IN OUT WORKERS ALPHA``: quality rules, exact and near-duplicates, e-mail
-and IP addresses. OUT gets ``judged`` (what went, with its reason, as JSON lines by the filter) and
-``kept`` (what stays, as Parquet).
+``python datatrove_clean.py IN OUT WORKERS ALPHA``: quality rules, exact and near-duplicates. OUT
+gets ``judged`` (what went, by filter, as JSON lines) and ``kept`` (what stays, as Parquet).
 """
 
 from __future__ import annotations
@@ -29,7 +28,6 @@ from datatrove.pipeline.filters import (
     GopherQualityFilter,
     GopherRepetitionFilter,
 )
-from datatrove.pipeline.formatters import PIIFormatter
 from datatrove.pipeline.readers import JsonlReader, ParquetReader
 from datatrove.pipeline.writers import JsonlWriter, ParquetWriter
 
@@ -48,7 +46,7 @@ def main(source: str, out: Path, workers: int, alpha: float) -> None:
     def stage(name: str, *steps: Any, tasks: int = files) -> None:  # noqa: ANN401
         LocalPipelineExecutor(
             pipeline=list(steps), tasks=tasks, workers=min(workers, tasks),
-            logging_dir=str(out / "logs" / name), skip_completed=False,
+            logging_dir=str(out / "logs" / name), skip_completed=False, start_method="fork",
         ).run()  # fmt: skip
 
     def judged(name: str) -> JsonlWriter:
@@ -57,7 +55,7 @@ def main(source: str, out: Path, workers: int, alpha: float) -> None:
     quality, single = str(out / "quality"), str(out / "single")
     stage(
         "quality",
-        ParquetReader(source, text_key="text", id_key="id", doc_progress=False),
+        ParquetReader(source, glob_pattern="*.parquet"),
         GopherRepetitionFilter(exclusion_writer=judged("repetition")),
         GopherQualityFilter(max_non_alpha_words_ratio=alpha, exclusion_writer=judged("gopher")),
         C4QualityFilter(
@@ -85,7 +83,6 @@ def main(source: str, out: Path, workers: int, alpha: float) -> None:
         "near4",
         JsonlReader(single),
         MinhashDedupFilter(clusters, exclusion_writer=judged("near")),
-        PIIFormatter(),
         ParquetWriter(str(out / "kept")),
     )
 

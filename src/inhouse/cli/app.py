@@ -18,8 +18,10 @@ from typer.exceptions import TyperException
 from inhouse import __version__
 from inhouse.cli import (
     ask,
+    diff,
     doctor,
     evaluate,
+    explain,
     feedback,
     gc,
     init,
@@ -60,6 +62,8 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
         evaluate.evaluate,
         ls.ls,
         show.show,
+        explain.explain,
+        diff.diff,
         lineage.lineage,
         gc.gc,
     ),

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from inhouse.cli.making import make, plain, waiting
 from inhouse.cli.options import FILE, As, AsJson, ProjectFile, login, opened
-from inhouse.cli.terminal import console, print_json, print_next, print_unlabelled, stderr
+from inhouse.cli.terminal import (
+    console,
+    print_json,
+    print_next,
+    print_table,
+    print_unlabelled,
+    stderr,
+)
 
 
 def run(
@@ -24,11 +32,20 @@ def run(
     watch: Annotated[
         bool, typer.Option("--watch", help="Stay, and run again whenever a file changes.")
     ] = False,
+    dry: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Judge a sample of the rows of data/NAME by its steps; keep nothing."
+        ),
+    ] = False,
     project: ProjectFile = FILE,
     actor: As = None,
     as_json: AsJson = False,
 ) -> None:
     """Make what the project file asks for and is not there yet."""
+    if dry:
+        _rehearse(target, project, actor, as_json=as_json)
+        return
     if watch:
         from inhouse.cli.follow import Follower
 
@@ -58,3 +75,28 @@ def run(
         print_next(*releases, f'inhouse ask {endpoints[0]} "your question"', "inhouse serve")
     else:
         print_next("inhouse ls")
+
+
+def _rehearse(target: str | None, project: Path, actor: str | None, *, as_json: bool) -> None:
+    """Show what the steps of a data set would do to a sample of its rows."""
+    from inhouse.cli.explain import because
+    from inhouse.cli.funnel import print_funnel
+    from inhouse.core.errors import BadInput
+    from inhouse.project.rows import rehearse
+
+    if target is None:
+        raise BadInput("A dry run is of one data set.", "Name it: inhouse run data/NAME --dry-run")
+    with opened(project, actor) as house:
+        found = rehearse(house, target)
+    if as_json:
+        print_json(found)
+        return
+    funnel = found["funnel"]
+    console.print(f"A sample of {funnel[0]['rows']:,} of {found['of']:,} rows; nothing is kept.\n")
+    print_funnel(funnel)
+    examples = {(note["step"], note["rule"]): note for note in reversed(found["examples"])}
+    if examples:
+        console.print("\none row for each rule")
+        rows = [(note["id"], f"step {note['step']}, {because(note)}") for note in examples.values()]
+        print_table(("dropped by", "row"), sorted((why, row) for row, why in rows))
+    print_next(f"inhouse run {target}")

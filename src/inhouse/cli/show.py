@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from inhouse.cli.funnel import print_funnel
 from inhouse.cli.making import waits_for
 from inhouse.cli.options import FILE, As, AsJson, ProjectFile, opened
 from inhouse.cli.terminal import console, metrics, print_json, print_next, print_table, size
@@ -40,19 +41,23 @@ def show(
         trial = house.catalog.trials.of(artifact.ref)
         by_source = house.catalog.lineage.now().sources(artifact.ref.version or "")
     plain = _plain(artifact) | {"left_out": left_out.files}
+    funnel = plain["summary"].pop("funnel", None)
     unseen = [ref.path for ref in left_out.closed]
     if closed:
         plain |= {"digest": "", "params": {}, "files": []}
-        unseen = unseen or [artifact.ref.path]
+        unseen, funnel = unseen or [artifact.ref.path], None
     plain["closed"] = unseen
     if artifact.ref in waiting and not artifact.gone:
         plain["state"] = f"in the store; waits for: inhouse release {artifact.ref.path}"
     if by_source:
         plain["label"] += f"; then that of each of: {', '.join(ref.path for ref in by_source)}"
     if as_json:
-        print_json(plain | {"trial": plain_trial(trial)})
+        print_json(plain | {"trial": plain_trial(trial), "funnel": funnel})
         return
     _print(plain, left_out.files)
+    if funnel:
+        console.print()
+        print_funnel(funnel)
     if unseen:
         console.print(f"\nFiles of {', '.join(unseen)} are shown only to whoever may read them.")
     for newer in waiting:
@@ -73,7 +78,7 @@ def _print(plain: dict[str, Any], left_out: Sequence[Mapping[str, str]]) -> None
         plain.pop(name)
     # What was measured has the last word: `steps` taken, not the most that were allowed.
     facts = {
-        **{k: v for k, v in params.items() if k not in ("files", "salt")},
+        **{k: v for k, v in params.items() if k not in ("files", "salt", "steps", "sources")},
         **plain.pop("summary"),
     }
     figures = facts.pop("metrics", {})

@@ -106,11 +106,9 @@ def noted(ids: Sequence[str], notes: Iterable[Note], step: int, name: str) -> pa
 
 def dropped(batch: Batch, notes: Iterable[Note], step: int, name: str) -> pa.Table:
     """Return the rows that go as they were, with the notes on why."""
-    import pyarrow as pa
-
     ordered = sorted(notes, key=lambda note: note.row)
     why = noted(batch.ids, ordered, step, name)
-    rows = batch.rows.take(pa.array([note.row for note in ordered], pa.int64()))
+    rows = batch.taken([note.row for note in ordered])
     for column in NOTES:
         rows = rows.append_column(why.schema.field(column), why.column(column))
     return rows.cast(dropped_schema(batch.kind))

@@ -44,7 +44,7 @@ def signed(batch: Batch, banding: Banding) -> pa.Table:
 
     texts = batch.texts
     data, offsets = buffers(texts)
-    runs, places = shingles(data, offsets, banding.words, folded())
+    runs, places = shingles(data, offsets, banding.words, folded(), np.empty(0, np.uint32))
     bands = signatures(runs, places, factors(banding.bands * banding.hashes, 1), banding.bands)
     digests = [blake2b(text.as_buffer() or b"", digest_size=16).digest() for text in texts]
     return pa.table(

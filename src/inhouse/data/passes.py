@@ -149,10 +149,8 @@ def _finished(futures: Iterable[Future[None]]) -> int:
 
 
 def _without(batch: Batch, notes: Sequence[Note]) -> Batch:
-    import pyarrow as pa
-
     gone = {note.row for note in notes}
     if not gone:
         return batch
     stays = [row for row in range(len(batch)) if row not in gone]
-    return replace(batch, rows=batch.rows.take(pa.array(stays, pa.int64())).combine_chunks())
+    return replace(batch, rows=batch.taken(stays))

@@ -17,8 +17,11 @@ from inhouse.data.step import StepModule
 
 # The step's name -> its module, imported when the step is used.
 STEPS: Mapping[str, str] = {
+    "decontaminate": "inhouse.data.steps.decontaminate",
     "dedup": "inhouse.data.steps.dedup",
     "domain": "inhouse.data.steps.domain",
+    "extract": "inhouse.data.steps.extract",
+    "language": "inhouse.data.steps.language",
     "quality": "inhouse.data.steps.quality",
     "sample": "inhouse.data.steps.sample",
     "split": "inhouse.data.steps.split",

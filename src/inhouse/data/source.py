@@ -105,8 +105,6 @@ class Drawn:
 
     def batch(self, number: int) -> Batch:
         """Return a batch."""
-        found = self._whole.batch(self._groups[number]).rows
-        step = max(1, found.num_rows // self._rows)
-        return Batch(
-            self.kind, found.take(list(range(0, found.num_rows, step))[: self._rows]), number
-        )
+        found = self._whole.batch(self._groups[number])
+        places = range(0, len(found), max(1, len(found) // self._rows))[: self._rows]
+        return Batch(self.kind, found.taken(places), number)

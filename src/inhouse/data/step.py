@@ -64,6 +64,12 @@ class Batch:
         """The id of each row."""
         return list(self.rows.column("id").to_pylist())
 
+    def taken(self, places: Sequence[int]) -> pa.Table:
+        """Return some of the rows, by their places."""
+        import pyarrow as pa
+
+        return self.rows.take(pa.array(places, pa.int64())).combine_chunks()
+
     @property
     def texts(self) -> pa.StringArray:
         """All that is said in each row, as one text."""

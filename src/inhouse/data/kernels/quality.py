@@ -1,6 +1,7 @@
 """Judges texts by rules of counts and shares: Gopher, C4, FineWeb, and rules for code.
 
-The rules and the order in which they are asked are those of datatrove; the thresholds are given.
+The rules are those of datatrove, asked in another order: a text breaks one of them or none, and the
+cheap ones that say most come first. The thresholds are given.
 """
 
 from __future__ import annotations
@@ -19,6 +20,16 @@ from inhouse.data.kernels.words import HAS_LETTER, HAS_WORD, number_of, rules, s
 
 # Rules in the order in which they are asked; the thresholds come in the same order.
 RULES = (
+    "fewest_words",
+    "most_words",
+    "shortest_mean_word",
+    "longest_mean_word",
+    "most_hashes",
+    "most_ellipses",
+    "most_bullet_lines",
+    "most_ellipsis_lines",
+    "fewest_words_with_letters",
+    "fewest_stop_words",
     "most_repeated_paragraphs",
     "most_repeated_paragraph_characters",
     "most_repeated_lines",
@@ -32,16 +43,6 @@ RULES = (
     "most_repeated_8_grams",
     "most_repeated_9_grams",
     "most_repeated_10_grams",
-    "fewest_words",
-    "most_words",
-    "shortest_mean_word",
-    "longest_mean_word",
-    "most_hashes",
-    "most_ellipses",
-    "most_bullet_lines",
-    "most_ellipsis_lines",
-    "fewest_words_with_letters",
-    "fewest_stop_words",
     "lorem_ipsum",
     "curly_bracket",
     "fewest_sentences",
@@ -54,11 +55,12 @@ RULES = (
     "fewest_letters_and_digits",
 )
 (
+    FEWEST_WORDS, MOST_WORDS, SHORTEST_WORD, LONGEST_WORD, HASHES, ELLIPSES, BULLETS,
+    ELLIPSIS_LINES, WITH_LETTERS, STOP_WORDS,
     PARAGRAPHS, PARAGRAPH_CHARACTERS, LINES, LINE_CHARACTERS,
     TOP_2, _, _, REPEATED_5, _, _, _, _, _,
-    FEWEST_WORDS, MOST_WORDS, SHORTEST_WORD, LONGEST_WORD, HASHES, ELLIPSES, BULLETS,
-    ELLIPSIS_LINES, WITH_LETTERS, STOP_WORDS, LOREM, BRACKET, SENTENCES, ENDED, SHORT, REPEATED,
-    BREAKS, LONGEST_LINE, MEAN_LINE, LETTERS_AND_DIGITS,
+    LOREM, BRACKET, SENTENCES, ENDED, SHORT, REPEATED, BREAKS, LONGEST_LINE, MEAN_LINE,
+    LETTERS_AND_DIGITS,
 ) = range(len(RULES))  # fmt: skip
 KEPT = -1
 STOPS = ("the", "be", "to", "of", "and", "that", "have", "with")
@@ -136,9 +138,9 @@ def _judge(codes, size, rules, told, stops, limits):
     bits = rules[0]
     keys = np.empty(4 * size + 64, np.uint64)
     words = _words(codes, size, rules)
-    rule, value = _repetition(codes, size, bits, words, limits, keys)
+    rule, value = _gopher(codes, size, bits, words, stops, limits)
     if rule == KEPT:
-        rule, value = _gopher(codes, size, bits, words, stops, limits)
+        rule, value = _repetition(codes, size, bits, words, limits, keys)
     now = codes[:size]
     if rule == KEPT and told[2][REWRITES]:
         now = np.empty(size + 1, np.int32)

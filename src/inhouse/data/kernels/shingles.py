@@ -42,7 +42,7 @@ def factors(hashes: int, seed: int) -> npt.NDArray[np.uint64]:
 
 
 @compiled
-def shingles(data, offsets, words, plain):
+def shingles(data, offsets, words, plain, like):
     """Return the runs of `words` words in each text: numbers and where those of a text begin.
 
     Args:
@@ -50,12 +50,13 @@ def shingles(data, offsets, words, plain):
         offsets: where each begins, int32 of shape [texts + 1].
         words: how many words a run has; a text of fewer words is one run.
         plain: what characters count as, from `folded`.
+        like: an array of the type that the numbers are to have: uint32 or uint64.
 
     Returns:
-        uint32, sorted within a text and each number once; and int64 of shape [texts + 1].
+        The numbers, sorted within a text and each one once; and int64 of shape [texts + 1].
     """
     texts = len(offsets) - 1
-    found = np.empty((offsets[-1] - offsets[0]) // 2 + texts + 1, np.uint32)
+    found = np.empty((offsets[-1] - offsets[0]) // 2 + texts + 1, like.dtype)
     places = np.zeros(texts + 1, np.int64)
     for text in range(texts):
         start, stop = offsets[text], offsets[text + 1]
@@ -105,7 +106,8 @@ def _run(ring, many, words):
     for i in range(many - words, many):
         number = (number ^ ring[i % len(ring)]) * PRIME
         number ^= number >> HALF
-    return np.uint32((number * PRIME) >> HALF)
+    number *= PRIME
+    return number ^ (number >> HALF)
 
 
 @compiled

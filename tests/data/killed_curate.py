@@ -1,0 +1,37 @@
+"""A program for tests: puts a data set through steps, slowly if asked, within bounds of memory.
+
+``python killed_curate.py RAW WORK STEPS SECONDS MEBIBYTES``: STEPS is JSON; SECONDS is how long
+each batch waits; MEBIBYTES bounds what the process may allocate, 0 for no bound.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+
+from rows_world import curated, made
+
+from inhouse.data import unfinished
+
+
+def main(raw: Path, work: Path, steps: str, seconds: float, mebibytes: int) -> None:
+    put = unfinished.Shelf.put
+
+    def slowly(self, what, number, table, counts=None):
+        put(self, what, number, table, counts)
+        if what == "rows":
+            print(number, flush=True)
+            time.sleep(seconds)
+
+    unfinished.Shelf.put = slowly
+    if mebibytes:
+        # What is mapped from files does not count: only what the process allocates.
+        resource.setrlimit(resource.RLIMIT_DATA, (mebibytes * 2**20, mebibytes * 2**20))
+    curated(work.parent, made(raw, "data/raw"), json.loads(steps), work=work.name)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], float(sys.argv[4]), int(sys.argv[5]))
