@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from inhouse.cli.making import make, plain, waiting
+from inhouse.cli.making import Ran, make, plain, waiting
 from inhouse.cli.options import FILE, As, AsJson, ProjectFile, login, opened
 from inhouse.cli.terminal import (
     console,
@@ -17,6 +17,11 @@ from inhouse.cli.terminal import (
     print_unlabelled,
     stderr,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from inhouse.project.schema import ProjectFile as Config
 
 
 def run(
@@ -51,8 +56,6 @@ def run(
 
         Follower(project, actor or login(), target, as_json=as_json).follow(loosen=loosen)
         return
-    from inhouse.project.read import unlabelled
-
     with opened(project, actor) as house:
         try:
             ran = make(house, target, set(), loosen=loosen, strict=strict, quiet=as_json)
@@ -64,7 +67,14 @@ def run(
         config = house.config
     if as_json:
         print_json(plain(ran))
-        return
+    else:
+        _print(ran, config, endpoints)
+
+
+def _print(ran: Ran, config: Config, endpoints: Sequence[str]) -> None:
+    """Say what was made, and what to type next."""
+    from inhouse.project.read import unlabelled
+
     fresh = sum(step.made.fresh for step in ran.followed)
     console.print(f"{fresh} made, {len(ran.followed) - fresh} up to date.")
     for line in waiting(ran):
