@@ -18,6 +18,7 @@ from inhouse.core.errors import BadInput
 from inhouse.core.stage import Context, Inputs, Result, Stage
 from inhouse.data.account import DROPPED, dropped_schema
 from inhouse.data.asked import JOURNAL, Asked, Writer
+from inhouse.data.leaves import texts_of
 from inhouse.data.messages import turn
 from inhouse.data.sieve import Rejected, Sieve, counted
 from inhouse.data.typed import size
@@ -136,7 +137,7 @@ class _Writing:
         self._checker = _checker(gold, inputs)
         self._sieve = Sieve(
             [(row["id"], _text(row), row.get("label", "")) for row in gold.taught],
-            [(row["id"], _text(row)) for row in (*gold.held, *gold.others, *_apart(inputs))],
+            [*((row["id"], _text(row)) for row in (*gold.held, *gold.others)), *_apart(inputs)],
             self._checker,
         )
         self._have = Counter(row.get("label", "") for row in gold.counted)
@@ -258,9 +259,9 @@ def _text(row: Row) -> str:
     return next(asked, "")
 
 
-def _apart(inputs: Inputs) -> list[Row]:
+def _apart(inputs: Inputs) -> list[tuple[str, str]]:
     roles = sorted(role for role in inputs if role.startswith("apart"))
-    return [row for role in roles for row in read_rows(inputs[role].folder)]
+    return [pair for role in roles for pair in texts_of(inputs[role].folder)]
 
 
 def _checker(gold: _Gold, inputs: Inputs) -> TextClassifier | None:

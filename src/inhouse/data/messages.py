@@ -11,6 +11,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import orjson
+
 from inhouse.core.errors import BadInput
 
 Turn = dict[str, Any]
@@ -55,7 +57,7 @@ def conversation(found: object, name: str) -> list[Turn]:
     """
     if isinstance(found, str) and found.lstrip().startswith("[{"):
         try:
-            found = json.loads(found)
+            found = orjson.loads(found)
         except ValueError as error:
             raise BadInput(
                 f"Its {name!r} begins like a list and is none: {error}.", "Mend it."
@@ -144,7 +146,7 @@ def _called(found: object, place: str) -> dict[str, str]:
 
 def _json(text: str, place: str) -> object:
     try:
-        return json.loads(text)
+        return orjson.loads(text)
     except ValueError as error:
         raise BadInput(f"{place} is a call that is not JSON: {error}.", "Mend it.") from error
 

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
+import orjson
+
 from inhouse.catalog.rows import Kind
 from inhouse.core.artifact import canonical
 from inhouse.core.errors import BadInput
@@ -162,7 +164,7 @@ def _tools(row: _Row) -> str:
     if not found:
         return ""
     try:
-        tools = json.loads(found) if isinstance(found, str) else found
+        tools = orjson.loads(found) if isinstance(found, str) else found
     except ValueError as error:
         raise BadInput(f"Its {name!r} is not JSON: {error}.", "Mend it.") from error
     if not isinstance(tools, list) or not all(isinstance(tool, dict) for tool in tools):

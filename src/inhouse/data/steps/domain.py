@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING
 
-from inhouse.catalog.rows import RowReader
-from inhouse.core.artifact import Input
 from inhouse.core.errors import BadInput
+from inhouse.data.leaves import texts_of
 from inhouse.data.settings import read_settings
 from inhouse.data.step import Batch, Given, Note, Verdict
 
@@ -59,7 +59,10 @@ def start(settings: Domain, given: Given) -> Filter:
     from inhouse.models.classifier import cross_validated, train
 
     sides = {INSIDE: settings.inside, OUTSIDE: settings.outside}
-    texts = {side: texts_of(given.inputs[ref]) for side, ref in sides.items()}
+    texts = {
+        side: [text for _, text in islice(texts_of(given.inputs[ref].folder), MOST)]
+        for side, ref in sides.items()
+    }
     labels = [side for side, found in texts.items() for _ in found]
     everything = [text for found in texts.values() for text in found]
     vectorise = vectoriser(given.inputs[settings.embed] if settings.embed else None)
@@ -87,14 +90,3 @@ class Filter:
                 if found < self._keep
             ]
         )
-
-
-def texts_of(found: Input, most: int = MOST) -> list[str]:
-    """Return what the first rows of a data set say."""
-    texts: list[str] = []
-    with RowReader(found.folder) as rows:
-        for number, table in enumerate(rows.all()):
-            texts += Batch(rows.kind, table, number).texts.to_pylist()
-            if len(texts) >= most:
-                break
-    return texts[:most]

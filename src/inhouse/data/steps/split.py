@@ -5,7 +5,6 @@ A row's part follows from the contents of its group, so it stays where it is whe
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -17,6 +16,8 @@ from inhouse.data.settings import read_settings
 from inhouse.data.step import Batch, Given, Seen, Verdict
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import pyarrow as pa
 
 CODE = 1
@@ -71,63 +72,66 @@ class Splitting:
         self._settings = settings
 
     def look(self, batch: Batch) -> pa.Table:
-        """Return the buckets that each row falls into, one or more, and the sum of its text."""
+        """Return the buckets that each row falls into, and a number made of its text."""
         import pyarrow as pa
 
         from inhouse.data.alike import buckets
 
         texts = batch.texts.to_pylist()
-        return pa.table(
-            {
-                "sum": pa.array(map(_sum, texts), pa.uint64()),
-                "buckets": pa.array([buckets(text) for text in texts], pa.list_(pa.uint64())),
-            }
-        )
+        found = buckets(texts)
+        flat = pa.FixedSizeListArray.from_arrays(pa.array(found.ravel()), found.shape[1])
+        return pa.table({"number": pa.array(map(_number, texts), pa.uint64()), "buckets": flat})
 
     def decide(self, seen: Seen) -> Placed:
         """Return what gives each row the part of its group."""
+        import numpy as np
+
         from inhouse.data.alike import groups
 
-        sums: list[int] = []
-        rows: list[Sequence[int]] = []
-        starts = []
-        for table in seen:
-            starts.append(len(sums))
-            sums += table.column("sum").to_pylist()
-            rows += table.column("buckets").to_pylist()
-        least: dict[int, int] = {}
-        found = groups(rows)
-        for group, number in zip(found, sums, strict=True):
-            least[group] = min(number, least.get(group, number))
-        return Placed([self._part(least[group]) for group in found], starts)
+        tables = [table.combine_chunks() for table in seen]
+        columns = [table.column("buckets").combine_chunks() for table in tables]
+        batches = [c.flatten().to_numpy().reshape(len(c), -1) for c in columns]
+        numbers = [table.column("number").to_numpy() for table in tables]
+        found = groups(batches)
+        least = np.full(len(found), 2**64 - 1, np.uint64)
+        np.minimum.at(least, found, np.concatenate([np.zeros(0, np.uint64), *numbers]))
+        starts = np.cumsum([0, *map(len, numbers)])
+        return Placed(self._settings.parts, self._parts(least[found]), starts.tolist())
 
-    def _part(self, number: int) -> str:
-        key = blake2b(f"{self._settings.seed} {number}".encode(), digest_size=8).digest()
-        place, reached = int.from_bytes(key) / 2**64, 0.0
-        for part, share in zip(self._settings.parts, self._settings.shares, strict=True):
-            reached += share
-            if place < reached:
-                return part
-        return self._settings.parts[-1]
+    def _parts(self, numbers: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint8]:
+        """Return the number of the part of each row, from the least number in its group."""
+        import numpy as np
+
+        seed = f"{self._settings.seed} ".encode()
+        keys = (
+            blake2b(seed + number.tobytes(), digest_size=8).digest()
+            for number in numbers.astype("<u8")
+        )
+        places = np.array([int.from_bytes(key, "big") / 2**64 for key in keys])
+        reached = np.cumsum(self._settings.shares)[:-1]
+        return np.searchsorted(reached, places, "right").astype(np.uint8)
 
 
 class Placed:
     """Gives rows their parts."""
 
-    def __init__(self, parts: Sequence[str], starts: Sequence[int]) -> None:
-        self._parts, self._starts = parts, starts
-        self.told = {"parts": dict(sorted(Counter(parts).items()))}
+    def __init__(
+        self, names: Sequence[str], parts: npt.NDArray[np.uint8], starts: Sequence[int]
+    ) -> None:
+        self._names, self._parts, self._starts = names, parts, starts
+        counts = {name: int((parts == n).sum()) for n, name in enumerate(names)}
+        self.told = {"parts": counts}
 
     def judge(self, batch: Batch) -> Verdict:
         """Write the part of each row into it."""
         import pyarrow as pa
 
         first = self._starts[batch.number]
-        parts = pa.array(self._parts[first : first + len(batch)], pa.string())
+        parts = [self._names[n] for n in self._parts[first : first + len(batch)]]
         place = batch.rows.schema.get_field_index("part")
         field = batch.rows.schema.field(place)
-        return Verdict(rows=batch.rows.set_column(place, field, parts))
+        return Verdict(rows=batch.rows.set_column(place, field, pa.array(parts, pa.string())))
 
 
-def _sum(text: str) -> int:
-    return int.from_bytes(blake2b(" ".join(text.split()).encode(), digest_size=8).digest())
+def _number(text: str) -> int:
+    return int.from_bytes(blake2b(" ".join(text.split()).encode(), digest_size=8).digest(), "big")
