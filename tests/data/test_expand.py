@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import os
 import re
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from making_sets import examples, kept, rows_in
+from making_sets import banking, examples, kept, rows_in
 
 from inhouse.catalog.rows import read_rows
 from inhouse.core.access import Actor
@@ -26,7 +24,6 @@ from inhouse.data.messages import turn
 from inhouse.data.sieve import Shapes, Sieve
 from inhouse.data.writing import request, texts_in
 
-DATA = Path(os.environ.get("INHOUSE_DATA", "absent"))
 GOLD = {
     "card_arrival": [
         "Where is my new card?",
@@ -245,8 +242,7 @@ def test_a_model_that_runs_here_writes_the_same_again(
 ) -> None:
     from inhouse.models.load import load_language
 
-    with (DATA / "banking77" / "train.csv").open(encoding="utf-8") as file:
-        pairs = [(row["text"], row["category"]) for row in csv.DictReader(file)]
+    pairs = banking()
     wanted = ("card_arrival", "exchange_rate")
     few = [pair for label in wanted for pair in [p for p in pairs if p[1] == label][:8]]
     made = []

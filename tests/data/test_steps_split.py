@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import os
 from collections import Counter
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
-from making_sets import examples, kept
+from making_sets import banking, examples, kept, real
 
 from inhouse.catalog.rows import read_rows
 from inhouse.core.access import Actor
@@ -22,7 +20,6 @@ from inhouse.data.alike import buckets, groups
 from inhouse.data.recipe import read_step
 from inhouse.data.steps.sample import quotas
 
-DATA = Path(os.environ.get("INHOUSE_DATA", "absent"))
 SHARES = {"train": 0.8, "dev": 0.1, "test": 0.1}
 
 
@@ -34,14 +31,9 @@ def cleaned(folder: Path, source: Input, *steps: Any, **more: Input) -> tuple[In
     return kept(folder), result.summary
 
 
-def banking(most: int) -> list[tuple[str, str]]:
-    with (DATA / "banking77" / "train.csv").open(encoding="utf-8") as file:
-        return [(row["text"], row["category"]) for row in csv.DictReader(file)][:most]
-
-
 @pytest.mark.data
 def test_near_copies_are_never_in_two_parts(tmp_path: Path) -> None:
-    pairs = banking(3000)
+    pairs = banking()[:3000]
     copies = [(text.upper() + " ", label) for text, label in pairs[:300]]
     copies += [(f"{text} Thanks!", label) for text, label in pairs[300:600] if len(text) > 60]
     source = examples(tmp_path / "raw", pairs + copies)
@@ -64,7 +56,7 @@ def test_planted_copies_of_documents_stay_together() -> None:
     import pyarrow.parquet as pq
 
     rows: list[dict[str, Any]] = []
-    for file in sorted((DATA / "corpus").glob("*.parquet"))[:2]:
+    for file in sorted(real("corpus").glob("*.parquet"))[:2]:
         rows += pq.read_table(file, columns=["src", "text", "orig", "plant"]).to_pylist()
     places = {row["src"]: n for n, row in enumerate(rows) if not row["plant"]}
     found = groups([buckets([row["text"] for row in rows])]).tolist()
@@ -141,7 +133,7 @@ def test_each_label_keeps_its_share(there: dict[str, int], rows: int, kept: dict
 
 @pytest.mark.data
 def test_a_domain_is_kept_and_how_sure_that_is_is_told(tmp_path: Path) -> None:
-    pairs = banking(10_003)
+    pairs = banking()
     cards = {"card_arrival", "lost_or_stolen_card", "card_not_working", "activate_my_card"}
     Random(0).shuffle(pairs)
     inside = [pair for pair in pairs if pair[1] in cards]

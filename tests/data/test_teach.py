@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import csv
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from making_sets import examples, rows_in
+from making_sets import banking, examples, rows_in
 
 from inhouse.catalog.rows import read_rows
 from inhouse.core.access import Actor
@@ -24,14 +22,10 @@ from inhouse.data.teach import Teach, stage
 from inhouse.models.classifier import accuracy, cross_validated, train
 from inhouse.models.ngrams import WIDTH, hashed
 
-DATA = Path(os.environ.get("INHOUSE_DATA", "absent"))
 
-
-def banking() -> list[tuple[str, str]]:
-    with (DATA / "banking77" / "train.csv").open(encoding="utf-8") as file:
-        pairs = [(row["text"], row["category"]) for row in csv.DictReader(file)]
+def four_intents() -> list[tuple[str, str]]:
     wanted = ("card_arrival", "exchange_rate", "age_limit", "lost_or_stolen_card")
-    return [pair for pair in pairs if pair[1] in wanted][::2]
+    return [pair for pair in banking() if pair[1] in wanted][::2]
 
 
 @contextlib.contextmanager
@@ -47,7 +41,7 @@ def taught(folder: Path, inputs: dict[str, Input], opened: Any = _nobody) -> Any
 
 @pytest.mark.data
 def test_a_classifier_labels_texts_and_says_how_sure_it_is(tmp_path: Path) -> None:
-    pairs = banking()
+    pairs = four_intents()
     texts = [{"title": "", "text": text, "digest": ""} for text, _ in pairs[1::2]]
     inputs = {
         "texts": rows_in(tmp_path / "texts", "documents", texts),
@@ -131,7 +125,7 @@ def test_hashed_words_are_unit_vectors_that_know_their_words() -> None:
 
 @pytest.mark.data
 def test_a_small_classifier_learns_and_says_how_well() -> None:
-    pairs = banking()
+    pairs = four_intents()
     texts, labels = zip(*pairs, strict=True)
     vectors = hashed(texts)
     even, odd = slice(0, None, 2), slice(1, None, 2)

@@ -7,10 +7,12 @@ import json
 from typing import Any
 
 import pytest
+from making_sets import real
 
 from inhouse.core.errors import BadInput
 from inhouse.data.columns import shape_of, unknown_role
 from inhouse.data.parts import LeftOut
+from inhouse.data.tables import head
 from inhouse.data.typed import Row, typed_rows
 
 ASK = {"role": "user", "content": "Hi?", "calls": [], "answers": ""}
@@ -192,3 +194,26 @@ def test_ids_are_the_own_ones_or_stay_with_the_contents() -> None:
     assert [row.place for row in found] == ["/7", "/b", ":3", ":4"]
     assert isinstance(found[2], LeftOut)
     assert found[2].reason.startswith("Its id 7 is that of line 1.")
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    ("path", "shown", "good", "bad"),
+    [
+        ("banking77/train.csv", "examples: text, label from 'category'", 10_003, 0),
+        ("dialogues/sgd.jsonl", "chats: messages", 1_280, 0),
+        ("preferences/dpo.jsonl", "preferences: prompt, chosen, rejected", 2_303, 4),
+        ("peps/peps.jsonl.gz", "documents: text", 750, 1),
+        ("corpus/000.parquet", "documents: text, id", 666, 0),
+    ],
+)
+def test_real_files_are_read_whole(path: str, shown: str, good: int, bad: int) -> None:
+    file = real(path)
+    with file.open("rb") as table:
+        shape = shape_of(head(path, table))
+    with file.open("rb") as table:
+        found = list(typed_rows(path, table, shape))
+    left_out = [row for row in found if isinstance(row, LeftOut)]
+    assert (str(shape), len(found) - len(left_out), len(left_out)) == (shown, good, bad)
+    places = [row.place for row in found if isinstance(row, Row)]
+    assert len(set(places)) == len(places)
