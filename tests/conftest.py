@@ -15,6 +15,9 @@ from inhouse.catalog import Catalog
 from inhouse.core.artifact import Ref
 from inhouse.models.llama_engine import PROGRAM, VARIABLE
 
+# Tests run side by side, a process for each processor: more threads of torch would only wait.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 LLAMA_SERVER = FOLDER / PROGRAM
 
 WEIGHTS = """\

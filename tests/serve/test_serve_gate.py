@@ -64,7 +64,7 @@ def test_a_denial_is_left_out() -> None:
 
 def test_a_model_that_finds_no_answer_is_heard() -> None:
     gate = Gate(QUESTION, HITS)
-    assert not list(gate.push("The documents do not say where visitors park. "))
+    assert not [*gate.push("The documents do not say where visitors park. "), *gate.finish()]
     assert gate.abstained
     assert gate.spans == {}
 
@@ -80,9 +80,9 @@ def test_the_question_again_is_no_answer() -> None:
 
 def test_a_model_that_lost_its_way_is_not_waited_for() -> None:
     gate = Gate(QUESTION, HITS)
-    assert not list(gate.push("The moon is made of cheese. Elephants never forget a face. "))
+    assert not list(gate.push("The moon is made of cheese. Elephants never forget a face. V"))
     assert gate.closed
-    assert not list(gate.push("Visitors park in the yard behind the mill. "))
+    assert not list(gate.push("isitors park in the yard behind the mill. "))
     assert not list(gate.finish())
     assert not gate.abstained
 
@@ -95,9 +95,9 @@ def test_a_section_that_hardly_fits_bears_out_nothing() -> None:
 
 def test_what_is_said_rests_on_a_span_of_its_section() -> None:
     gate = Gate("How long is leave?", HITS)
-    assert list(gate.push("They tell their manager a month before leave. "))
+    assert list(gate.push("They tell their manager a month before leave. P"))
     assert spanned(gate) == {2: "They tell their manager a month before."}
-    assert list(gate.push("Parents get ten weeks paid. "))
+    assert list(gate.push("arents get ten weeks paid. O"))
     assert spanned(gate) == {2: LEAVE}
 
 

@@ -142,7 +142,7 @@ def test_a_denial_is_that_of_what_the_sentence_says() -> None:
         ("No reports are processed within the bill, but apart.", True),
     ):
         gate = Gate("How are they paid?", hits(("Pay", text)))
-        assert bool([*gate.push(f"{said} ")]) == passes, said
+        assert bool([*gate.push(f"{said} "), *gate.finish()]) == passes, said
 
 
 def test_a_line_that_is_wrapped_is_one_sentence() -> None:
@@ -191,3 +191,67 @@ def test_numbers_and_days_are_the_same_however_they_are_written(text: str, same:
 
 def test_numbers_are_whole() -> None:
     assert exact("3.5 days").isdisjoint(exact("35 or 3 or 5"))
+
+
+LEAVE_RULES = (
+    "Everybody has 30 days of leave a year. Your team lead approves leave within two working days. "
+    "Apply before 1 May, at least 14 days ahead, e.g. in the portal or with Dr. Smith. "
+    "Laptops are given to employees, except contractors. Smoking is prohibited in the offices."
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "passes"),
+    [
+        ("Everybody has 30 days of leave each year.", True),
+        ("Everybody has 30 weeks of leave a year.", False),
+        ("Everybody has 30 million days of leave a year.", False),
+        ("Everybody has 30% of leave a year.", False),
+        ("Everybody has -30 days of leave a year.", False),
+        ("Everybody has 30 days of leave a month.", False),
+        ("Your team lead approves leave within two days.", True),
+        ("Your team lead approves leave within one working day.", False),
+        ("Your team lead rejects leave within two working days.", False),
+        ("Apply before 1 May, and at least 14 days ahead.", True),
+        ("Apply after 1 May, and at least 14 days ahead.", False),
+        ("Apply before 1 May, and at most 14 days ahead.", False),
+        ("Laptops are given to employees and contractors.", False),
+        ("Laptops are given to employees, not to contractors.", True),
+        ("Smoking is allowed in the offices.", False),
+        ("Smoking is forbidden in the offices.", True),
+    ],
+)
+def test_amounts_go_with_their_unit_and_opposites_are_told_apart(said: str, passes: bool) -> None:
+    gate = Gate("What are the rules?", hits(("Rules", LEAVE_RULES)))
+    assert bool([*gate.push(said), *gate.finish()]) == passes
+
+
+def test_a_list_keeps_its_numbers_and_lines() -> None:
+    text = "Build the image with make image. Push it to the registry of the team. Ask for help."
+    steps = "1. Build the image with make image.\n2. Push it to the registry of the team.\n"
+    for size in (1, 3, 7, 1000):
+        gate = Gate("How do I deploy?", hits(("Deploy", text)))
+        pieces = [steps[at : at + size] for at in range(0, len(steps), size)]
+        told = "".join([*(text for piece in pieces for text in gate.push(piece)), *gate.finish()])
+        assert told == (
+            "1. Build the image with make image. [1]\n2. Push it to the registry of the team. [1]"
+        )
+
+
+def test_a_shortened_word_ends_no_sentence() -> None:
+    for said in (
+        "Apply at least 14 days ahead, e.g. in the portal or with Dr. Smith.",
+        "Dr. Smith can be asked at least 14 days ahead, e.g. in the portal.",
+    ):
+        gate = Gate("How do I apply?", hits(("Rules", LEAVE_RULES)))
+        assert "".join([*gate.push(said), *gate.finish()]) == f"{said} [1]"
+
+
+def test_what_is_quoted_is_not_endless() -> None:
+    far = "Apples are sold on the market of the old town. " + "Nothing else is known here. " * 400
+    text = f"{far}Pears are pressed into juice by the monks."
+    gate = Gate("What fruit?", hits(("Fruit", text)))
+    told = "Apples are sold on the market, and pears are pressed into juice by monks."
+    assert [*gate.push(told), *gate.finish()]
+    ((start, end),) = gate.spans.values()
+    assert text[start:end] == "Pears are pressed into juice by the monks."

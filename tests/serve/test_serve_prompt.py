@@ -8,7 +8,7 @@ from serve_world import Model, section
 from inhouse.core.artifact import Ref
 from inhouse.core.errors import TooLong
 from inhouse.core.nouns import Hit, Message
-from inhouse.serve.prompt import RULES, TASK, Prompt, grounded, with_instructions
+from inhouse.serve.prompt import RULES, SHOWN_LETTERS, TASK, Prompt, grounded, with_instructions
 
 SOURCE = Ref.parse("data/handbook@abcd")
 ASKED = [Message("system", "be kind"), Message("user", "why")]
@@ -61,3 +61,21 @@ def test_nothing_fits() -> None:
 def test_without_knowledge_the_conversation_stays_as_it_is() -> None:
     assert with_instructions(ASKED[1:], "").messages == tuple(ASKED[1:])
     assert with_instructions(ASKED, "Speak.").messages[0].content == "Speak.\n\nbe kind"
+
+
+def test_an_api_is_shown_whole_sections_but_of_long_ones_what_stands_around() -> None:
+    lines = [f"Line {i} of a text that goes on." for i in range(1000)]
+    text = "\n".join(lines)
+    for at in (0, 500, 999):
+        found = [Hit(section(SOURCE, 0, "H", text), lines[at], 1.0)]
+        prompt = grounded(
+            Model(context_tokens=None), ASKED, found, instructions="", max_tokens=None
+        )
+        (shown,) = prompt.hits
+        assert 1900 < len(shown.passage) <= SHOWN_LETTERS
+        assert lines[at] in shown.passage
+        assert shown.passage in text
+        assert set(shown.passage.strip().splitlines()) <= set(lines)
+    short = [Hit(section(SOURCE, 0, "H", text[:SHOWN_LETTERS]), lines[3], 1.0)]
+    prompt = grounded(Model(context_tokens=None), ASKED, short, instructions="", max_tokens=None)
+    assert prompt.hits[0].passage == text[:SHOWN_LETTERS]

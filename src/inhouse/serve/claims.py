@@ -57,18 +57,53 @@ DATED = (
     "lunes martes miércoles jueves viernes sábado domingo enero febrero marzo abril mayo junio "
     "julio agosto septiembre octubre noviembre diciembre"
 )
-EXACT = re.compile(
-    rf"\d+(?:[.,:]\d+)*|[{UNSPACED}]+|\b(?:{'|'.join([*COUNTED, *DATED.split()])})\b"
+NUMBER = r"(?:(?<![\w.,)])-)?\d+(?:[.,:]\d+)*"
+EXACT = re.compile(rf"{NUMBER}|[{UNSPACED}]+|\b(?:{'|'.join([*COUNTED, *DATED.split()])})\b")
+# What is counted, in English, German, French, Spanish: a number is only true with its unit.
+UNITS = {
+    word: unit
+    for unit, said in {
+        "second": "second seconds sekunde sekunden seconde secondes segundo segundos",
+        "minute": "minute minutes minuten minuto minutos",
+        "hour": "hour hours stunde stunden heure heures hora horas",
+        "day": "day days tag tage tagen jour jours día días",
+        "week": "week weeks woche wochen semaine semaines semana semanas",
+        "month": "month months monat monate monaten mois mes meses",
+        "year": "year years jahr jahre jahren an ans année années año años",
+        "percent": "% percent prozent",
+        "million": "million millions millionen millones",
+        "billion": "billion billions milliarde milliarden milliard milliards",
+    }.items()
+    for word in said.split()
+}
+_UNIT = "|".join(sorted((word for word in UNITS if word != "%"), key=len, reverse=True))
+_COUNTS = rf"{NUMBER}|\b(?:one|{'|'.join(COUNTED)})\b"
+AMOUNT = re.compile(rf"({_COUNTS})(?:[ -](?!(?:{_UNIT})\b)[^\W\d]+)?[ -]?(%|\b(?:{_UNIT})\b)")
+EACH = re.compile(
+    r"\b(?:an?|per|each|every|pro|im|par) "
+    r"(day|week|month|year|hour|tag|woche|monat|jahr|jour|mois|an)\b"
+    r"|\b(dai|week|month|year)ly\b|\b(annual)"
+)
+ONE_OF = {"dai": "day", "annual": "year"}
+# Of each pair, one word must not stand for the other.
+OPPOSITES = tuple(
+    (re.compile(rf"\b(?:{one})\b"), re.compile(rf"\b(?:{other})\b"))
+    for one, other in (
+        ("before|vor|avant|antes", "after|nach|après|después"),
+        ("at least|minimum|mindestens|au moins", "at most|maximum|up to|höchstens|au plus"),
+        ("more|mehr|plus", "less|fewer|weniger|moins"),
+    )
 )
 MAY = re.compile(r"(?<=[^.!?] )May\b(?! I\b)")
 THOUSANDS = re.compile(r"(?<=\d)[.,](?=\d{3}(?!\d))")
 NEGATION = re.compile(
     r"\b(?:no|not|never|none|nobody|nothing|nowhere|neither|nor|cannot|without"
-    r"|nicht|kein\w*|nie|niemals|niemand\w*|nichts|nirgend\w*|ohne|weder"
-    r"|ne|pas|jamais|aucune?|rien|sans"
-    r"|nunca|jamás|nadie|nada|ning[uú]n\w*|sin|tampoco|ni"
-    r"|non(?!-)|nessun\w*|niente|senza"
-    r"|niet|geen|nooit|niets|zonder)\b|n't\b|\bn'(?=\w)"
+    r"|except|exclud\w+|unless|prohibit\w*|forbidden|banned|reject\w*|refus\w+|den(?:y|ies|ied)"
+    r"|nicht|kein\w*|nie|niemals|niemand\w*|nichts|nirgend\w*|ohne|weder|außer|verboten"
+    r"|ne|pas|jamais|aucune?|rien|sans|sauf|interdite?s?"
+    r"|nunca|jamás|nadie|nada|ning[uú]n\w*|sin|tampoco|ni|salvo|excepto|prohibid[oa]s?"
+    r"|non(?!-)|nessun\w*|niente|senza|tranne|vietat[oa]"
+    r"|niet|geen|nooit|niets|zonder|behalve|verboden)\b|n't\b|\bn'(?=\w)"
 )
 NO_ANSWER = re.compile(
     r"\b(?:do(?:es)? not|don't|doesn't|did not|cannot|can't|no|nothing)\b.{0,40}"
@@ -94,13 +129,25 @@ def quoted(sentence: str) -> list[str]:
 
 
 def exact(text: str) -> frozenset[str]:
-    """Return the numbers of a text in figures, its days and months.
+    """Return the numbers of a text in figures, alone and with what they count; days and months.
 
     What is written in a script without spaces between words is exact in whole runs.
     """
     plain = MARKS.sub(" ", text)
-    found = (_figures(item) for item in EXACT.findall(plain.lower()))
-    return frozenset([*found, *MAY.findall(plain)])
+    low = plain.lower()
+    found = (_figures(item) for item in EXACT.findall(low))
+    amounts = (f"{_figures(number)} {UNITS[unit]}" for number, unit in AMOUNT.findall(low))
+    return frozenset([*found, *amounts, *_rates(low), *MAY.findall(plain)])
+
+
+def reverses(text: str, other: str) -> bool:
+    """Say whether a text has one word of a pair of opposites, and another text only its other."""
+    text, other = _low(text), _low(other)
+    for pair in OPPOSITES:
+        for one, opposite in (pair, pair[::-1]):
+            if one.search(text) and not one.search(other) and opposite.search(other):
+                return True
+    return False
 
 
 def denies(text: str) -> bool:
@@ -113,7 +160,16 @@ def abstains(text: str) -> bool:
     return bool(NO_ANSWER.search(_low(text)))
 
 
+def _rates(text: str) -> list[str]:
+    found = ("".join(groups) for groups in EACH.findall(text))
+    return [f"each {UNITS.get(ONE_OF.get(word, word), word)}" for word in found]
+
+
 def _figures(item: str) -> str:
+    if item == "one":
+        return "1"
+    if item[0] == "-":
+        return f"-{_figures(item[1:])}"
     if not item[0].isdecimal():
         return COUNTED.get(item, item)
     return THOUSANDS.sub("", item).replace(",", ".").lstrip("0") or "0"

@@ -14,8 +14,8 @@ from inhouse.core.nouns import Hit
 from inhouse.serve.claims import abstains
 from inhouse.serve.judge import Judge
 from inhouse.serve.marks import Marks, balanced, unmarked
-from inhouse.serve.quote import ENOUGH, nearest, spans
-from inhouse.serve.wording import END, Span, words
+from inhouse.serve.quote import ENOUGH, bounded, nearest, spans
+from inhouse.serve.wording import LISTED, Span, ends, whole, words
 
 ADDED = 0.25
 """Share of a sentence's words that must not stand in a quotation before it."""
@@ -42,6 +42,7 @@ class Gate:
         self._said: list[frozenset[str]] = []
         self._quoted: frozenset[str] = frozenset()
         self._rest = ""
+        self._new_line = False
         self._misses = 0
 
     @property
@@ -51,19 +52,22 @@ class Gate:
 
     def push(self, text: str) -> Iterator[str]:
         """Take the next piece; yield the sentences that are now whole and stand in a section."""
-        *whole, self._rest = END.split(self._rest + text)
-        for sentence in whole:
+        self._rest += text
+        start = 0
+        for gap in ends(self._rest):
+            sentence, start = self._rest[start : gap.start()], gap.end()
             if not self.closed:
                 yield from self._let_through(unmarked(sentence))
+            self._new_line |= "\n" in gap[0]
+        self._rest = self._rest[start:]
         if len(self._rest) > LONGEST:
             self._misses = PATIENCE
 
     def finish(self) -> Iterator[str]:
         """Yield what is left, if it is whole and stands in a section."""
-        *whole, _ = END.split(f"{self._rest} ")
-        for sentence in whole:
-            if not self.closed:
-                yield from self._let_through(unmarked(sentence))
+        sentence = whole(self._rest)
+        if sentence and not self.closed:
+            yield from self._let_through(unmarked(sentence))
 
     def quote(self) -> str:
         """Return a part of the best section, word for word.
@@ -77,7 +81,8 @@ class Gate:
         self._judge.owed = False
         return f"{passage[start:end]} [1]"
 
-    def _let_through(self, sentence: str) -> Iterator[str]:
+    def _let_through(self, written: str) -> Iterator[str]:
+        sentence = LISTED.sub("", written)
         said = words(sentence)
         if not said:
             return
@@ -90,14 +95,15 @@ class Gate:
             return
         number, span = rest
         self._misses = 0
-        gap = " " if self._said else ""
+        gap = ("\n" if self._new_line else " ") if self._said else ""
+        self._new_line = False
         self._said.append(said)
         self._rest_on(number, span)
-        yield f"{gap}{balanced(sentence)} [{number}]"
+        yield f"{gap}{balanced(written)} [{number}]"
 
     def _rest_on(self, number: int, span: Span) -> None:
         start, end = self.spans.get(number, span)
-        self.spans[number] = min(start, span[0]), max(end, span[1])
+        self.spans[number] = bounded((min(start, span[0]), max(end, span[1])), (start, end))
 
 
 class Trust(Gate):

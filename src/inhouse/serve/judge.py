@@ -10,8 +10,8 @@ import re
 from collections.abc import Sequence
 
 from inhouse.core.nouns import Hit
-from inhouse.serve.claims import asks_exact, denies, exact, quoted
-from inhouse.serve.quote import ENOUGH, basis, copied, nearest
+from inhouse.serve.claims import asks_exact, denies, exact, quoted, reverses
+from inhouse.serve.quote import ENOUGH, basis, bounded, copied, nearest
 from inhouse.serve.wording import UNSPACED, Span, core, stripped, words
 
 CLOSE = 0.7
@@ -67,7 +67,8 @@ class Judge:
         rest = basis(said, hit.passage)
         if contradicts(sentence, [hit.passage[slice(*span)] for span in rest]):
             return None
-        return number, stripped(hit.passage, min(a for a, _ in rest), max(b for _, b in rest))
+        whole = bounded((min(a for a, _ in rest), max(b for _, b in rest)), rest[0])
+        return number, stripped(hit.passage, *whole)
 
     def _tells(self, copy: str, hit: Hit) -> bool:
         """Say whether a sentence of a section is long enough, and not what was asked."""
@@ -79,13 +80,13 @@ class Judge:
 
 
 def contradicts(sentence: str, rest: Sequence[str]) -> bool:
-    """Say whether a sentence has a number or a day that what it rests on lacks, or denies it.
+    """Say whether a sentence has an amount or a day that what it rests on lacks, or denies it.
 
     It may deny what the first part denies, and may leave out no denial of any.
     """
     there = frozenset[str]().union(*map(exact, rest))
     agrees = denies(rest[0]) if denies(sentence) else not any(map(denies, rest))
-    return not exact(sentence) <= there or not agrees
+    return not exact(sentence) <= there or not agrees or reverses(sentence, " ".join(rest))
 
 
 def _plain(text: str) -> str:

@@ -24,6 +24,7 @@ TASK = "Answer in one or two sentences, using only the documents. If they do not
 ASKED = "<documents>\n{sections}\n</documents>\n\nQuestion: {question}\n{task}"
 FENCE = re.compile(r"<(?=\s*/?\s*documents\b)", re.IGNORECASE)
 LETTERS_PER_TOKEN = 3
+SHOWN_LETTERS = 4_000
 DIGITS = 16
 
 
@@ -75,13 +76,13 @@ def grounded(
     The sections stand before the question in the last message: small models lose sight of
     what a system message says (seen with SmolLM2-135M, which then copies in circles). A model
     that runs here is shown the best passage of each, since it reads every token anew; an API is
-    shown the whole sections.
+    shown the whole sections, or of long ones what stands around that passage.
 
     Raises:
         TooLong: not even the best passage fits.
     """
     if model.context_tokens is None:
-        whole = tuple(replace(hit, passage=hit.section.text) for hit in hits)
+        whole = tuple(replace(hit, passage=_around(hit)) for hit in hits)
         return Prompt(_compose(whole, messages, instructions), whole)
     room = model.context_tokens - min(max_tokens or NEW_TOKENS, model.context_tokens // 2)
     shown: list[Hit] = []
@@ -96,6 +97,22 @@ def grounded(
     if not shown:
         raise TooLong(needed, room)
     return prompt
+
+
+def _around(hit: Hit) -> str:
+    """Return a section, or of a long one whole lines on both sides of the passage."""
+    text, passage = hit.section.text, hit.passage
+    if len(text) <= SHOWN_LETTERS:
+        return text
+    spare = max(SHOWN_LETTERS - len(passage), 0) // 2
+    start = text.find(passage)
+    end = start + len(passage)
+    before, after = text[max(start - spare, 0) : start], text[end : end + spare]
+    if start > spare:
+        before = before.partition("\n")[2]
+    if end + spare < len(text):
+        after = after.rpartition("\n")[0]
+    return before + passage + after
 
 
 def _compose(

@@ -14,6 +14,9 @@ ENOUGH = 0.65
 """Share of a sentence's words that must stand in one section."""
 
 QUOTED_WORDS = 60
+LONGEST_QUOTE = 1_500
+"""Letters of a quotation that is put together from several parts."""
+
 NEARLY = 0.75
 """Share of the words that the nearest part has with a question, which an earlier one must have."""
 
@@ -79,6 +82,11 @@ def copied(sentence: str, passage: str) -> Span | None:
         if core(passage[start:end]) == wanted:
             return stripped(passage, start, end)
     return None
+
+
+def bounded(span: Span, part: Span) -> Span:
+    """Return a span, or the part of it that matters most where it is too long to be quoted."""
+    return span if span[1] - span[0] <= LONGEST_QUOTE else part
 
 
 def _asked_by_heading(asked: frozenset[str], hit: Hit) -> bool:

@@ -20,7 +20,17 @@ NUMBERED = r" ?[\[【]\^?\d{1,3}(?: ?[,;–-] ?\^?\d{1,3}){0,9}(?:†[^\]】`\n]
 UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 RUN = re.compile(rf"[{UNSPACED}]+")
 WORD = re.compile(rf"[{UNSPACED}]+|[^\W{UNSPACED}]+")
-END = re.compile(rf"(?<=[.!?])(?:{NUMBERED})*[\"'”’)\]*_]*\s+|(?<=[。！？])[」』”’）]*\s*|\n+")
+# A full stop of these, or before a small letter, ends no sentence.
+SHORTENED = "Dr Mr Mrs Ms Prof St vs cf approx e.g i.e z.B d.h bzw ca Nr"
+FULL_STOP = "".join(rf"(?<!\b{re.escape(word)}\.)" for word in SHORTENED.split())
+CLOSERS = r"[\"'”’)\]*_]*"
+END = re.compile(
+    rf"(?<=[.!?]){FULL_STOP}(?:{NUMBERED})*{CLOSERS}\s+(?=[^\sa-zß-öø-ÿ])"
+    r"|(?<=[。！？])[」』”’）]*\s*|\n+"
+)
+WHOLE = re.compile(rf"[.!?。！？](?:{NUMBERED})*[」』）]*{CLOSERS}\s*\Z")
+LISTED = re.compile(r"^(?:[-*+•]|\(?\d{1,3}[.)])\s+")
+ITEM = re.compile(r"\s*\(?\d{1,3}[.)]\s*")
 MARKS = re.compile(rf"[`*_#>|]+|{NUMBERED}")
 CLOSING = ".!?:;。！？"
 BLOCK = re.compile(r"^(```|~~~).*?(^\1[^\n]*$|\Z)", re.MULTILINE | re.DOTALL)
@@ -68,8 +78,22 @@ def stripped(passage: str, start: int, end: int) -> Span:
     return start, start + len(part.strip())
 
 
+def ends(text: str, start: int = 0, end: int | None = None) -> Iterator[re.Match[str]]:
+    """Yield the gaps behind the sentences of a text; the number of an item of a list is none."""
+    for gap in END.finditer(text, start, len(text) if end is None else end):
+        if not ITEM.fullmatch(text, start, gap.start()):
+            yield gap
+            start = gap.end()
+
+
+def whole(text: str) -> str | None:
+    """Return a text up to its last full stop; None if it does not end with a sentence."""
+    found = WHOLE.search(text)
+    return text[: found.start() + 1] if found else None
+
+
 def _sentences(passage: str, start: int, end: int) -> Iterator[Span]:
-    for gap in END.finditer(passage, start, end):
+    for gap in ends(passage, start, end):
         if _wrapped(passage, gap):
             continue
         if words(passage[start : gap.start()]):

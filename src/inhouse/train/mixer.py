@@ -1,0 +1,207 @@
+"""Batches of windows, mixed from several sources by a schedule while they are read.
+
+Sample i is a pure function of the schedule and of the data: nothing is prepared for a mix, nothing
+is remembered but how many samples were used, and it makes no difference how many processes read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inhouse.core.errors import BadInput
+from inhouse.train.permutation import key_of, permuted
+from inhouse.train.schedule import Schedule
+from inhouse.train.tokens import Tokens
+
+AHEAD = 1024
+DIGITS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one process learns from in one step.
+
+    Args:
+        tokens: int64 [n, length].
+        loss: bool [n, length], which of them are learnt; None if all are.
+        source: int64 [n], by place in the schedule's sources.
+        window: int64 [n], which window of that source.
+    """
+
+    tokens: NDArray[np.int64]
+    loss: NDArray[np.bool_] | None
+    source: NDArray[np.int64]
+    window: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a run has used of a source: samples, whole passes and a part, and its documents.
+
+    `documents` are their places in the folder of tokens, int64 [d], in order.
+    """
+
+    samples: int
+    passes: float
+    documents: NDArray[np.int64]
+
+
+class Mixer:
+    """Reads samples of `length` tokens, `batch` of them a step over all processes.
+
+    Args:
+        sources: the tokens of each source that the schedule names.
+        schedule: how much of each, when.
+        length: tokens of a sample.
+        batch: samples of a step, over all processes together.
+
+    Raises:
+        BadInput: a source is missing, shorter than a sample, or of another tokenizer.
+    """
+
+    def __init__(
+        self, sources: Mapping[str, Tokens], schedule: Schedule, *, length: int, batch: int
+    ) -> None:
+        self.schedule, self.length, self.batch = schedule, length, batch
+        self._tokens = [_found(sources, name) for name in schedule.sources]
+        self._sizes = [tokens.windows(length) for tokens in self._tokens]
+        for name, tokens, size in zip(schedule.sources, self._tokens, self._sizes, strict=True):
+            if not size:
+                raise BadInput(
+                    f"{name} has {tokens.about.tokens} tokens, and a sample takes {length}.",
+                    "Shorten the samples, or leave the source out.",
+                )
+        if len({tokens.about.tokenizer for tokens in self._tokens}) > 1:
+            raise BadInput(
+                "The sources are of different tokenizers.", "Tokenise them all with the same."
+            )
+        self._keys = [_number(name) for name in schedule.sources]
+        self._masked = any(tokens.loss is not None for tokens in self._tokens)
+        self._ahead: tuple[int, NDArray[np.int64], NDArray[np.int64]] | None = None
+
+    def __len__(self) -> int:
+        """Return how many steps the schedule has; what is left at its end makes no step."""
+        return len(self.schedule) // self.batch
+
+    def at(self, step: int, *, rank: int = 0, world: int = 1) -> Batch:
+        """Return the part of process `rank` of `world` in the batch of a step.
+
+        Put together in the order of their ranks the parts are the same for every `world`; they
+        differ by one sample at most.
+
+        Raises:
+            ValueError: the schedule has no such step.
+        """
+        if not 0 <= step < len(self):
+            raise ValueError(f"step {step} of a run of {len(self)}")
+        first, last = (step * self.batch + self.batch * part // world for part in (rank, rank + 1))
+        source, window = self._places(first, last)
+        tokens = np.empty((len(source), self.length), np.int64)
+        loss = np.ones(tokens.shape, np.bool_) if self._masked else None
+        for row, (of, place) in enumerate(zip(source.tolist(), window.tolist(), strict=True)):
+            span = slice(place * self.length, (place + 1) * self.length)
+            tokens[row] = self._tokens[of].ids[span]
+            mask = self._tokens[of].loss
+            if loss is not None and mask is not None:
+                loss[row] = mask[span]
+        return Batch(tokens, loss, source, window)
+
+    def documents(self, batch: Batch) -> list[tuple[str, range]]:
+        """Return of each sample its source, and its documents by their place in that source."""
+        return [
+            (self.schedule.sources[of], self._tokens[of].documents_in(window, self.length))
+            for of, window in zip(batch.source.tolist(), batch.window.tolist(), strict=True)
+        ]
+
+    def seen(self, draw: int) -> dict[str, Seen]:
+        """Return what the samples before `draw` have used of each source that they came from."""
+        found = {}
+        for place, (name, samples) in enumerate(self.schedule.counts(draw).items()):
+            if not samples:
+                continue
+            size, tokens = self._sizes[place], self._tokens[place]
+            turns = np.arange(min(samples, size))
+            windows = turns if samples >= size else self._windows(place, turns)
+            found[name] = Seen(samples, samples / size, tokens.covered(windows, self.length))
+        return found
+
+    def state(self, draw: int) -> dict[str, Any]:
+        """Return what a checkpoint keeps so that a run goes on at `draw`: below 1 kB of JSON.
+
+        `draw` counts the samples that were learnt from, not those that were read ahead.
+        """
+        return {
+            "draw": draw,
+            "schedule": self.schedule.as_json(),
+            "length": self.length,
+            "sources": self._fingerprints(),
+        }
+
+    def resumed(self, state: Mapping[str, Any], *, changed: Iterable[str] = ()) -> int:
+        """Return the draw at which a run goes on.
+
+        Args:
+            state: what `state` returned.
+            changed: names of what may differ: ``length``, ``schedule``, or a source.
+
+        Raises:
+            BadInput: data, tokenizer, length or schedule are not those of the checkpoint.
+        """
+        before, now = state["sources"], self._fingerprints()
+        differ = {name for name in before.keys() & now.keys() if before[name] != now[name]}
+        if state["length"] != self.length:
+            differ.add("length")
+        if not self.schedule.continues(Schedule.of_json(state["schedule"]), state["draw"]):
+            differ.add("schedule")
+        if wrong := sorted(differ.difference(changed)):
+            raise BadInput(
+                f"{' and '.join(wrong)} changed since the checkpoint was written.",
+                "Begin anew, or say that the change is meant.",
+            )
+        return int(state["draw"])
+
+    def _places(self, first: int, last: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return source and window of the draws from `first` up to `last`, each int64 [n]."""
+        held = self._ahead
+        if held is None or not held[0] <= first <= last <= held[0] + len(held[1]):
+            count = min(max(AHEAD, last - first), len(self.schedule) - first)
+            drawn = self.schedule.draws(first, count)
+            window = np.empty(count, np.int64)
+            for place in np.unique(drawn.source).tolist():
+                rows = drawn.source == place
+                window[rows] = self._windows(place, drawn.turn[rows])
+            self._ahead = held = (first, drawn.source, window)
+        start, source, window = held
+        return source[first - start : last - start], window[first - start : last - start]
+
+    def _windows(self, place: int, turns: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the windows of a source at its turns, each pass in an order of its own."""
+        size = self._sizes[place]
+        passes, where = np.unique(turns // size, return_inverse=True)
+        seed, source = self.schedule.seed, self._keys[place]
+        keys = np.array([key_of(seed, source, int(one)) for one in passes], np.uint64)
+        return permuted(turns % size, size, keys[where])
+
+    def _fingerprints(self) -> dict[str, str]:
+        names = self.schedule.sources
+        return {
+            name: tokens.about.fingerprint[:DIGITS]
+            for name, tokens in zip(names, self._tokens, strict=True)
+        }
+
+
+def _found(sources: Mapping[str, Tokens], name: str) -> Tokens:
+    if name not in sources:
+        raise BadInput(f"There are no tokens of {name}.", "Make them, or leave it out of the mix.")
+    return sources[name]
+
+
+def _number(name: str) -> int:
+    """Return a number of a name, so that another source in the mix changes nobody's order."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
