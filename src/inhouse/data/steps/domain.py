@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 CODE = 1
 NEEDS: tuple[str, ...] = ()
 INSIDE, OUTSIDE = "in", "out"
+SPELLED = {INSIDE: "inside", OUTSIDE: "outside"}  # the first is a keyword of Python
 MOST = 5_000
 """So many rows of each side are learnt from."""
 
@@ -37,10 +39,11 @@ class Domain:
 
 def read(value: object) -> Domain:
     """Return the settings of ``{domain: {in: data/a, out: data/b, keep: 0.5}}``."""
-    if isinstance(value, dict):
-        spelled = {"in": "inside", "out": "outside"}
-        value = {spelled.get(key, key): setting for key, setting in value.items()}
-    found = read_settings(Domain, value)
+    given = value if isinstance(value, Mapping) else {}
+    given = {SPELLED.get(key, key): setting for key, setting in given.items()}
+    if not given.keys() >= set(SPELLED.values()):
+        raise BadInput("it does not name both sides.", "Write {in: data/NAME, out: data/OTHER}.")
+    found = read_settings(Domain, given)
     for ref, section in ((found.inside, "data"), (found.outside, "data"), (found.embed, "models")):
         if ref is not None and not ref.startswith(f"{section}/"):
             raise BadInput(f"{ref!r} is none of the {section}.", f"Write {section}/NAME.")
