@@ -22,6 +22,7 @@ from inhouse.data.curate import STAGE, Curate
 from inhouse.data.recipe import read_step
 
 NAME = "data/corpus"
+SIMILARITY = 0.5
 
 
 def read(source: Path, folder: Path) -> None:
@@ -45,7 +46,13 @@ def main(source: Path, out: Path, alpha: float) -> None:
     fineweb = ("fewest_ended_lines", "most_short_lines", "most_repeated_characters")
     rules: dict[str, object] = {"preset": "web", "fewest_words_with_letters": alpha, "lines": True}
     rules |= {"fewest_sentences": 5, "most_line_breaks": None, **dict.fromkeys(fineweb)}
-    steps = [read_step({"quality": rules}), read_step({"dedup": "exact"}), read_step("dedup")]
+    # Of all that alike copies join only one stays, as there.
+    near = {"similarity": SIMILARITY, "chains": True}
+    steps = [
+        read_step({"quality": rules}),
+        read_step({"dedup": "exact"}),
+        read_step({"dedup": near}),
+    ]
     artifact = Artifact(
         Ref.parse(NAME), "", 1, {}, (), "", {}, Label.OPEN, datetime.now(UTC), "bench", 0.0, {}
     )

@@ -24,7 +24,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 FILE = "rows.parquet"
 GROUP_ROWS = 1_000
-GROUP_BYTES = 16 * 2**20
+GROUP_BYTES = 4 * 2**20
 KIND_KEY = b"inhouse.kind"
 # The file of documents before rows were Parquet: indexes that are still served were made of it.
 FORMER = "documents.jsonl"

@@ -1,12 +1,13 @@
 """Drops copies: rows whose text stood before, and those that say nearly the same as one that stays.
 
-Of copies the first in the order of the data set stays. A row is dropped only for a row that stays
-and is as alike as the limit asks, really compared and not only likely.
+Of copies the first in the order of the data set stays. Unless chains are wanted, a row is dropped
+only for a row that stays and is as alike as the limit asks, really compared and not only likely.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -21,13 +22,17 @@ if TYPE_CHECKING:
 CODE = 1
 NEEDS: tuple[str, ...] = ("numba",)
 
+Copied = dict[int, tuple[int, float]]
+"""Row -> the row that it is a copy of, and how alike they are."""
+
 
 @dataclass(frozen=True, slots=True)
 class Dedup:
     """``exact`` drops the same texts; ``minhash`` those of at least that Jaccard similarity too.
 
     What is compared are runs of `words` words; candidates share one of `bands` bands of `hashes`
-    MinHashes each.
+    MinHashes each. With `chains` a row that is alike to a copy goes too, though it may be less
+    alike to the row that stays.
     """
 
     method: Literal["exact", "minhash"] = "minhash"
@@ -35,6 +40,7 @@ class Dedup:
     words: int = field(default=5, metadata={"least": 1, "most": 20})
     bands: int = field(default=16, metadata={"least": 1, "most": 256})
     hashes: int = field(default=8, metadata={"least": 1, "most": 32})
+    chains: bool = False
 
     @property
     def banding(self) -> Banding:
@@ -74,53 +80,100 @@ class Copies:
         rows = Remembered(seen)
         copies = exact_copies(rows)
         if self._settings.method == "minhash":
-            copies |= near_copies(rows, self._settings, set(copies))
+            find = chained_copies if self._settings.chains else near_copies
+            copies |= find(rows, self._settings, set(copies))
         return Found(rows, copies, self._settings)
 
 
-def exact_copies(rows: Remembered) -> dict[int, tuple[int, float]]:
+def exact_copies(rows: Remembered) -> Copied:
     """Return the rows whose text stood before, each with the row that stays and 1.0."""
     first: dict[bytes, int] = {}
     found = ((row, first.setdefault(text, row)) for row, text in enumerate(rows.digests()))
     return {row: (kept, 1.0) for row, kept in found if kept != row}
 
 
-def near_copies(rows: Remembered, settings: Dedup, gone: set[int]) -> dict[int, tuple[int, float]]:
+def near_copies(rows: Remembered, settings: Dedup, gone: set[int]) -> Copied:
     """Return rows that are nearly one that stays, each with that row and how alike they are.
 
     Rows are asked in their order, and compared with those before them that stay and share a band.
     """
-    from inhouse.data.near import sharing
-
-    members, buckets = sharing(rows, settings.bands)
     staying: dict[int, list[int]] = defaultdict(list)
-    found: dict[int, tuple[int, float]] = {}
-    at, many = 0, len(members)
-    while at < many:
-        row, end = int(members[at]), at
-        while end < many and members[end] == row:
-            end += 1
-        mine = buckets[at:end].tolist()
-        at = end
-        if row in gone:
-            continue
-        for other in sorted({other for bucket in mine for other in staying[bucket]}):
+    found: Copied = {}
+    for row, buckets in _candidates(rows, settings, gone):
+        for other in sorted({other for bucket in buckets for other in staying[bucket]}):
             alike = rows.likeness(row, other)
             if alike >= settings.similarity:
                 found[row] = other, alike
                 break
         else:
-            for bucket in mine:
+            for bucket in buckets:
                 staying[bucket].append(row)
     return found
+
+
+def chained_copies(rows: Remembered, settings: Dedup, gone: set[int]) -> Copied:
+    """Return all rows but the first of each cluster, each with one that it is nearly the same as.
+
+    Rows that are alike are in one cluster, and so are clusters that a row joins. The row that is
+    named may be a copy that goes itself; from row to row the names lead to the one that stays.
+    """
+    seen: dict[int, list[int]] = defaultdict(list)
+    above: dict[int, int] = {}
+    joined: dict[int, list[tuple[int, float]]] = defaultdict(list)
+
+    def root(row: int) -> int:
+        while row in above:
+            row = above[row]
+        return row
+
+    for row, buckets in _candidates(rows, settings, gone):
+        for other in sorted({other for bucket in buckets for other in seen[bucket]}):
+            low, high = sorted((root(row), root(other)))
+            if low == high:
+                continue
+            alike = rows.likeness(row, other)
+            if alike >= settings.similarity:
+                above[high] = low
+                joined[row].append((other, alike))
+                joined[other].append((row, alike))
+        for bucket in buckets:
+            seen[bucket].append(row)
+    return _outwards(joined, {row for row in joined if row not in above})
+
+
+def _outwards(joined: Mapping[int, list[tuple[int, float]]], stay: set[int]) -> Copied:
+    """Return for each row that is joined to others the next one on the way to one that stays."""
+    found: Copied = {}
+    reached = sorted(stay)
+    for row in reached:  # grows while it is gone through
+        for other, alike in joined[row]:
+            if other not in stay and other not in found:
+                found[other] = row, alike
+                reached.append(other)
+    return found
+
+
+def _candidates(
+    rows: Remembered, settings: Dedup, gone: set[int]
+) -> Iterator[tuple[int, list[int]]]:
+    """Yield the rows that share a band with others and are not gone, with their buckets."""
+    from inhouse.data.near import sharing
+
+    members, buckets = sharing(rows, settings.bands)
+    at, many = 0, len(members)
+    while at < many:
+        row, end = int(members[at]), at
+        while end < many and members[end] == row:
+            end += 1
+        if row not in gone:
+            yield row, buckets[at:end].tolist()
+        at = end
 
 
 class Found:
     """Drops the copies that were found."""
 
-    def __init__(
-        self, rows: Remembered, copies: dict[int, tuple[int, float]], settings: Dedup
-    ) -> None:
+    def __init__(self, rows: Remembered, copies: Copied, settings: Dedup) -> None:
         self._rows, self._copies, self._settings = rows, copies, settings
 
     def judge(self, batch: Batch) -> Verdict:
