@@ -1,0 +1,107 @@
+"""`inhouse show`, `explain`, `diff` and `run --dry-run` say what became of each row."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from small_project import inhouse, quickly, write
+
+PROJECT = """
+project: rows
+groups: {staff: [ana]}
+data:
+  raw: {from: ./docs, label: staff}
+  clean: {from: data/raw, steps: [{sample: 3}]}
+"""
+
+
+@pytest.fixture
+def cleaned(tmp_path: Path) -> Path:
+    pages = {f"docs/{n}.md": f"# Page {n}\n\nWords of page {n}.\n" for n in range(5)}
+    write(tmp_path, {"inhouse.yaml": PROJECT, "docs/empty.md": "", **pages})
+    ran = inhouse("run", "data/clean", "-a", "ana", cwd=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    return tmp_path
+
+
+def fates(folder: Path) -> dict[str, str]:
+    found = {}
+    for n in range(5):
+        told = quickly("explain", "data/clean", f"docs/{n}.md", "-a", "ana", "--json", cwd=folder)
+        found[f"docs/{n}.md"] = json.loads(told.stdout)["state"]
+    return found
+
+
+def test_what_became_of_rows(cleaned: Path):
+    shown = quickly("show", "data/clean", "-a", "ana", cwd=cleaned).stdout
+    assert re.search(r"came in +5 .*100\.0%", shown)
+    assert re.search(r"1\. sample +3 +-2 .*60\.0%", shown)
+    assert "1. sample dropped: not drawn 2" in shown
+    states = fates(cleaned)
+    assert sorted(states.values()) == ["dropped"] * 2 + ["in"] * 3
+    gone = next(id for id, state in states.items() if state == "dropped")
+    told = quickly("explain", "data/clean", gone, "-a", "ana", cwd=cleaned).stdout
+    assert re.match(rf"{gone} was dropped from data/clean@\w+ by step 1, sample: not drawn;", told)
+    told = quickly("explain", "data/clean", "docs/empty.md", "-a", "ana", cwd=cleaned).stdout
+    assert "docs/empty.md was left out of data/raw@" in told
+    missing = quickly("explain", "data/clean", "docs/9.md", "-a", "ana", cwd=cleaned)
+    assert missing.returncode == 2
+    assert "There is no row 'docs/9.md'" in missing.stderr
+
+
+def test_rows_are_shown_to_whoever_may_read_them(cleaned: Path):
+    plain = json.loads(quickly("show", "data/clean", "-a", "bo", "--json", cwd=cleaned).stdout)
+    assert plain["funnel"] is None
+    version = plain["version"][:8]
+    for words in (
+        ("explain", "data/clean", "docs/1.md"),
+        ("diff", f"data/clean@{version}", "data/clean"),
+        ("run", "data/clean", "--dry-run"),
+    ):
+        refused = quickly(*words, "-a", "bo", cwd=cleaned)
+        assert refused.returncode == 2
+        assert "bo may not read data/" in refused.stderr
+        assert "docs/" not in refused.stdout + refused.stderr
+
+
+def test_two_versions_are_compared(cleaned: Path):
+    before = json.loads(quickly("show", "data/clean", "--json", "-a", "ana", cwd=cleaned).stdout)
+    file = cleaned / "inhouse.yaml"
+    file.write_text(file.read_text().replace("sample: 3", "sample: 2"))
+    assert inhouse("run", "data/clean", "-a", "ana", cwd=cleaned).returncode == 0
+    words = ("diff", f"data/clean@{before['version'][:8]}", "data/clean", "-a", "ana")
+    told = quickly(*words, cwd=cleaned).stdout
+    assert "step 1, sample: rows 3 -> 2" in told
+    assert "1 removed, sample: not drawn" in told
+    plain = json.loads(quickly(*words, "--json", cwd=cleaned).stdout)
+    assert (plain["added"], len(plain["removed"]), plain["same"]) == ([], 1, 2)
+
+
+def test_a_dry_run_keeps_nothing(cleaned: Path):
+    file = cleaned / "inhouse.yaml"
+    file.write_text(file.read_text().replace("sample: 3", "sample: 1"))
+    told = quickly("run", "data/clean", "--dry-run", "-a", "ana", cwd=cleaned).stdout
+    assert "A sample of 5 of 5 rows; nothing is kept." in told
+    assert re.search(r"1\. sample +1 +-4", told)
+    assert "sample: not drawn; the limit is 1" in told
+    assert sorted(fates(cleaned).values()) == ["dropped"] * 2 + ["in"] * 3
+    wrong = quickly("run", "data/raw", "--dry-run", "-a", "ana", cwd=cleaned)
+    assert "data/raw is not made by steps." in wrong.stderr
+    unnamed = quickly("run", "--dry-run", "-a", "ana", cwd=cleaned)
+    assert "A dry run is of one data set." in unnamed.stderr
+
+
+def test_a_step_that_is_wrong_is_told_with_its_line(cleaned: Path):
+    file = cleaned / "inhouse.yaml"
+    file.write_text(file.read_text().replace("sample: 3", "dedupe: exact"))
+    told = quickly("plan", cwd=cleaned).stderr
+    assert (
+        "inhouse.yaml:6: item 1 of 'data.clean.steps' is wrong: there is no step 'dedupe'" in told
+    )
+    assert "Did you mean 'dedup'?" in told
+    file.write_text(PROJECT.replace("data/raw, steps", "./docs, steps"))
+    told = quickly("plan", cwd=cleaned).stderr
+    assert "steps clean data sets, and 'from' names files." in told
