@@ -46,7 +46,7 @@ WORDS: dict[str, tuple[list[str], set[str]]] = {
         SHARED | ACTOR | {"--canary", "--shadow", "--compare", "--history"},
     ),
     "rollback": (["endpoint"], SHARED | ACTOR),
-    "run": (["target"], SHARED | ACTOR | {"--dry-run", "--loosen", "--watch"}),
+    "run": (["target"], SHARED | ACTOR | {"--dry-run", "--loosen", "--strict", "--watch"}),
     "search": (["knowledge", "query"], SHARED | ACTOR | {"--top"}),
     "serve": ([], SHARED | {"--host", "--port", "--workers", "--log", "--drain"}),
     "show": (["ref"], SHARED | ACTOR),

@@ -85,7 +85,7 @@ def test_the_same_files_give_the_same_bytes(root: Path, tmp_path: Path) -> None:
 def test_a_document_is_as_old_as_its_file_and_makes_nothing_new_by_that(
     root: Path, tmp_path: Path
 ) -> None:
-    (root / "f.jsonl").write_text('{"text": "A record."}\n', encoding="utf-8")
+    (root / "f.jsonl").write_text('{"heading": "F", "text": "A record."}\n', encoding="utf-8")
     for name in ("a.md", "f.jsonl"):
         os.utime(root / name, (1_700_000_000, 1_700_000_000))
     spec, ctx = scan(["a.md", "f.jsonl"], root), work(tmp_path)
@@ -129,7 +129,7 @@ def test_scanning_nothing_is_an_error(root: Path) -> None:
 def test_what_is_the_same_as_before_is_not_read_again(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (root / "f.jsonl").write_text('{"text": "A record."}\n', encoding="utf-8")
+    (root / "f.jsonl").write_text('{"heading": "F", "text": "A record."}\n', encoding="utf-8")
     first = work(tmp_path / "first")
     STAGE.run(scan(["."], root), {}, first)
     (root / "a.md").write_text("# Travel\n\nStay.\n", encoding="utf-8")

@@ -218,6 +218,8 @@ def test_a_step_comes_back_from_what_is_written_down(name: str):
         "sample": 10,
         "quality": {"preset": "web", "lines": {"terminal": True}, "fewest_words": 3},
         "dedup": {"method": "exact"},
+        "domain": {"in": "data/a", "out": "data/b"},
+        "split": {"train": 0.9, "test": 0.1},
     }
     step = read_step({name: given[name]} if name in given else name)
     assert restored(json.loads(json.dumps(step.plain))) == step
@@ -226,6 +228,7 @@ def test_a_step_comes_back_from_what_is_written_down(name: str):
 @pytest.mark.parametrize(
     ("entry", "what"),
     [
+        ({"domain": {"in": "data/a"}}, "does not name both sides"),
         ("qualty", "no step 'qualty'. Did you mean 'quality'?"),
         (["quality"], "a step is a name, or a name with its settings"),
         ({"quality": "documnts"}, "no preset 'documnts'. Did you mean 'documents'?"),

@@ -8,6 +8,7 @@ import pytest
 from docs_pages import OTHERS, PAGES, ROOT, inline
 
 from inhouse.data.parse import CONTAINERS, PARSERS
+from inhouse.data.tables import READERS
 from inhouse.models.builtin import BUILTINS
 from inhouse.serve import app as door
 from inhouse.serve.bodies import ChatBody
@@ -96,7 +97,7 @@ def test_the_fields_of_a_request_are_all_shown():
 def test_the_formats_of_documents_are_all_shown():
     text = (ROOT / "docs" / "data.md").read_text("utf-8")
     section = text.partition("## Which formats are read?")[2].partition("\n## ")[0]
-    assert set(re.findall(r"`(\.\w+)`", section)) == {*PARSERS, *CONTAINERS}
+    assert set(re.findall(r"`(\.[\w.]+)`", section)) == {*PARSERS, *CONTAINERS, *READERS}
 
 
 def test_every_room_has_a_page():

@@ -51,7 +51,8 @@ def file(tmp_path: Path, tiny_weights: Path) -> Path:
         ),
         (
             "{from: minilm-l6, base: models/minilm}",
-            "unknown key 'models.house.base'. Known here: adapter, engine, from, label, licence, precision",
+            "unknown key 'models.house.base'. Known here: adapter, "
+            "engine, from, label, licence, precision",
         ),
         ("{base: models/minilm, on: data/a}", "'models.house.method' is missing"),
         ("{method: embed, on: data/a}", "'models.house.base' is missing"),
@@ -63,7 +64,8 @@ def file(tmp_path: Path, tiny_weights: Path) -> Path:
         ("{label: open}", "'models.house.from' is missing"),
         (
             "minilm-l6",
-            "keys with values should stand here: adapter, engine, from, label, licence, precision, sha256",
+            "keys with values should stand here: adapter, "
+            "engine, from, label, licence, precision, sha256",
         ),
     ],
 )

@@ -38,17 +38,19 @@ def schema(kind: Kind) -> pa.Schema:
 
     Each row has an `id` that is its own in the data set and stays from version to version: of a
     document it is the path. `part` names the part of a split that a row belongs to, else it is
-    empty; `source` is the file and line that a row came from.
+    empty; `source` is the file and line that a row came from. `tools` is OpenAI's list as JSON;
+    `scores` are what a teacher thinks of all labels, likeliest first, empty if none was asked.
     """
     import pyarrow as pa
 
     text = pa.string()
     call = _struct({"id": text, "name": text, "arguments": text})
+    score = _struct({"label": text, "probability": pa.float32()})
     message = _struct({"role": text, "content": text, "calls": _list(call), "answers": text})
     columns: Mapping[Kind, Mapping[str, pa.DataType]] = {
         "documents": {"title": text, "text": text, "digest": text, "modified": pa.float64()},
-        "chats": {"messages": _list(message), "source": text},
-        "examples": {"text": text, "label": text, "source": text},
+        "chats": {"messages": _list(message), "tools": text, "source": text},
+        "examples": {"text": text, "label": text, "scores": _list(score), "source": text},
         "preferences": {
             "prompt": _list(message),
             "chosen": _list(message),
@@ -132,7 +134,8 @@ class RowWriter:
 
     @property
     def _empty(self) -> dict[str, Any]:
-        return {field.name: "" for field in self._columns if str(field.type) == "string"}
+        empty: Mapping[str, object] = {"string": "", "double": 0.0}
+        return {f.name: empty.get(str(f.type), []) for f in self._columns}
 
     def _full(self) -> bool:
         rows = sum(table.num_rows for table in self._waiting)
@@ -232,7 +235,7 @@ def write_documents(folder: Path, documents: Iterable[Document]) -> None:
     Raises:
         BadInput: two of them have the same path, so nobody could say which one is meant.
     """
-    write_rows(folder, "documents", map(_row, documents))
+    write_rows(folder, "documents", map(row_of, documents))
 
 
 def read_documents(folder: Path) -> Iterator[Document]:
@@ -270,7 +273,8 @@ def document(row: Mapping[str, Any]) -> Document:
     return Document(row["id"], row["title"], row["text"], row["digest"], row["modified"])
 
 
-def _row(found: Document) -> dict[str, Any]:
+def row_of(found: Document) -> dict[str, Any]:
+    """Return the row that a document is."""
     return {
         "id": found.path,
         "title": found.title,

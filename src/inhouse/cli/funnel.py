@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.markup import escape
 
-from inhouse.cli.terminal import console, count, print_table
+from inhouse.cli.terminal import console, count, in_words, print_table
 
 WIDTH = 30
 RULES = 8
@@ -46,3 +46,5 @@ def print_funnel(funnel: Sequence[Mapping[str, Any]]) -> None:
                 verb = "dropped" if what == "dropped" else "noted"
                 words = ", ".join(listed) + more
                 console.print(escape(f"  {number}. {step['step']} {verb}: {words}"))
+        if more := in_words(step.get("told")):
+            console.print(escape(f"  {number}. {step['step']}: {more}"))

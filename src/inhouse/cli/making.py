@@ -34,11 +34,17 @@ class Ran:
 
 
 def make(
-    house: Project, target: str | None, known: set[str], *, loosen: bool = False, quiet: bool
+    house: Project,
+    target: str | None,
+    known: set[str],
+    *,
+    loosen: bool = False,
+    strict: bool = False,
+    quiet: bool,
 ) -> Ran:
     """Run a project and show what happens, unless `quiet`; add what was left out to `known`."""
     with shown(quiet=quiet) as display:
-        return _run(house, target, _Observer(display, house, known), loosen=loosen)
+        return _run(house, target, _Observer(display, house, known), loosen=loosen, strict=strict)
 
 
 def make_again(house: Project, target: str | None, known: set[str], *, quiet: bool) -> Ran:
@@ -47,9 +53,16 @@ def make_again(house: Project, target: str | None, known: set[str], *, quiet: bo
         return _run(house, target, _Observer(display, house, known, brief=True))
 
 
-def _run(house: Project, target: str | None, observer: _Observer, *, loosen: bool = False) -> Ran:
+def _run(
+    house: Project,
+    target: str | None,
+    observer: _Observer,
+    *,
+    loosen: bool = False,
+    strict: bool = False,
+) -> Ran:
     before = house.catalog.trials.running()
-    followed = house.run(target, loosen=loosen, observer=observer)
+    followed = house.run(target, loosen=loosen, strict=strict, observer=observer)
     going = {(trial.ref.path, trial.began) for trial in house.catalog.trials.running()}
     ended = [trial for trial in before if (trial.ref.path, trial.began) not in going]
     return Ran(followed, observer.retired, ended)

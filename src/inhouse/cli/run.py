@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from inhouse.cli.making import make, plain, waiting
+from inhouse.cli.making import Ran, make, plain, waiting
 from inhouse.cli.options import FILE, As, AsJson, ProjectFile, login, opened
 from inhouse.cli.terminal import (
     console,
@@ -21,8 +21,6 @@ from inhouse.cli.terminal import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from inhouse.cli.making import Ran
-
 
 def run(
     target: Annotated[
@@ -30,6 +28,9 @@ def run(
     ] = None,
     loosen: Annotated[
         bool, typer.Option("--loosen", help="Let labels in the project file loosen.")
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Stop at the first file or row that is left out.")
     ] = False,
     watch: Annotated[
         bool, typer.Option("--watch", help="Stay, and run again whenever a file changes.")
@@ -59,7 +60,7 @@ def run(
         if not as_json:
             print_unlabelled(unlabelled(house.config))
         try:
-            ran = make(house, target, set(), loosen=loosen, quiet=as_json)
+            ran = make(house, target, set(), loosen=loosen, strict=strict, quiet=as_json)
         except KeyboardInterrupt:
             stderr.print("Stopped. What was done is kept; go on with: inhouse run")
             raise typer.Exit(130) from None
@@ -67,7 +68,12 @@ def run(
         endpoints = [name for name in house.config.endpoints if name in there]
     if as_json:
         print_json(plain(ran))
-        return
+    else:
+        _print(ran, endpoints)
+
+
+def _print(ran: Ran, endpoints: Sequence[str]) -> None:
+    """Say what was made, and what to type next."""
     fresh = sum(step.made.fresh for step in ran.followed)
     console.print(f"{fresh} made, {len(ran.followed) - fresh} up to date.")
     for line in waiting(ran):

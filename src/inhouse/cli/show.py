@@ -9,7 +9,15 @@ import typer
 from inhouse.cli.funnel import print_funnel
 from inhouse.cli.making import waits_for
 from inhouse.cli.options import FILE, As, AsJson, ProjectFile, opened
-from inhouse.cli.terminal import console, metrics, print_json, print_next, print_table, size
+from inhouse.cli.terminal import (
+    console,
+    in_words,
+    metrics,
+    print_json,
+    print_next,
+    print_table,
+    size,
+)
 from inhouse.cli.trial import plain as plain_trial
 from inhouse.cli.trial import said
 
@@ -91,7 +99,7 @@ def _print(plain: dict[str, Any], left_out: Sequence[Mapping[str, str]]) -> None
     figures = facts.pop("metrics", {})
     if plain["bytes"] is not None:
         plain |= {"seconds": f"{plain['seconds']:.1f}", "bytes": size(plain["bytes"])}
-    told = [(name, _told(value)) for name, value in {**plain, **facts}.items()]
+    told = [(name, in_words(value)) for name, value in {**plain, **facts}.items()]
     print_table(("", ""), [(name, value) for name, value in told if value])
     if figures:
         console.print("\nmeasured")
@@ -123,17 +131,6 @@ def _print(plain: dict[str, Any], left_out: Sequence[Mapping[str, str]]) -> None
 
 def _is_data(parent: Mapping[str, str]) -> bool:
     return parent["ref"].startswith("data/")
-
-
-def _told(value: object) -> str:
-    """Return a value in words; nothing where there is nothing to tell."""
-    if value is None or value == {}:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {_told(inner)}" for name, inner in value.items())
-    return ", ".join(map(_told, value)) if isinstance(value, list) else str(value)
 
 
 def _plain(artifact: Artifact) -> dict[str, Any]:

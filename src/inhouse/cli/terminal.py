@@ -127,3 +127,14 @@ def people(audience: Sequence[str] | None) -> str:
     if len(audience) > NAMED:
         return f"{', '.join(audience[:NAMED])} and {len(audience) - NAMED} more"
     return ", ".join(audience) or "nobody"
+
+
+def in_words(value: object) -> str:
+    """Return a value in words; nothing where there is nothing to tell."""
+    if value is None or value == {}:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {in_words(inner)}" for name, inner in value.items())
+    return ", ".join(map(in_words, value)) if isinstance(value, list) else str(value)

@@ -1,23 +1,30 @@
-"""The stage that turns files into documents, with a ledger of the files it left out and why."""
+"""The stage that turns files into rows of a kind, with a ledger of what it left out and why."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, BinaryIO
 
-from inhouse.catalog.rows import write_documents
+from inhouse.catalog.rows import Kind, row_of, write_rows
 from inhouse.core.errors import BadInput, UserError
-from inhouse.core.nouns import Document
 from inhouse.core.stage import Context, Inputs, Result, Stage
+from inhouse.data.columns import Shape
 from inhouse.data.earlier import Earlier, earlier
 from inhouse.data.files import relative
 from inhouse.data.parts import LeftOut
+from inhouse.data.reading import Reading, holds_sections, shape_in
+from inhouse.data.tables import is_table
 from inhouse.data.text import mebibytes
+from inhouse.data.typed import size, typed_rows
 
 LEDGER = "ledger.jsonl"
+ADDED = {"identity": "unless default"}
 LARGEST = 50 * 2**20
 LARGEST_EXPORT = 500 * 2**20
 
@@ -28,7 +35,8 @@ class Collect:
 
     `left_out` is what was not even looked at: path and reason. Nobody who does not know the `salt`
     can tell from a version whether the files are those that they guess. `modified` are seconds
-    since 1970 by path; one that is not there is unknown.
+    since 1970 by path; one that is not there is unknown. `kind`, `schema`, `sections` and `shown`
+    are those of `inhouse.data.reading`. If it is `strict`, what would be left out stops it.
     """
 
     files: tuple[tuple[str, str], ...]
@@ -36,6 +44,11 @@ class Collect:
     left_out: tuple[tuple[str, str], ...] = ()
     salt: str = ""
     modified: Mapping[str, float] = field(default_factory=dict, metadata={"identity": False})
+    kind: Kind = field(default="documents", metadata=ADDED)
+    schema: tuple[tuple[str, str], ...] = field(default=(), metadata=ADDED)
+    sections: bool = field(default=True, metadata=ADDED)
+    shown: str = field(default="", metadata={"identity": False})
+    strict: bool = field(default=False, metadata={"identity": False})
 
     @classmethod
     def of(
@@ -48,53 +61,140 @@ class Collect:
         )
         return cls(files, str(root), unread, salt)
 
+    @property
+    def reading(self) -> Reading:
+        """How the files are read."""
+        return Reading(self.kind, self.schema, self.sections)
+
 
 def run(spec: Collect, inputs: Inputs, ctx: Context) -> Result:
-    """Write the documents in ``rows.parquet`` and what was left out in ``ledger.jsonl``.
+    """Write the rows in ``rows.parquet`` and what was left out in ``ledger.jsonl``.
 
     A file that was one document in ``ctx.previous``, and is the same, is not read again.
 
     Raises:
-        UserError: a file is not the one in `spec` any more.
+        UserError: a file is not the one in `spec` any more; or something would be left out, and
+            `spec` is strict.
     """
-    left_out = [{"path": path, "reason": reason} for path, reason in spec.left_out]
-    documents = characters = 0
+    ledger = Ledger(spec.strict)
+    for path, reason in spec.left_out:
+        ledger.add(path, reason)
+    rows = characters = 0
 
-    def parsed(before: Earlier) -> Iterator[Document]:
-        nonlocal documents, characters
+    def collected(before: Earlier) -> Iterator[dict[str, Any]]:
+        nonlocal rows, characters
         for done, (path, digest) in enumerate(spec.files, 1):
             try:
                 for found in _read(spec, path, digest, before):
                     if isinstance(found, LeftOut):
-                        left_out.append({"path": path + found.place, "reason": found.reason})
+                        ledger.add(path + found.place, found.reason)
                         continue
-                    documents += 1
-                    characters += len(found.text)
+                    rows += 1
+                    characters += size(found)
                     yield found
             except BadInput as unfit:
-                left_out.append({"path": path, "reason": str(unfit)})
+                ledger.add(path, str(unfit))
             ctx.progress(done, len(spec.files), "files")
 
     with earlier(ctx.previous, STAGE) as before:
-        write_documents(ctx.work, parsed(before))
-    with (ctx.work / LEDGER).open("w", encoding="utf-8", newline="\n") as ledger:
-        ledger.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in left_out)
-    return Result({"documents": documents, "skipped": len(left_out), "characters": characters})
+        write_rows(ctx.work, spec.kind, collected(before))
+    ledger.write(ctx.work)
+    shown = {"read as": spec.shown} if spec.shown else {}
+    counts = {spec.kind: rows, "skipped": len(ledger.lines), "characters": characters}
+    return Result(counts | shown)
 
 
 STAGE = Stage("data.collect", 9, run)
 
 
-def _read(spec: Collect, path: str, digest: str, before: Earlier) -> Iterator[Document | LeftOut]:
+class Ledger:
+    """What was left out, and why; if it is `strict`, nothing may be."""
+
+    def __init__(self, strict: bool) -> None:
+        self.lines: list[dict[str, str]] = []
+        self._strict = strict
+
+    def add(self, path: str, reason: str) -> None:
+        """Note what is left out.
+
+        Raises:
+            UserError: it is strict.
+        """
+        if self._strict:
+            raise stopped(path, reason)
+        self.lines.append({"path": path, "reason": reason})
+
+    def write(self, folder: Path) -> None:
+        """Write the lines to a folder."""
+        with (folder / LEDGER).open("w", encoding="utf-8", newline="\n") as out:
+            out.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in self.lines)
+
+
+def stopped(path: str, reason: str) -> UserError:
+    """Return the error of a run that may leave nothing out."""
+    return UserError(f"{path}: {reason}", "Without --strict it is left out, and the rest goes on.")
+
+
+def _read(
+    spec: Collect, path: str, digest: str, before: Earlier
+) -> Iterator[dict[str, Any] | LeftOut]:
     from inhouse.data.parse import CONTAINERS, documents
 
-    modified = spec.modified.get(path, 0.0)
+    file, modified = Path(spec.root) / path, spec.modified.get(path, 0.0)
+    if is_table(path):
+        with _opened(file, digest) as table:
+            if not holds_sections(path, table, spec.reading):
+                shape = shape_in(path, table, spec.reading)
+                yield from rows_of(path, table, shape, modified)
+                return
+    elif spec.kind != "documents":
+        raise BadInput("It holds no rows.", "Leave it out of the source, or write them as .jsonl.")
     known = before.document(path, digest)
     if known and Path(path).suffix.lower() not in CONTAINERS:
-        yield replace(known, modified=modified)
-    else:
-        data = _verified(Path(spec.root) / path, digest)
-        yield from documents(path, data, digest, modified)
+        yield row_of(replace(known, modified=modified))
+        return
+    for found in documents(path, _verified(file, digest), digest, modified):
+        yield found if isinstance(found, LeftOut) else row_of(found)
+
+
+def rows_of(
+    path: str, table: BinaryIO, shape: Shape, modified: float = 0.0
+) -> Iterator[dict[str, Any] | LeftOut]:
+    """Yield the rows of a table as a data set keeps them, and those that do not fit.
+
+    Args:
+        path: what the table is called; the ids of the rows begin with it.
+        table: the file, opened from its beginning.
+        shape: what its columns hold.
+        modified: when the file was, in seconds since 1970, 0.0 if unknown.
+
+    Raises:
+        BadInput: nothing in it can be read.
+    """
+    for row in typed_rows(path, table, shape):
+        if isinstance(row, LeftOut):
+            yield row
+        elif shape.kind == "documents":
+            yield {"id": path + row.place, "modified": modified, **row.values}
+        else:
+            yield {"id": path + row.place, "source": f"{path}:{row.line}", **row.values}
+
+
+@contextmanager
+def _opened(file: Path, digest: str) -> Iterator[BinaryIO]:
+    """Open a file of any size, which is still the one that was planned with, and stays it."""
+    try:
+        with file.open("rb") as opened:
+            before = os.fstat(opened.fileno())
+            if hashlib.file_digest(opened, "sha256").hexdigest() != digest:
+                raise _changed(file)
+            opened.seek(0)
+            yield opened
+            after = os.fstat(opened.fileno())
+    except OSError as error:
+        raise _changed(file) from error
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        raise _changed(file)
 
 
 def _verified(file: Path, digest: str) -> bytes:

@@ -23,7 +23,7 @@ def earlier(previous: Input | None, stage: Stage) -> Iterator[Earlier]:
         yield Earlier(None)
         return
     with RowReader(previous.folder) as rows:
-        yield Earlier(rows)
+        yield Earlier(rows if rows.kind == "documents" else None)
 
 
 class Earlier:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from inhouse.catalog.rows import Kind
+from inhouse.catalog.rows import Kind, RowReader
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,6 +28,14 @@ def whole_texts(rows: pa.Table, kind: Kind) -> pa.StringArray:
         return _flat(rows.column("text"))
     said = [_said(_flat(rows.column(name))) for name in TURNS[kind]]
     return said[0] if len(said) == 1 else pc.binary_join_element_wise(*said, BETWEEN)
+
+
+def texts_of(folder: Path) -> Iterator[tuple[str, str]]:
+    """Yield the id of each row in a folder, and all that is said in it."""
+    with RowReader(folder) as reader:
+        for rows in reader.all():
+            texts = whole_texts(rows, reader.kind).to_pylist()
+            yield from zip(rows.column("id").to_pylist(), texts, strict=True)
 
 
 def with_texts(rows: pa.Table, change: Callable[[pa.StringArray], pa.StringArray]) -> pa.Table:

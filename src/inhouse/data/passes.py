@@ -70,10 +70,11 @@ class Passes:
                     came.add(counts["came"])
                 for place in self._judging[at]:
                     left[place].add(counts[str(place)])
+        told = [getattr(self._judges[place], "told", {}) for place in range(len(self._steps))]
         return [
-            {"step": name, **found.plain()}
-            for name, found in zip(
-                ["", *(step.name for step in self._steps)], [came, *left], strict=True
+            {"step": name, **found.plain(), **({"told": more} if more else {})}
+            for name, found, more in zip(
+                ["", *(step.name for step in self._steps)], [came, *left], [{}, *told], strict=True
             )
         ]
 

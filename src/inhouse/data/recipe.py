@@ -19,11 +19,13 @@ from inhouse.data.step import StepModule
 STEPS: Mapping[str, str] = {
     "decontaminate": "inhouse.data.steps.decontaminate",
     "dedup": "inhouse.data.steps.dedup",
+    "domain": "inhouse.data.steps.domain",
     "extract": "inhouse.data.steps.extract",
     "language": "inhouse.data.steps.language",
     "pii": "inhouse.data.steps.pii",
     "quality": "inhouse.data.steps.quality",
     "sample": "inhouse.data.steps.sample",
+    "split": "inhouse.data.steps.split",
     "toxicity": "inhouse.data.steps.toxicity",
 }
 EXTRA = "data"

@@ -85,7 +85,10 @@ class Batch:
 
 
 class RowStep(Protocol):
-    """A step that can judge rows by themselves; it is called from several threads."""
+    """A step that can judge rows by themselves; it is called from several threads.
+
+    If it has a mapping `told`, JSON-able, that stands in the funnel: what is worth knowing of it.
+    """
 
     def judge(self, batch: Batch) -> Verdict:
         """Say what becomes of a batch."""

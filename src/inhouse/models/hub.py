@@ -1,9 +1,11 @@
-"""Weights from the Hugging Face hub at a pinned revision: only the files a model needs."""
+"""The Hugging Face hub: the files a model needs at a pinned revision, and what goes wrong there."""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from inhouse.core.errors import BadInput, ProviderError
@@ -21,37 +23,48 @@ def fetch_hub(name: str, revision: str, into: Path, *, progress: Progress = sile
         ProviderError: the hub cannot be reached or refuses.
     """
     from huggingface_hub import HfApi
-    from huggingface_hub import errors as hub
 
-    api = HfApi(library_name="inhouse")
-    try:
-        chosen = choose(api.list_repo_files(name, revision=revision), f"hf://{name}@{revision}")
+    api, url = HfApi(library_name="inhouse"), f"hf://{name}@{revision}"
+    with hub_errors(url, "fetch the model elsewhere and use file:PATH"):
+        chosen = choose(api.list_repo_files(name, revision=revision), url)
         with tempfile.TemporaryDirectory(dir=into, prefix=".hub-") as folder:
             for count, (path, target) in enumerate(chosen.items(), start=1):
                 got = api.hf_hub_download(name, path, revision=revision, local_dir=folder)
                 (into / target).parent.mkdir(parents=True, exist_ok=True)
                 shutil.move(got, into / target)
                 progress(count, len(chosen), "files")
+
+
+@contextmanager
+def hub_errors(url: str, instead: str) -> Iterator[None]:
+    """Turn what goes wrong with the hub into errors that a person can act on.
+
+    Args:
+        url: what is fetched, ``hf://…@REVISION``.
+        instead: what else can be done where the hub cannot be reached.
+
+    Raises:
+        BadInput: there is no such thing or revision, or it is gated.
+        ProviderError: the hub cannot be reached or refuses.
+    """
+    from huggingface_hub import errors as hub
+
+    name = url.partition("@")[0]
+    try:
+        yield
     except hub.GatedRepoError:
         raise BadInput(
-            f"hf://{name} is gated and this account has no access.",
+            f"{name} is gated and this account has no access.",
             "Accept its licence on the hub and log in with: hf auth login",
         ) from None
     except (hub.RepositoryNotFoundError, hub.RevisionNotFoundError):
-        raise BadInput(
-            f"The hub has no hf://{name}@{revision}.", "Check the name and the revision."
-        ) from None
+        raise BadInput(f"The hub has no {url}.", "Check the name and the revision.") from None
     except (
         hub.HTTPError,  # type: ignore[attr-defined]  # of whichever client the hub's tools use
         hub.LocalEntryNotFoundError,
         hub.OfflineModeIsEnabled,
     ) as error:
-        raise _unreachable(name, error) from None
-
-
-def _unreachable(name: str, error: Exception) -> ProviderError:
-    first = str(error).strip().partition("\n")[0][:300]
-    return ProviderError(
-        f"The hub did not deliver hf://{name}: {first}",
-        "Check the network, or fetch the model elsewhere and use file:PATH.",
-    )
+        first = str(error).strip().partition("\n")[0][:300]
+        raise ProviderError(
+            f"The hub did not deliver {name}: {first}", f"Check the network, or {instead}."
+        ) from None

@@ -123,6 +123,9 @@ def _planned(
         trial = catalog.trials.of(step.recipe.ref)
         if trial and head and origins.served(step, head) != step.recipe.version:
             reason = f"{reason}; ends the {trial.kind} of {trial.ref}"
+    shown = getattr(step.recipe.spec, "shown", "")  # what was guessed of a source's columns
+    if status == "will be made" and shown:
+        reason = f"{reason}; {shown}"
     seconds = head.seconds if head else None
     return Planned(step, status, reason, _audience(step, groups), seconds, waits)
 

@@ -108,7 +108,12 @@ class Project:
         return replace(whole, steps=chosen, retired=())
 
     def run(
-        self, target: str | None = None, *, loosen: bool = False, observer: Observer | None = None
+        self,
+        target: str | None = None,
+        *,
+        loosen: bool = False,
+        strict: bool = False,
+        observer: Observer | None = None,
     ) -> Sequence[Followed]:
         """Apply groups and labels, then make what is not there, parents first.
 
@@ -121,6 +126,7 @@ class Project:
 
         Raises:
             BadInput: a label would be loosened and `loosen` is not set.
+            UserError: a data set would leave something out, and the run is `strict`.
             ProjectError: something in the file is wrong by now.
             Corrupt: stored bytes have changed again while what was damaged was made anew.
         """
@@ -134,21 +140,19 @@ class Project:
                 self.config, self.source = read(self.file)
                 wanted = needed(self.config, target)
                 if wanted <= names:
-                    return self._follow_to_the_end(target, loosen, observer)
+                    try:
+                        return self._follow(target, loosen, strict, observer)
+                    except Corrupt:
+                        # What was damaged is out of the way by now, so it is made again.
+                        return self._follow(target, loosen, strict, observer)
             names = wanted
 
-    def _follow_to_the_end(
-        self, target: str | None, loosen: bool, observer: Observer
+    def _follow(
+        self, target: str | None, loosen: bool, strict: bool, observer: Observer
     ) -> Sequence[Followed]:
-        try:
-            return self._follow(target, loosen, observer)
-        except Corrupt:
-            # What was damaged is out of the way by now, so the plan has it made again.
-            return self._follow(target, loosen, observer)
-
-    def _follow(self, target: str | None, loosen: bool, observer: Observer) -> Sequence[Followed]:
         from inhouse.project.observer import Followed
         from inhouse.project.release import serve
+        from inhouse.project.strict import require_whole, strictly
 
         whole = self.plan(target)
         self._apply(whole, loosen=loosen)
@@ -158,9 +162,10 @@ class Project:
         followed = []
         for planned in whole.steps:
             progress = observer.begin(planned)
-            recipe, by = planned.step.recipe, self.actor_name
+            recipe, by = strictly(planned.step.recipe, strict), self.actor_name
             serves = recipe.ref.section == "endpoints"
             made = self.catalog.make(recipe, by=by, progress=progress, point=not serves)
+            require_whole(self.catalog, made.artifact, strict)
             waits = serves and not serve(self.catalog, planned.step, made.artifact.ref, by=by)
             observer.end(planned, made)
             followed.append(Followed(planned, made, waits))

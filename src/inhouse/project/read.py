@@ -17,9 +17,10 @@ from pydantic import BaseModel, Tag, ValidationError
 
 from inhouse.core.errors import ProjectError, nearest
 from inhouse.core.label import RESERVED, Label
+from inhouse.data.columns import unknown_role
 from inhouse.data.recipe import read_step
 from inhouse.models.builtin import BUILTINS, Kind
-from inhouse.project.schema import Adapted, Model, ProjectFile
+from inhouse.project.schema import Adapted, Data, Expanded, Model, ProjectFile, Taught
 from inhouse.project.source import Source, parse
 
 Place = tuple[str | int, ...]
@@ -41,6 +42,7 @@ def read(file: Path) -> tuple[ProjectFile, Source]:
     _check_references(project, source)
     _check_kinds(project, source)
     _check_effects(project, source)
+    _check_columns(project, source)
     return project, source
 
 
@@ -48,10 +50,9 @@ def references(project: ProjectFile) -> dict[str, list[tuple[Place, str]]]:
     """Return, for every entry by its path, where it refers to others, and to which."""
     found: dict[str, list[tuple[Place, str]]] = {}
     for name, data in project.data.items():
-        refs = [(i, ref) for i, ref in enumerate(data.sources) if ref.startswith("data/")]
-        found[f"data/{name}"] = [(("data", name, "from", i), ref) for i, ref in refs]
-        for i, step in enumerate(map(read_step, data.steps)):
-            found[f"data/{name}"] += [(("data", name, "steps", i), ref) for ref in step.refs]
+        found[f"data/{name}"] = _data_behind(data, ("data", name))
+        for part in parts_of(data):
+            found[f"data/{name}/{part}"] = [(("data", name), f"data/{name}")]
     for name, base in project.knowledge.items():
         place: Place = ("knowledge", name)
         found[f"knowledge/{name}"] = [
@@ -85,6 +86,27 @@ def _behind(model: Model | Adapted, place: Place) -> list[tuple[Place, str]]:
         return []
     learnt = [((*place, "on", i), ref) for i, ref in enumerate(model.sources)]
     return [((*place, "base"), model.base), *learnt]
+
+
+def _data_behind(data: Data | Expanded | Taught, place: Place) -> list[tuple[Place, str]]:
+    if isinstance(data, Expanded):
+        apart = [((*place, "apart", i), ref) for i, ref in enumerate(data.apart)]
+        embed = [((*place, "embed"), data.embed)] if data.embed else []
+        return [((*place, "expand"), data.gold), ((*place, "by"), data.by), *apart, *embed]
+    if isinstance(data, Taught):
+        by = [((*place, "by"), data.by)] if data.by else []
+        return [((*place, "teacher-label"), data.texts), ((*place, "like"), data.like), *by]
+    steps = enumerate(map(read_step, data.steps))
+    return [
+        *(((*place, "from", i), r) for i, r in enumerate(data.sources) if r.startswith("data/")),
+        *(((*place, "steps", i), ref) for i, step in steps for ref in step.refs),
+    ]
+
+
+def parts_of(data: Data | Expanded | Taught) -> Sequence[str]:
+    """Return the parts that a data set is split into, each a data set data/NAME/PART as well."""
+    steps = map(read_step, data.steps) if isinstance(data, Data) else ()
+    return [part for step in steps for part in getattr(step.settings, "parts", ())]
 
 
 def needed(project: ProjectFile, target: str | None) -> set[str]:
@@ -234,12 +256,16 @@ def _known_group(group: str, place: Place, project: ProjectFile, source: Source)
 
 
 WANTED = {
+    "apart": "data",
     "base": "models",
     "embed": "models",
+    "expand": "data",
     "from": "data",
     "knowledge": "knowledge",
+    "like": "data",
     "model": "models",
     "on": "data",
+    "teacher-label": "data",
 }
 
 
@@ -296,6 +322,31 @@ def _kind(model: Model | Adapted) -> Kind | None:
         return "embedder"
     known = BUILTINS.get(model.source)
     return known.kind if known else None
+
+
+def _check_columns(project: ProjectFile, source: Source) -> None:
+    """Refuse a schema with a role that no data set has, or one of what has no columns."""
+    for name, data in project.data.items():
+        if not isinstance(data, Data):
+            continue
+        given = [key for key in ("kind", "schema") if key in _written(data)]
+        if given and any(ref.startswith("data/") for ref in data.sources):
+            raise source.error(
+                ("data", name, given[0]),
+                f"{given[0]!r} changes nothing here: rows of data sets are of a kind already.",
+                "Take it out, or write it at the entry that names the files.",
+            )
+        wrong = unknown_role(list(data.columns or ()), data.kind)
+        if wrong:
+            role, fix = wrong
+            what = f"{role!r} is nothing that rows{f' of {data.kind}' if data.kind else ''} have."
+            raise source.error(("data", name, "schema", role), what, fix)
+
+
+def _written(entry: BaseModel) -> set[str]:
+    """Return the keys that stand in the file."""
+    fields = type(entry).model_fields
+    return {fields[name].alias or name for name in entry.model_fields_set}
 
 
 GROUNDED = ("top", "check", "mode", "support", "rewrite")

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from graphlib import TopologicalSorter
 from pathlib import Path
+from typing import cast
 
 from inhouse.catalog import Catalog
 from inhouse.core.artifact import Edge, File, Ref, digest_of
@@ -19,6 +20,7 @@ from inhouse.core.paths import located
 from inhouse.core.stage import Recipe, Stage
 from inhouse.data import collect, combine, curate
 from inhouse.data.files import survey
+from inhouse.data.reading import reading_of
 from inhouse.data.recipe import read_step, require
 from inhouse.evaluate import suite
 from inhouse.knowledge import index
@@ -26,6 +28,8 @@ from inhouse.knowledge.lance import require_lance
 from inhouse.models import build, lora, pull, ready
 from inhouse.models.builtin import BUILTINS
 from inhouse.models.sources import local_files
+from inhouse.project.data_steps import EMBEDDER as EMBEDDING
+from inhouse.project.data_steps import MODEL, derived
 from inhouse.project.loaders import EMBEDDER
 from inhouse.project.read import Place, references
 from inhouse.project.schema import Adapted, Api, Data, Endpoint, Model, ProjectFile
@@ -133,7 +137,25 @@ class _Steps:
         return list(self._steps.values())
 
     def _data(self, name: str) -> None:
-        entry = self._project.data[name]
+        entry = self._project.data[name.partition("/")[0]]
+        try:
+            found = derived(name, entry, self._project, self._catalog)
+        except BadInput as error:
+            raise self._source.error(("data", name), error.what, error.fix) from error
+        if found is None:
+            self._gathered(name, cast(Data, entry))
+            return
+        parents = tuple(self._edge(role, self._runnable(role, ref)) for role, ref in found.parents)
+        own = Label.OPEN if "/" in name else Label.parse(entry.label)
+        self._add(f"data/{name}", found.stage, found.spec, parents, own)
+
+    def _runnable(self, role: str, ref: str) -> str:
+        """Return the path of what a reference means in a role: of a model, the form that runs."""
+        if role == EMBEDDING or (role == ref and ref.startswith("models/")):
+            return self._form(ref, EMBEDDER, build.STAGE, build.Build("embedder"))
+        return self._language(ref) if role == MODEL else ref
+
+    def _gathered(self, name: str, entry: Data) -> None:
         refs = [s for s in entry.sources if s.startswith("data/")]
         if refs and len(refs) < len(entry.sources):
             raise self._source.error(
@@ -160,7 +182,7 @@ class _Steps:
             )
         steps = [read_step(step) for step in entry.steps]
         wanted = dict.fromkeys([*refs, *(ref for step in steps for ref in step.refs)])
-        parents = tuple(self._edge(ref, ref) for ref in wanted)
+        parents = tuple(self._edge(ref, self._runnable(ref, ref)) for ref in wanted)
         spec = curate.Curate.of(steps, refs)
         self._add(f"data/{name}", curate.STAGE, spec, parents, Label.parse(entry.label))
         if not self._catalog.made(self._version(f"data/{name}")):
@@ -171,14 +193,24 @@ class _Steps:
         try:
             known = self._catalog.lineage.now().state(Ref("data", name)) is not None
             found = survey(entry.sources, self._root, known=known)
+            wanted = [
+                path for path in found.files if not path.is_relative_to(store) and path != own
+            ]
+            digests = self._catalog.fingerprint(wanted)
+            how = reading_of(list(digests.found), kind=entry.kind, given=entry.columns)
         except BadInput as error:
             raise self._source.error(("data", name, "from"), error.what, error.fix) from error
-        wanted = [path for path in found.files if not path.is_relative_to(store) and path != own]
-        digests = self._catalog.fingerprint(wanted)
         unread = {path: f"It cannot be read: {why}." for path, why in digests.unread.items()}
         salt = self._catalog.salt(f"data/{name}")
         spec = collect.Collect.of(digests.found, found.left_out | unread, self._root, salt=salt)
-        return replace(spec, modified=self._catalog.modified(spec.files, self._root))
+        return replace(
+            spec,
+            modified=self._catalog.modified(spec.files, self._root),
+            kind=how.kind,
+            schema=how.schema,
+            sections=how.sections,
+            shown=how.shown,
+        )
 
     def _models(self, name: str) -> None:
         entry = self._project.models[name]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from inhouse.core.errors import BadInput, StoreError
 from inhouse.data.files import base, find
 from inhouse.project.read import needed
+from inhouse.project.schema import Data
 
 if TYPE_CHECKING:
     from inhouse.project.project import Project
@@ -137,8 +138,9 @@ def following(project: Project, target: str | None = None) -> Following:
     patterns = [
         source
         for name, data in config.data.items()
+        if f"data/{name}" in wanted and isinstance(data, Data)
         for source in data.sources
-        if f"data/{name}" in wanted and not source.startswith("data/")
+        if not source.startswith(("data/", "hf://"))
     ]
     suites = [suite.source for name, suite in config.suites.items() if f"suites/{name}" in wanted]
     store = project.catalog.root.absolute()

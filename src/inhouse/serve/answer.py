@@ -85,12 +85,13 @@ def answer(
         TooLong: the prompt leaves no room for an answer.
         ProviderError: a remote model failed.
     """
-    parts, guard = _answer(served, messages, sampling, access), served.settings.guard
+    parts = _answer(served, messages, sampling, access, once or Once())
+    guard = served.settings.guard
     return guarded(parts, messages, sampling, guard) if guard else parts
 
 
 def _answer(
-    served: Served, messages: Sequence[Message], sampling: Sampling, access: Access
+    served: Served, messages: Sequence[Message], sampling: Sampling, access: Access, once: Once
 ) -> AsyncGenerator[str | Piece | Tally | Ending, None]:
     if served.retriever is None:
         return _plain(served, messages, sampling)
@@ -98,7 +99,7 @@ def _answer(
     tally, retriever = Tally(), served.retriever
     of = (served.endpoint.ref, served.model_name)
     looked = partial(_looked, served, retriever, messages, access, tally)
-    return _grounded(served, messages, sampling, tally, partial(once or Once(), of, looked))
+    return _grounded(served, messages, sampling, tally, partial(once, of, looked))
 
 
 def _plain(

@@ -1,9 +1,13 @@
-"""Keeps so many rows, chosen by the hash of their ids: chance that is the same each time."""
+"""Keeps so many rows, chosen by the hash of their ids: chance that is the same each time.
+
+Of examples each label keeps its share.
+"""
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TYPE_CHECKING
@@ -15,7 +19,7 @@ from inhouse.data.step import Batch, Given, Note, Seen, Verdict
 if TYPE_CHECKING:
     import pyarrow as pa
 
-CODE = 1
+CODE = 2
 NEEDS: tuple[str, ...] = ()
 
 
@@ -40,22 +44,24 @@ def start(settings: Sample, given: Given) -> Sampling:
 
 
 class Sampling:
-    """Remembers a number for each row, and keeps those with the smallest."""
+    """Remembers a number for each row, and keeps those with the smallest; of examples, by label."""
 
     def __init__(self, settings: Sample) -> None:
         self._settings = settings
 
     def look(self, batch: Batch) -> pa.Table:
-        """Return the number of each row."""
+        """Return the number of each row, and its label."""
         import pyarrow as pa
 
-        return pa.table({"place": pa.array(self._places(batch), pa.uint64())})
+        return pa.table(
+            {"place": pa.array(self._places(batch), pa.uint64()), "label": _labels(batch)}
+        )
 
     def decide(self, seen: Seen) -> Chosen:
         """Return what keeps the rows whose numbers are small enough."""
-        everything = (place for table in seen for place in table.column("place").to_pylist())
-        last = max(heapq.nsmallest(self._settings.rows, everything), default=0)
-        return Chosen(self._places, last, self._settings.rows)
+        labels = Counter(label for table in seen for label in table.column("label").to_pylist())
+        wanted = quotas(labels, self._settings.rows)
+        return Chosen(self._places, _last(seen, wanted), wanted)
 
     def _places(self, batch: Batch) -> list[int]:
         key = str(self._settings.seed).encode()
@@ -66,17 +72,66 @@ class Sampling:
 
 
 class Chosen:
-    """Keeps the rows whose numbers are small enough."""
+    """Keeps the rows whose numbers are small enough among those of their label."""
 
-    def __init__(self, places: Callable[[Batch], list[int]], last: int, rows: int) -> None:
-        self._places, self._last, self._rows = places, last, rows
+    def __init__(
+        self,
+        places: Callable[[Batch], list[int]],
+        last: Mapping[str, int],
+        wanted: Mapping[str, int],
+    ) -> None:
+        self._places, self._last, self._wanted = places, last, wanted
 
     def judge(self, batch: Batch) -> Verdict:
         """Drop the rows that were not drawn."""
+        rows = enumerate(zip(self._places(batch), _labels(batch).to_pylist(), strict=True))
         return Verdict(
             [
-                Note(row, "not drawn", limit=str(self._rows))
-                for row, place in enumerate(self._places(batch))
-                if place > self._last
+                Note(row, "not drawn", limit=str(self._wanted[label]))
+                for row, (place, label) in rows
+                if place > self._last[label]
             ]
         )
+
+
+def quotas(there: Mapping[str, int], rows: int) -> dict[str, int]:
+    """Return how many of each label to keep: its share, and one at least if there is room.
+
+    Shares are rounded so that they make up `rows` (Sainte-Laguë: each next row goes to the label
+    that has least of what it should).
+    """
+    total = sum(there.values())
+    if rows >= total:
+        return dict(there)
+    found = dict.fromkeys(there, 1 if rows >= len(there) else 0)
+    waiting = [((2 * found[label] + 1) / count, label) for label, count in there.items()]
+    heapq.heapify(waiting)
+    for _ in range(rows - sum(found.values())):
+        _, label = heapq.heappop(waiting)
+        found[label] += 1
+        if found[label] < there[label]:
+            heapq.heappush(waiting, ((2 * found[label] + 1) / there[label], label))
+    return found
+
+
+def _last(seen: Seen, wanted: Mapping[str, int]) -> dict[str, int]:
+    """Return, for each label, the largest of the smallest numbers that are wanted of it."""
+    smallest: dict[str, list[int]] = {label: [] for label in wanted}  # heaps, largest first
+    for table in seen:
+        columns = (table.column(name).to_pylist() for name in ("place", "label"))
+        for place, label in zip(*columns, strict=True):
+            heap = smallest[label]
+            if len(heap) < wanted[label]:
+                heapq.heappush(heap, -place)
+            elif heap:
+                heapq.heappushpop(heap, -place)
+    return {label: -heap[0] if heap else -1 for label, heap in smallest.items()}
+
+
+def _labels(batch: Batch) -> pa.StringArray:
+    """Return the labels of examples; rows of other kinds have none."""
+    import pyarrow as pa
+
+    if batch.kind == "examples":
+        return batch.rows.column("label").combine_chunks()
+    return pa.array([""] * len(batch), pa.string())
