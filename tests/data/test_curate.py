@@ -220,6 +220,7 @@ def test_a_step_comes_back_from_what_is_written_down(name: str):
         "dedup": {"method": "exact"},
         "domain": {"in": "data/a", "out": "data/b"},
         "split": {"train": 0.9, "test": 0.1},
+        "toxicity": {"examples": "data/a", "toxic": ["toxic"]},
     }
     step = read_step({name: given[name]} if name in given else name)
     assert restored(json.loads(json.dumps(step.plain))) == step

@@ -151,7 +151,8 @@ def identity(spec: object) -> dict[str, Any]:
     found = {}
     for f in dataclasses.fields(spec):
         decides, value = f.metadata.get("identity", True), getattr(spec, f.name)
-        if decides is True or (decides and value != f.default):
+        given = f.default if f.default_factory is dataclasses.MISSING else f.default_factory()
+        if decides is True or (decides and value != given):
             found[f.name] = value
     return found
 

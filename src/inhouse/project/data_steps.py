@@ -22,8 +22,9 @@ from inhouse.data.hub_files import SCHEME
 from inhouse.data.likely import LikelyLabels, Scores
 from inhouse.models.builtin import BUILTINS
 from inhouse.project import bought
+from inhouse.project.data_schema import Data, Expanded, Taught
 from inhouse.project.loaders import Loaders
-from inhouse.project.schema import Adapted, Data, Expanded, ProjectFile, Taught
+from inhouse.project.schema import Adapted, ProjectFile
 from inhouse.serve.price import price_of
 
 AT_ONCE = 8

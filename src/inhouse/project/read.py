@@ -20,7 +20,8 @@ from inhouse.core.label import RESERVED, Label
 from inhouse.data.columns import unknown_role
 from inhouse.data.recipe import read_step
 from inhouse.models.builtin import BUILTINS, Kind
-from inhouse.project.schema import Adapted, Data, Expanded, Model, ProjectFile, Taught
+from inhouse.project.data_schema import Data, Expanded, Taught
+from inhouse.project.schema import Adapted, Model, ProjectFile
 from inhouse.project.source import Source, parse
 
 Place = tuple[str | int, ...]

@@ -28,11 +28,12 @@ from inhouse.knowledge.lance import require_lance
 from inhouse.models import build, lora, pull, ready
 from inhouse.models.builtin import BUILTINS
 from inhouse.models.sources import local_files
+from inhouse.project.data_schema import Data
 from inhouse.project.data_steps import EMBEDDER as EMBEDDING
 from inhouse.project.data_steps import MODEL, derived
 from inhouse.project.loaders import EMBEDDER
 from inhouse.project.read import Place, references
-from inhouse.project.schema import Adapted, Api, Data, Endpoint, Model, ProjectFile
+from inhouse.project.schema import Adapted, Api, Endpoint, Model, ProjectFile
 from inhouse.project.source import Source
 from inhouse.serve import endpoint as serving
 from inhouse.train import embed

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from inhouse.core.errors import BadInput, StoreError
 from inhouse.data.files import base, find
+from inhouse.project.data_schema import Data
 from inhouse.project.read import needed
-from inhouse.project.schema import Data
 
 if TYPE_CHECKING:
     from inhouse.project.project import Project
