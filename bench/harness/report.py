@@ -44,6 +44,14 @@ HEADLINES = {
         "decide, peer's policy parsed once",
         "check a label against groups",
     ),
+    "gateway": ("requests a second, 64 clients", "added p50, 16 clients", "memory after all that"),
+    "data": ("5,429 documents cleaned",),
+    "guard": (
+        "types with a form, held-out templates: recall",
+        "types with a form, held-out templates: precision",
+        "texts a CPU second, with a form",
+    ),
+    "mixing": ("samples read, beside streaming", "samples read, beside litdata"),
 }
 COLUMNS = ("what", "unit", "ours", "peer", "ratio", "target", "met")
 
