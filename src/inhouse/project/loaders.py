@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from inhouse.models.embedder import LocalEmbedder
 
 EMBEDDER = "openvino-f16"
-"""What the form of an embedder or classifier that runs is called, behind the name of its weights."""
+"""What the form of an embedder or classifier that runs is called, behind its weights' name."""
 
 
 class Loaders:
