@@ -129,7 +129,7 @@ class ClassLearner:
         """Return the head's weights for unit vectors, [width + 1, classes], the last row biases."""
         head = self._model["head"]
         both = [head.weight.detach().T * self._length, head.bias.detach()[None]]
-        return np.concatenate([part.numpy() for part in both])
+        return np.ascontiguousarray(np.concatenate([part.numpy() for part in both]))
 
     def keep(self, path: Path, told: Mapping[str, Sequence[float]]) -> None:
         """Write what `resume` needs, whole or not at all."""
