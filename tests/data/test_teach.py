@@ -15,7 +15,6 @@ from inhouse.catalog.rows import read_rows
 from inhouse.core.access import Actor
 from inhouse.core.artifact import Input
 from inhouse.core.errors import BadInput
-from inhouse.core.protocols import TokenScore
 from inhouse.core.stage import Context, Inputs
 from inhouse.data.likely import LikelyLabels
 from inhouse.data.teach import Teach, stage
@@ -66,15 +65,12 @@ class Reader:
     def __init__(self) -> None:
         self.read = 0
 
-    async def score(self, text: str, *, top: int = 0) -> tuple[TokenScore, ...]:
+    async def score_endings(
+        self, text: str, endings: Sequence[str]
+    ) -> tuple[Sequence[Sequence[float]], int]:
         self.read += 1
-        prompt, _, label = text.rpartition(" ")
-        asked = prompt.rpartition("Text:")[2]
-        likely = -1.0 + 2 * (label in asked.split()) + (label == "b")
-        return (
-            TokenScore(0, b"", None, 0),
-            TokenScore(1, label.encode(), likely, len(prompt)),
-        )
+        asked = text.rpartition("Text:")[2].split()
+        return [[-1.0 + 2 * (e.strip() in asked) + (e == " b")] for e in endings], len(endings)
 
     async def close(self) -> None:
         """Nothing to free."""

@@ -14,9 +14,9 @@ from test_serve_seen import scraped
 
 from inhouse.core.nouns import Trace
 from inhouse.core.protocols import TokenScore
+from inhouse.models.likelihood import NOTHING
 from inhouse.models.load import load_language
 from inhouse.serve.app import create_app
-from inhouse.serve.classify import NOTHING
 
 CLASSES = ["card", "cash", "a transfer abroad"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from inhouse.core.access import Actor
 from inhouse.core.nouns import Feedback, Found, Message, Trace
@@ -192,6 +192,23 @@ class Classifier(Protocol):
 
     def classify(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Return probabilities, float32 of shape [len(texts), len(classes)]."""
+        ...
+
+
+@runtime_checkable
+class OwnClasses(Classifier, Protocol):
+    """A classifier that was trained on classes of its own, and knows when it had better be silent.
+
+    Its probabilities are calibrated, and a text's are the same whatever comes with it.
+    """
+
+    @property
+    def below(self) -> float:
+        """With less confidence than this, a text's likeliest class should not be relied on."""
+        ...
+
+    def tokens(self, texts: Sequence[str]) -> int:
+        """Return how many tokens `classify` reads for these texts."""
         ...
 
 

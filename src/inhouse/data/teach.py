@@ -53,7 +53,7 @@ def stage(opened: Opened) -> Stage:
         learnt, right = _learnt(inputs, like)
         return _labelled(learnt, inputs, ctx, {"accuracy": right})
 
-    return Stage("data.teach", 1, run)
+    return Stage("data.teach", 2, run)
 
 
 def _labelled(

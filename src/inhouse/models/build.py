@@ -17,6 +17,7 @@ import orjson
 
 from inhouse.core.errors import BadInput
 from inhouse.core.stage import Context, Inputs, Result, Stage
+from inhouse.models import heads
 from inhouse.models.builtin import Kind
 from inhouse.models.pull import context_tokens, kind_of
 from inhouse.models.weight_files import read_json
@@ -26,7 +27,11 @@ if TYPE_CHECKING:
 
 Precision = Literal["int8", "int4", "f32"]
 MODEL = "openvino_model.xml"
-NAMES: Mapping[Kind, str] = {"language": "a language model", "embedder": "an embedder"}
+NAMES: Mapping[Kind, str] = {
+    "language": "a language model",
+    "embedder": "an embedder",
+    "classifier": "a classifier",
+}
 KEPT = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
 
 
@@ -34,7 +39,7 @@ KEPT = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
 class Build:
     """What the model is for, and how finely a language model's weights are kept.
 
-    An embedder always keeps 16 bits.
+    An embedder always keeps 16 bits, and so does a classifier, which is one with a head.
     """
 
     kind: Kind = "language"
@@ -61,18 +66,18 @@ def run(spec: Build, inputs: Inputs, ctx: Context) -> Result:
     weights = open_weights(source)
     if "adapter" in inputs:
         weights = merged(weights, inputs["adapter"].folder)
-    kind = kind_of(weights.config)
+    kind = heads.kind_of(source, weights.config)
     if kind != spec.kind:
         ref = inputs["weights"].artifact.ref.path
         raise BadInput(
             f"{ref} is {NAMES[kind]}, and {NAMES[spec.kind]} is wanted.",
-            "In inhouse.yaml, 'embed' takes an embedder and 'model' a language model.",
+            "In inhouse.yaml, 'embed' takes an embedder and 'model' one that writes or classifies.",
         )
     precision = spec.precision if kind == "language" else "f16"
-    if kind == "embedder":
+    if kind != "language":
         _check_pooling(source)
     _save(weights, precision, ctx.work / MODEL)
-    for name in KEPT:
+    for name in (*KEPT, *(heads.FILES if kind == "classifier" else ())):
         if (source / name).is_file():
             shutil.copyfile(source / name, ctx.work / name)
     config = dict(weights.config) | {"max_tokens": context_tokens(source, weights.config)}

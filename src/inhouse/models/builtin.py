@@ -7,7 +7,7 @@ from typing import Literal
 
 from inhouse.core.errors import NotFound
 
-Kind = Literal["language", "embedder"]
+Kind = Literal["language", "embedder", "classifier"]
 
 
 @dataclass(frozen=True, slots=True)

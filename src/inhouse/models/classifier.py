@@ -28,12 +28,35 @@ Vectorise = Callable[[Sequence[str]], Vectors]
 
 
 @dataclass(frozen=True, slots=True)
-class TextClassifier:
-    """Puts texts into the classes that it was trained on; a `core.protocols.Classifier`."""
+class Linear:
+    """Tells the classes of unit vectors.
+
+    `weights` are [width + 1, classes]; the last row are biases.
+    """
 
     classes: Sequence[str]
     weights: Vectors
+
+    def scores(self, vectors: Vectors) -> Vectors:
+        """Return what `softmax` makes probabilities of, float32 of shape [vectors, classes]."""
+        return _with_bias(vectors) @ self.weights
+
+    def judge(self, vectors: Vectors) -> Vectors:
+        """Return probabilities, float32 of shape [vectors, classes]."""
+        return softmax(self.scores(vectors))
+
+
+@dataclass(frozen=True, slots=True)
+class TextClassifier:
+    """Puts texts into the classes that it was trained on; a `core.protocols.Classifier`."""
+
+    linear: Linear
     vectorise: Vectorise
+
+    @property
+    def classes(self) -> Sequence[str]:
+        """The classes, in the order of the scores."""
+        return self.linear.classes
 
     def classify(self, texts: Sequence[str]) -> Vectors:
         """Return probabilities, float32 of shape [len(texts), len(classes)]."""
@@ -41,7 +64,7 @@ class TextClassifier:
 
     def judge(self, vectors: Vectors) -> Vectors:
         """Do as `classify` does, with vectors that are there already."""
-        return _softmax(_with_bias(vectors) @ self.weights)
+        return self.linear.judge(vectors)
 
 
 def train(vectors: Vectors, labels: Sequence[str], vectorise: Vectorise) -> TextClassifier:
@@ -55,14 +78,23 @@ def train(vectors: Vectors, labels: Sequence[str], vectorise: Vectorise) -> Text
     Raises:
         BadInput: all labels are the same.
     """
+    return TextClassifier(fit(vectors, labels), vectorise)
+
+
+def fit(vectors: Vectors, labels: Sequence[str]) -> Linear:
+    """Return what tells the classes of vectors, by logistic regression; classes are in order.
+
+    Raises:
+        BadInput: all labels are the same.
+    """
     classes, wanted = np.unique(np.array(labels), return_inverse=True)
     if len(classes) < 2:
         raise BadInput("All examples have the same label.", "Give some with another one.")
     weights = _learnt(_with_bias(vectors), wanted, len(classes))
-    return TextClassifier([str(name) for name in classes], weights, vectorise)
+    return Linear([str(name) for name in classes], weights)
 
 
-def accuracy(classifier: TextClassifier, vectors: Vectors, labels: Sequence[str]) -> float:
+def accuracy(classifier: TextClassifier | Linear, vectors: Vectors, labels: Sequence[str]) -> float:
     """Return the share of texts whose likeliest class is their label."""
     best = classifier.judge(vectors).argmax(1)
     right = [classifier.classes[i] == label for i, label in zip(best, labels, strict=True)]
@@ -88,7 +120,7 @@ def cross_validated(vectors: Vectors, labels: Sequence[str], keys: Sequence[str]
                 "There are too few rows of a class to see how well it is told from the others.",
                 f"Give at least {4 * FOLDS} of each.",
             )
-        classifier = train(vectors[seen], names[seen].tolist(), _no_texts)
+        classifier = fit(vectors[seen], names[seen].tolist())
         right += accuracy(classifier, vectors[unseen], names[unseen].tolist()) * len(unseen)
     return right / len(names)
 
@@ -97,15 +129,12 @@ def _fold(key: str) -> int:
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8]) % FOLDS
 
 
-def _no_texts(texts: Sequence[str]) -> Vectors:
-    raise NotImplementedError("this classifier is asked with vectors")
-
-
 def _with_bias(vectors: Vectors) -> Vectors:
     return np.concatenate([vectors, np.ones((len(vectors), 1), np.float32)], axis=1)
 
 
-def _softmax(scores: Vectors) -> Vectors:
+def softmax(scores: Vectors) -> Vectors:
+    """Return scores [texts, classes] as probabilities."""
     parts: Vectors = np.exp(scores - scores.max(1, keepdims=True))
     parts /= parts.sum(1, keepdims=True)
     return parts
@@ -117,7 +146,7 @@ def _learnt(vectors: Vectors, wanted: npt.NDArray[np.intp], classes: int) -> Vec
     right[np.arange(len(vectors)), wanted] = 1
 
     def loss(weights: Vectors) -> tuple[float, Vectors]:
-        guesses = _softmax(vectors @ weights)
+        guesses = softmax(vectors @ weights)
         sure = guesses[np.arange(len(vectors)), wanted].astype(np.float64)
         cost = PENALTY / 2 * float(np.vdot(weights, weights))
         slope = vectors.T @ (guesses - right) + np.float32(PENALTY) * weights

@@ -48,13 +48,12 @@ class LocalEmbedder:
         self._tokenizer.enable_truncation(self._longest)
         self._tokenizer.encode_special_tokens = True  # "[SEP]" in a text is text
         core = Core()
-        fast = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         threads = threads or machine.threads()
         options = {
             "NUM_STREAMS": threads,
             "INFERENCE_NUM_THREADS": threads,
             "ENABLE_CPU_PINNING": False,
-            "INFERENCE_PRECISION_HINT": "bf16" if fast else "f32",
+            "INFERENCE_PRECISION_HINT": "bf16" if machine.fast_bf16() else "f32",
         }
         model = core.compile_model(folder / "openvino_model.xml", "CPU", options)
         self._idle: SimpleQueue[Any] = SimpleQueue()

@@ -33,6 +33,15 @@ def threads(root: Path = Path("/")) -> int:
     return max(1, min(quotas))
 
 
+def fast_bf16() -> bool:
+    """Say whether the processor itself computes with bfloat16."""
+    import inhouse.models.openvino  # noqa: F401 - keeps OpenVINO from reporting its use
+
+    from openvino import Core  # isort: skip
+
+    return "BF16" in Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
 def free_memory(root: Path = Path("/")) -> int:
     """Return how many bytes this process may still take."""
     fields = dict(line.split(":") for line in _read(root / "proc/meminfo").splitlines())

@@ -19,9 +19,11 @@ from inhouse.core.stage import Inputs, Stage
 from inhouse.data import expand, hub, part, teach
 from inhouse.data.asked import Writer
 from inhouse.data.hub_files import SCHEME
-from inhouse.data.likely import LikelyLabels, Scores
+from inhouse.data.likely import LikelyLabels
+from inhouse.data.likely import Model as Judge
 from inhouse.models.builtin import BUILTINS
 from inhouse.project import bought
+from inhouse.project.classify_schema import Classified
 from inhouse.project.data_schema import Data, Expanded, Taught
 from inhouse.project.loaders import Loaders
 from inhouse.project.schema import Adapted, ProjectFile
@@ -121,6 +123,8 @@ def _taught(entry: Taught, project: ProjectFile, catalog: Catalog) -> Derived:
 def is_embedder(name: str, project: ProjectFile) -> bool:
     """Say whether a model of the project is an embedder, as far as that is known beforehand."""
     entry = project.models[name]
+    if isinstance(entry, Classified):
+        return False
     if isinstance(entry, Adapted):
         return True
     known = BUILTINS.get(entry.source)
@@ -158,7 +162,7 @@ class _Opener:
     def teacher(self, inputs: Inputs, examples: Sequence[tuple[str, str]]) -> Iterator[Classifier]:
         """Open the language model among the inputs as one that says how likely labels are."""
         model = Loaders(self._catalog).model(inputs[MODEL].artifact.ref)
-        teacher = LikelyLabels(cast(Scores, model), examples)
+        teacher = LikelyLabels(cast(Judge, model), examples)
         try:
             yield teacher
         finally:

@@ -13,7 +13,7 @@ from inhouse.core.access import Actor, Decision
 from inhouse.core.artifact import Ref
 from inhouse.core.errors import NotSetUp
 from inhouse.core.nouns import Endpoint, Section
-from inhouse.core.protocols import Embedder, LanguageModel
+from inhouse.core.protocols import Embedder, LanguageModel, OwnClasses
 
 # What opens knowledge and models brings numpy along, which somebody else's API does not need.
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from inhouse.models.embedder import LocalEmbedder
 
 EMBEDDER = "openvino-f16"
-"""What the form of an embedder that runs is called, behind the name of its weights."""
+"""What the form of an embedder or classifier that runs is called, behind its weights' name."""
 
 
 class Loaders:
@@ -37,10 +37,15 @@ class Loaders:
         self._opening = Lock()
 
     def model(self, ref: Ref) -> LanguageModel:
-        """Open a pinned model of the store, after checking its bytes."""
-        from inhouse.models.load import load_language
+        """Open a pinned model of the store, after checking its bytes: one of those that write.
+
+        A classifier stands in its place at an endpoint that classifies.
+        """
+        from inhouse.models.load import load_classifier, load_language
 
         opened = self._catalog.load(ref)
+        if opened.artifact.summary.get("kind") == "classifier":
+            return load_classifier(opened.folder, name=ref.path)
         engine = opened.artifact.params.get("engine", "openvino")
         return load_language(opened.folder, name=ref.path, engine=engine)
 
@@ -89,6 +94,12 @@ class Loaders:
                 found = load_embedder(self._catalog.load(ref).folder)
                 self._embedders[ref.pinned] = found
             return found
+
+    def classifier(self, ref: Ref) -> OwnClasses:
+        """Open a pinned classifier, after checking its bytes."""
+        from inhouse.models.load import load_classifier
+
+        return load_classifier(self._catalog.load(ref).folder, name=ref.path)
 
     def section(self, source: Ref, id: str) -> Section | None:
         """Return a section of a pinned source, after checking its bytes once."""

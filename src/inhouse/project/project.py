@@ -20,7 +20,7 @@ from inhouse.core.paths import located
 from inhouse.core.protocols import Sampling, Sink
 from inhouse.core.stage import Progress, Recipe, silent
 from inhouse.project.read import needed, read
-from inhouse.project.schema import Adapted
+from inhouse.project.schema import Model
 
 # A server plans and makes nothing: what does that is imported where it is done, with numpy.
 if TYPE_CHECKING:
@@ -180,9 +180,9 @@ class Project:
                 that of a model that is not pulled.
         """
         bare = model.removeprefix("models/")
-        if name is None and isinstance(self.config.models.get(bare), Adapted):
+        if name is None and not isinstance(self.config.models.get(bare), Model | None):
             raise BadInput(
-                f"models/{bare} is made from documents, not pulled.",
+                f"models/{bare} is made here, not pulled.",
                 f"Make it with: inhouse run models/{bare}",
             )
         if name is None and bare in self.config.models:
@@ -207,17 +207,15 @@ class Project:
         Answers are recorded in `sink`; see `inhouse.project.recording`.
         """
         from inhouse.project import bought
-        from inhouse.project.loaders import EMBEDDER, Loaders
+        from inhouse.project.kinds import classifiers, embedders
+        from inhouse.project.loaders import Loaders
         from inhouse.serve.house import House
 
-        embedders = {base.embed for base in self.config.knowledge.values()}
         return House(
             self.catalog,
             Loaders(self.catalog),
-            embedders={
-                path.removeprefix("models/"): Ref.parse(f"{path}/{EMBEDDER}")
-                for path in sorted(embedders)
-            },
+            embedders=embedders(self.config),
+            classifiers=classifiers(self.config),
             sink=sink,
             prices=bought.prices(self.config),
         )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import reprlib
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from graphlib import CycleError, TopologicalSorter
 from itertools import combinations
 from pathlib import Path
@@ -19,8 +19,9 @@ from inhouse.core.errors import ProjectError, nearest
 from inhouse.core.label import RESERVED, Label
 from inhouse.data.columns import unknown_role
 from inhouse.data.recipe import read_step
-from inhouse.models.builtin import BUILTINS, Kind
+from inhouse.project.classify_schema import Classified
 from inhouse.project.data_schema import Data, Expanded, Taught
+from inhouse.project.kinds import KINDS, check_classifying, check_kinds, kind_of
 from inhouse.project.schema import Adapted, Model, ProjectFile
 from inhouse.project.source import Source, parse
 
@@ -41,7 +42,8 @@ def read(file: Path) -> tuple[ProjectFile, Source]:
         raise _explain(source, error) from None
     _check_people(project, source)
     _check_references(project, source)
-    _check_kinds(project, source)
+    check_kinds(references(project), project, source)
+    check_classifying(project, source)
     _check_effects(project, source)
     _check_columns(project, source)
     return project, source
@@ -82,9 +84,11 @@ def _key(place: Place) -> str:
     return next(step for step in reversed(place) if isinstance(step, str))
 
 
-def _behind(model: Model | Adapted, place: Place) -> list[tuple[Place, str]]:
+def _behind(model: Model | Adapted | Classified, place: Place) -> list[tuple[Place, str]]:
     if isinstance(model, Model):
         return []
+    if isinstance(model, Classified):
+        return [((*place, "base"), model.base), ((*place, "examples"), model.examples)]
     learnt = [((*place, "on", i), ref) for i, ref in enumerate(model.sources)]
     return [((*place, "base"), model.base), *learnt]
 
@@ -260,6 +264,7 @@ WANTED = {
     "apart": "data",
     "base": "models",
     "embed": "models",
+    "examples": "data",
     "expand": "data",
     "from": "data",
     "knowledge": "knowledge",
@@ -300,31 +305,6 @@ def _check_references(project: ProjectFile, source: Source) -> None:
         ) from None
 
 
-KINDS: Mapping[str, Kind] = {"base": "embedder", "embed": "embedder", "model": "language"}
-CALLED: Mapping[Kind, str] = {"embedder": "an embedder", "language": "a language model"}
-
-
-def _check_kinds(project: ProjectFile, source: Source) -> None:
-    """Refuse a model in the place of another kind, as far as its kind is known beforehand."""
-    for wanted in references(project).values():
-        for place, ref in wanted:
-            kind = KINDS.get(_key(place))
-            entry = project.models.get(ref.partition("/")[2])
-            if kind is None or entry is None:
-                continue
-            found = _kind(entry) or kind
-            if found != kind:
-                what = f"{ref!r} is {CALLED[found]}, and {CALLED[kind]} is wanted here."
-                raise source.error(place, what, f"Name {CALLED[kind]}.")
-
-
-def _kind(model: Model | Adapted) -> Kind | None:
-    if isinstance(model, Adapted):
-        return "embedder"
-    known = BUILTINS.get(model.source)
-    return known.kind if known else None
-
-
 def _check_columns(project: ProjectFile, source: Source) -> None:
     """Refuse a schema with a role that no data set has, or one of what has no columns."""
     for name, data in project.data.items():
@@ -362,7 +342,7 @@ def _check_effects(project: ProjectFile, source: Source) -> None:
         if KINDS.get(_key(place)) == "embedder"
     }
     for name, model in project.models.items():
-        embeds = _kind(model) == "embedder" or f"models/{name}" in embedders
+        embeds = kind_of(model) == "embedder" or f"models/{name}" in embedders
         for key in ("engine", "precision", "adapter"):
             if embeds and key in model.model_fields_set:
                 raise source.error(

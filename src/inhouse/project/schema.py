@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from inhouse.core.nouns import SUPPORTED
+from inhouse.project.classify_schema import Classified
 from inhouse.project.data_schema import LABEL, AnyData, Entry
 from inhouse.project.values import (
     Address,
@@ -83,6 +84,10 @@ class Adapted(Entry):
 
 
 def _kind_of_entry(value: object) -> str:
+    if isinstance(value, Classified) or (
+        isinstance(value, dict) and (value.get("method") == "classify" or "examples" in value)
+    ):
+        return "<classified>"
     if isinstance(value, dict):
         adapted = "method" in value or (
             "from" not in value and not {"base", "on"}.isdisjoint(value)
@@ -222,7 +227,9 @@ class Suite(Entry):
 
 
 AnyModel = Annotated[
-    Annotated[Model, Tag("<pulled>")] | Annotated[Adapted, Tag("<adapted>")],
+    Annotated[Model, Tag("<pulled>")]
+    | Annotated[Adapted, Tag("<adapted>")]
+    | Annotated[Classified, Tag("<classified>")],
     Discriminator(_kind_of_entry),
 ]
 

@@ -28,6 +28,7 @@ from inhouse.knowledge.lance import require_lance
 from inhouse.models import build, lora, pull, ready
 from inhouse.models.builtin import BUILTINS
 from inhouse.models.sources import local_files
+from inhouse.project.classify_schema import Classified
 from inhouse.project.data_schema import Data
 from inhouse.project.data_steps import EMBEDDER as EMBEDDING
 from inhouse.project.data_steps import MODEL, derived
@@ -36,7 +37,7 @@ from inhouse.project.read import Place, references
 from inhouse.project.schema import Adapted, Api, Endpoint, Model, ProjectFile
 from inhouse.project.source import Source
 from inhouse.serve import endpoint as serving
-from inhouse.train import embed
+from inhouse.train import classify, embed
 
 LANGUAGE, ADAPTER = "openvino", "adapter"
 ADAPT = embed.stage(index.sections_of)
@@ -216,7 +217,9 @@ class _Steps:
     def _models(self, name: str) -> None:
         entry = self._project.models[name]
         own = Label.parse(entry.label)
-        if isinstance(entry, Adapted):
+        if isinstance(entry, Classified):
+            self._classifier(name, entry, own)
+        elif isinstance(entry, Adapted):
             learnt = (self._edge(ref, ref) for ref in entry.sources)
             parents = (self._edge("base", entry.base), *learnt)
             self._add(f"models/{name}", ADAPT, embed.Embed(), parents, own)
@@ -227,6 +230,13 @@ class _Steps:
             self._add(f"models/{name}", pull.STAGE, spec, (), own)
             if entry.adapter:
                 self._adapter(f"models/{name}", entry.adapter, own)
+
+    def _classifier(self, name: str, entry: Classified, own: Label) -> None:
+        parents = (self._edge("base", entry.base), self._edge("examples", entry.examples))
+        self._add(f"models/{name}", classify.STAGE, classify.Classify(), parents, own)
+        if not self._catalog.made(self._version(f"models/{name}")):
+            embed.require_train("Training a classifier")
+        self._form(f"models/{name}", EMBEDDER, build.STAGE, build.Build("classifier"))
 
     def _adapter(self, model: str, folder: str, own: Label) -> None:
         try:
@@ -340,6 +350,8 @@ class _Steps:
     def _language(self, ref: str) -> str:
         """Return the path of a language model in the form its engine runs."""
         entry = self._project.models[ref.partition("/")[2]]
+        if isinstance(entry, Classified):
+            return f"{ref}/{EMBEDDER}"
         if isinstance(entry, Model) and entry.engine != "openvino":
             return self._form(ref, entry.engine, ready.STAGE, ready.Ready(entry.engine))
         precision = entry.precision if isinstance(entry, Model) else None

@@ -21,7 +21,7 @@ from inhouse.core.label import Label
 
 T = TypeVar("T")
 
-Kind = Literal["endpoint", "embedder"]
+Kind = Literal["endpoint", "embedder", "classifier"]
 REMEMBERED = 10_000
 """Uses that are remembered for as long as nothing changes."""
 
@@ -48,18 +48,20 @@ class Admission:
     def __init__(
         self,
         catalog: Catalog,
-        embedders: Mapping[str, Ref],
+        models: Mapping[Kind, Mapping[str, Ref]],
         *,
         recorded: Callable[[], bool],
         knowledge: Callable[[Ref], Ref | None],
     ) -> None:
-        """Decide on what a catalog holds; `embedders` are those that requests may name.
+        """Decide on what a catalog holds; `models` are those that requests may name.
 
         Answers are `recorded` or not; `knowledge` is that of a version of an endpoint.
         """
         self._catalog = catalog
-        self._embedders = embedders
-        self._names = {ref.path: name for name, ref in embedders.items()}
+        self._models = models
+        self._names = {
+            ref.path: (kind, name) for kind, named in models.items() for name, ref in named.items()
+        }
         self._recorded = recorded
         self._knowledge = knowledge
         # What goes on record does so one after the other; threads that all wait for the database
@@ -101,9 +103,15 @@ class Admission:
             known[name, actor] = decision
         return known[name, actor]
 
-    async def embedder(self, name: str, actor: Actor) -> Decision:
-        """Return the yes to the use of an embedder, as `endpoint` does."""
-        return await self._decided(partial(self._admit, "embedder", name, actor))
+    async def model(self, kind: Kind, name: str, actor: Actor) -> Decision:
+        """Return the yes to the use of an embedder or a classifier, as `endpoint` does."""
+        return await self._decided(partial(self._admit, kind, name, actor))
+
+    def classifies(self, name: str) -> bool:
+        """Say whether a name means a classifier; a bare one is an endpoint's if there is one."""
+        bare = name.removeprefix("models/")
+        known = bare in self._models.get("classifier", {})
+        return known and (bare != name or _named("endpoints", name, self.now()) is None)
 
     async def search(self, name: str, actor: Actor) -> tuple[Ref, Decision]:
         """Return whose engine a search needs, and the yes to it.
@@ -125,7 +133,7 @@ class Admission:
             decision = self._catalog.access.decide(actor, "use", artifact.ref, record=False)
             if decision.allowed:
                 path = artifact.ref.path
-                name = self._names.get(path, artifact.ref.name)
+                _, name = self._names.get(path, (kind, artifact.ref.name))
                 since = self._catalog.releases.since(artifact.ref) or artifact.created.timestamp()
                 found.append(Offer(name, kind, path, decision.label, since))
         return found
@@ -198,15 +206,16 @@ class Admission:
         return decision
 
     def _reference(self, kind: Kind, name: str, now: Moment) -> Ref | None:
-        if kind == "embedder":
-            ref = self._embedders.get(name.removeprefix("models/"))
+        if kind != "endpoint":
+            ref = self._models[kind].get(name.removeprefix("models/"))
             return ref if ref and now.state(ref) else None
         return _named("endpoints", name, now)
 
     def _kind(self, ref: Ref) -> Kind | None:
         if ref.section == "endpoints":
             return "endpoint"
-        return "embedder" if ref.path in self._names else None
+        kind, _ = self._names.get(ref.path, (None, ""))
+        return kind
 
     def _searchable(self, actor: Actor) -> Sequence[str]:
         decide = self._catalog.access.decide

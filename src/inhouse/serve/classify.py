@@ -1,14 +1,13 @@
-"""``POST /v1/classify``: into which of some classes a text falls, as a language model sees it.
+"""``POST /v1/classify``: into which of some classes a text falls.
 
-A model that writes text was never asked to classify, so each label is read as the end of a plain
-prompt, and how likely it is there is compared with how likely it is behind a text that says
-nothing: some labels are likely behind anything (Zhao et al., arXiv 2102.09690).
+A classifier of the house knows its classes, and when it had better abstain. A model that writes
+text is sent the classes: each is read as the end of a plain prompt (see
+`inhouse.models.likelihood`).
 """
 
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
@@ -16,25 +15,30 @@ from typing import Any
 
 from inhouse.core.access import Actor
 from inhouse.core.errors import BadField
-from inhouse.core.protocols import Usage
+from inhouse.core.protocols import OwnClasses, Usage
+from inhouse.models.likelihood import (
+    NOTHING,
+    PROMPT,
+    Scores,
+    endings,
+    likelihoods,
+    mean,
+    probabilities,
+)
 from inhouse.serve.answer import Ending
 from inhouse.serve.completions import Continues
+from inhouse.serve.connection import to_its_end
 from inhouse.serve.failures import Json
 from inhouse.serve.house import House, Served
 from inhouse.serve.limits import Spend, counted
 from inhouse.serve.lookup_bodies import ClassifyBody
 from inhouse.serve.origin import headers, versions
 from inhouse.serve.prompt import LETTERS_PER_TOKEN
-from inhouse.serve.recording import Asked, Parts, recorded
-from inhouse.serve.seen import current
+from inhouse.serve.recording import Asked, Parts, looked_up, recorded
+from inhouse.serve.seen import current, step
 from inhouse.serve.tally import Tally
 
-PROMPT = "Text: {text}\nLabel:"
-NOTHING = ("N/A", "[MASK]", "")
-"""Texts that say nothing, as in the paper."""
 REMEMBERED = 64
-
-Scores = Sequence[float]
 
 
 class Classifying:
@@ -55,16 +59,23 @@ class Classifying:
         The tokens are told to `spend`, also if nobody waits for the end.
 
         Raises:
-            NotFound: there is no such endpoint.
+            NotFound: there is no such endpoint or classifier.
             Refused: its label does not admit the actor.
-            BadField: all its models are APIs, or there are no labels.
+            BadField: all its models are APIs, or there are no labels; or there are, and the model
+                has its own.
             TooLong: a text does not fit the model.
         """
+        if self._house.admission.classifies(body.model):
+            return await self._alone(actor, body, asked, spend)
         async with self._house.endpoint(body.model, actor) as opened, _here(opened) as served:
             found: list[Scores] = []
-            seen, model, sink = current(), _Reader(_able(served, body)), self._house.sink
+            tally, seen, sink = Tally(), current(), self._house.sink
+            _check_able(served, body)
             seen.endpoint, seen.model = served.endpoint.ref.name, served.model_name
-            stream = self._parts(served, model, body, found)
+            if isinstance(served.model, OwnClasses):
+                stream = _told(served, served.model, tally, body, found)
+            else:
+                stream = self._parts(served, _Reader(served.model, tally), body, found)
             if sink:
                 trace = asked.trace(served, 0, ())
                 stream = recorded(stream, sink, trace, streamed=False)
@@ -75,22 +86,28 @@ class Classifying:
                     async for _ in parts:
                         pass
             finally:
-                read = seen.read = model.tally.usage.prompt_tokens
-        content = {
-            "object": "list",
-            "model": body.model,
-            "data": [
-                {"index": i, "labels": _ranked(body.labels, scores, body.top_k)}
-                for i, scores in enumerate(found)
-            ],
-            "usage": {"prompt_tokens": read, "total_tokens": read},
-            "inhouse": {
-                "id": asked.id,
-                **versions(served),
-                "label": str(served.label),
-            },
-        }
-        return Json(content, headers=headers(served))
+                read = seen.read = tally.usage.prompt_tokens
+            origin = {"id": asked.id, **versions(served), "label": str(served.label)}
+            answer = _answer(body, _own(served.model), found, read, origin)
+        return Json(answer, headers=headers(served))
+
+    async def _alone(
+        self, actor: Actor, body: ClassifyBody, asked: Asked, spend: Spend | None
+    ) -> Json:
+        """Classify with a classifier that no endpoint stands before."""
+        async with self._house.classifier(body.model, actor) as opened:
+            model, ref = opened.classifier, opened.ref
+            _check_no_labels(body, ref.path)
+            trace = asked.lookup(actor, ref, opened.label, opened.digest)
+            async with looked_up(self._house.sink, trace, spend) as record:
+                record.prompt_tokens = await to_its_end(lambda: model.tokens(body.input))
+                with step("classifying"):
+                    found = await to_its_end(lambda: model.classify(body.input).tolist())
+                record.answer = "".join(_best(model.classes, scores) for scores in found)
+        version = {"model": ref.pinned, "digest": opened.digest}
+        origin = {"id": asked.id, **version, "label": str(opened.label)}
+        answer = _answer(body, model, found, record.prompt_tokens, origin)
+        return Json(answer, headers={f"x-inhouse-{key}": value for key, value in version.items()})
 
     async def _parts(
         self, served: Served, model: _Reader, body: ClassifyBody, found: list[Scores]
@@ -103,13 +120,12 @@ class Classifying:
             rows = [await model.likelihoods(text, labels) for text in NOTHING]
             while len(self._priors) >= REMEMBERED:
                 self._priors.pop(next(iter(self._priors)))
-            self._priors[key] = [sum(each) / len(rows) for each in zip(*rows, strict=True)]
+            self._priors[key] = mean(rows)
         prior = self._priors[key]
         for text in body.input:
             scores = await model.likelihoods(text, labels)
-            found.append(_softmax([s - p for s, p in zip(scores, prior, strict=True)]))
-            best = max(range(len(labels)), key=found[-1].__getitem__)
-            yield f"{labels[best]}\n"
+            found.append(probabilities(scores, prior))
+            yield _best(labels, found[-1])
         yield Ending("stop", model.tally.usage, (), served.label)
 
 
@@ -132,51 +148,91 @@ async def _here(served: Served) -> AsyncIterator[Served]:
         )
 
 
-def _able(served: Served, body: ClassifyBody) -> Continues:
-    if not isinstance(served.model, Continues):
+async def _told(
+    served: Served, model: OwnClasses, tally: Tally, body: ClassifyBody, found: list[Scores]
+) -> Parts:
+    """Let a classifier tell its classes; what is recorded as said is the best one of each text."""
+    yield tally
+    tally.add(Usage(await to_its_end(lambda: model.tokens(body.input)), 0))
+    found += await to_its_end(lambda: model.classify(body.input).tolist())
+    for scores in found:
+        yield _best(model.classes, scores)
+    yield Ending("stop", tally.usage, (), served.label)
+
+
+def _check_able(served: Served, body: ClassifyBody) -> None:
+    path = served.endpoint.ref.path
+    if isinstance(served.model, OwnClasses):
+        _check_no_labels(body, path)
+    elif not isinstance(served.model, Continues):
         raise BadField(
             "model",
-            f"{served.endpoint.ref.path} is an API, which does not say how likely a label is.",
+            f"{path} is an API, which does not say how likely a label is.",
             "Use an endpoint whose model runs here.",
         )
-    if not body.labels:
+    elif not body.labels:
         raise BadField(
             "labels",
-            f"The model of {served.endpoint.ref.path} knows no classes of its own.",
+            f"The model of {path} knows no classes of its own.",
             "Send at least two labels.",
         )
-    return served.model
+
+
+def _check_no_labels(body: ClassifyBody, path: str) -> None:
+    if body.labels:
+        raise BadField("labels", f"{path} was trained on classes of its own.", "Leave labels out.")
 
 
 class _Reader:
     """A model with the tally of what it reads for one request."""
 
-    def __init__(self, model: Continues) -> None:
+    def __init__(self, model: Any, tally: Tally) -> None:  # noqa: ANN401 - checked to be able
         self._model = model
-        self.tally = Tally()
+        self.tally = tally
 
     async def likelihoods(self, text: str, labels: Sequence[str]) -> Scores:
-        """Return how likely each label is behind a text.
-
-        It is the mean of the log-probabilities of a label's tokens, so that a long one stands a
-        chance.
-        """
-        prompt, endings = PROMPT.format(text=text), [f" {label}" for label in labels]
+        """Return how likely each label is behind a text."""
+        prompt = PROMPT.format(text=text)
         try:
-            scores, read = await self._model.score_endings(prompt, endings)
+            scores, read = await likelihoods(self._model, prompt, labels)
         except asyncio.CancelledError:  # whoever leaves has begun all of it
-            letters = sum(map(len, [prompt, *endings]))
+            letters = sum(map(len, [prompt, *endings(labels)]))
             self.tally.add(Usage(letters // LETTERS_PER_TOKEN, 0, estimated=True))
             raise
         self.tally.add(Usage(read, 0))
-        return [sum(own) / max(len(own), 1) for own in scores]
+        return scores
 
 
-def _softmax(scores: Scores) -> Scores:
-    highest = max(scores)
-    parts = [math.exp(score - highest) for score in scores]
-    total = sum(parts)
-    return [part / total for part in parts]
+def _own(model: object) -> OwnClasses | None:
+    return model if isinstance(model, OwnClasses) else None
+
+
+def _answer(
+    body: ClassifyBody,
+    own: OwnClasses | None,
+    found: Sequence[Scores],
+    read: int,
+    origin: dict[str, str],
+) -> dict[str, Any]:
+    """Return the body of an answer; a classifier says with it whether it abstains."""
+    labels = own.classes if own else body.labels
+    data = [
+        {"index": i, "labels": _ranked(labels, scores, body.top_k)}
+        | ({"abstains": max(scores) < own.below} if own else {})
+        for i, scores in enumerate(found)
+    ]
+    return {
+        "object": "list",
+        "model": body.model,
+        "data": data,
+        "usage": {"prompt_tokens": read, "total_tokens": read},
+        "inhouse": origin | ({"abstains_below": own.below} if own else {}),
+    }
+
+
+def _best(labels: Sequence[str], scores: Scores) -> str:
+    """Return the line that a record has of a text."""
+    return f"{labels[max(range(len(labels)), key=scores.__getitem__)]}\n"
 
 
 def _ranked(labels: Sequence[str], scores: Scores, top: int | None) -> list[dict[str, Any]]:

@@ -17,8 +17,8 @@ from inhouse.core.access import Actor, Decision
 from inhouse.core.artifact import Ref
 from inhouse.core.label import Label
 from inhouse.core.nouns import Endpoint
-from inhouse.core.protocols import Embedder, LanguageModel, Retriever, Sink
-from inhouse.serve.admission import Admission, Offer
+from inhouse.core.protocols import Embedder, LanguageModel, OwnClasses, Retriever, Sink
+from inhouse.serve.admission import Admission, Kind, Offer
 from inhouse.serve.chain import Chain, Link, Resting, Tried
 from inhouse.serve.endpoint import Serve, by_model, settings
 from inhouse.serve.engines import Engines
@@ -78,6 +78,16 @@ class Encoding:
     label: Label
 
 
+@dataclass(frozen=True, slots=True)
+class Classing:
+    """A classifier opened for somebody who may use it."""
+
+    ref: Ref
+    digest: str
+    classifier: OwnClasses
+    label: Label
+
+
 class House:
     """The endpoints of one catalog and the engines behind them."""
 
@@ -87,10 +97,11 @@ class House:
         loaders: Loaders,
         *,
         embedders: Mapping[str, Ref] | None = None,
+        classifiers: Mapping[str, Ref] | None = None,
         sink: Sink | None = None,
         prices: Prices | None = None,
     ) -> None:
-        """Serve every endpoint of the catalog, and embedders: what requests call them -> which.
+        """Serve every endpoint of the catalog, and models: what requests call them -> which.
 
         Answers are recorded in `sink`, if there is one, with what they cost by `prices`.
         """
@@ -99,7 +110,7 @@ class House:
         self.loaders = loaders
         self.admission = Admission(
             catalog,
-            dict(embedders or {}),
+            {"embedder": dict(embedders or {}), "classifier": dict(classifiers or {})},
             recorded=lambda: self.sink is not None,
             knowledge=lambda ref: self._made_of(ref)[0].endpoint.knowledge,
         )
@@ -110,7 +121,9 @@ class House:
         self.models: Engines[LanguageModel] = Engines(lambda model: model.close())
         self._retrievers: Engines[Retriever] = Engines(lambda it: asyncio.to_thread(it.close))
         self._embedders: Engines[Embedder] = Engines()
-        self._upkeep = Upkeep(catalog, (self.models, self._retrievers, self._embedders))
+        self._classifiers: Engines[OwnClasses] = Engines()
+        engines = (self.models, self._retrievers, self._embedders, self._classifiers)
+        self._upkeep = Upkeep(catalog, engines)
 
     async def offers(self, actor: Actor) -> Sequence[Offer]:
         """Return what an actor may use, by section and name."""
@@ -196,17 +209,34 @@ class House:
             NotFound: there is no such embedder; only those that the actor may use are named.
             Refused: its label does not admit the actor.
         """
+        load, engines = self.loaders.embedder, self._embedders
+        async with self._model("embedder", name, actor) as (decision, digest):
+            ref = decision.thing
+            async with engines.lease(ref.pinned, _key(ref), lambda: load(ref)) as engine:
+                yield Encoding(ref, digest, engine, decision.label)
+
+    @asynccontextmanager
+    async def classifier(self, name: str, actor: Actor) -> AsyncIterator[Classing]:
+        """Open the current version of a classifier, as `embedder` does."""
+        load, engines = self.loaders.classifier, self._classifiers
+        async with self._model("classifier", name, actor) as (decision, digest):
+            ref = decision.thing
+            async with engines.lease(ref.pinned, _key(ref), lambda: load(ref)) as engine:
+                yield Classing(ref, digest, engine, decision.label)
+
+    @asynccontextmanager
+    async def _model(
+        self, kind: Kind, name: str, actor: Actor
+    ) -> AsyncIterator[tuple[Decision, str]]:
+        """Give the yes to the use of a model and the digest of its bytes, when it has its turn."""
         self._upkeep.begin()
-        decision = await self.admission.embedder(name, actor)
+        decision = await self.admission.model(kind, name, actor)
         async with self.turnstile.turn(decision.thing.path) as waited:
             if waited:
-                decision = await self.admission.embedder(name, actor)
-            ref = decision.thing
-            self._upkeep.forget_others(ref)
-            artifact = await asyncio.to_thread(self.catalog.get, ref)
-            lease = self._embedders.lease(ref.pinned, _key(ref), lambda: self.loaders.embedder(ref))
-            async with lease as engine:
-                yield Encoding(ref, artifact.digest, engine, decision.label)
+                decision = await self.admission.model(kind, name, actor)
+            self._upkeep.forget_others(decision.thing)
+            artifact = await asyncio.to_thread(self.catalog.get, decision.thing)
+            yield decision, artifact.digest
 
     def reach(self, served: Served) -> Sequence[Decision]:
         """Return the yeses to the sources that an answer of an opened endpoint may rest on."""
@@ -219,8 +249,12 @@ class House:
 
     def opened(self) -> Mapping[str, Mapping[str, object]]:
         """Return the engines that are open, by what they are and the version that they run."""
-        engines = {"knowledge": self._retrievers.open, "embedder": self._embedders.open}
-        return {"model": self.models.open, **engines}
+        return {
+            "model": self.models.open,
+            "knowledge": self._retrievers.open,
+            "embedder": self._embedders.open,
+            "classifier": self._classifiers.open,
+        }
 
     async def close(self) -> None:
         """Close all engines."""

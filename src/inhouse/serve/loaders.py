@@ -6,7 +6,7 @@ from typing import Protocol
 
 from inhouse.core.artifact import Ref
 from inhouse.core.nouns import Endpoint, Section
-from inhouse.core.protocols import Embedder, LanguageModel, Retriever
+from inhouse.core.protocols import Embedder, LanguageModel, OwnClasses, Retriever
 
 
 class Loaders(Protocol):
@@ -29,6 +29,10 @@ class Loaders(Protocol):
 
     def embedder(self, ref: Ref) -> Embedder:
         """Open a pinned embedding model."""
+        ...
+
+    def classifier(self, ref: Ref) -> OwnClasses:
+        """Open a pinned classifier."""
         ...
 
     def section(self, source: Ref, id: str) -> Section | None:

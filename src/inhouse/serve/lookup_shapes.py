@@ -21,9 +21,9 @@ class Ready(TypedDict):
 
 
 class ModelOrigin(TypedDict):
-    """Where an endpoint or embedder comes from."""
+    """Where an endpoint, embedder or classifier comes from."""
 
-    kind: Literal["endpoint", "embedder"]
+    kind: Literal["endpoint", "embedder", "classifier"]
     ref: str
     label: str
 
@@ -110,22 +110,24 @@ class Class(TypedDict):
 
 
 class Classified(TypedDict):
-    """The classes of one text, best first."""
+    """The classes of one text, best first; a classifier says whether it is too unsure of them."""
 
     index: int
     labels: list[Class]
+    abstains: NotRequired[bool]
 
 
 class ClassOrigin(TypedDict):
     """Which model it was; the `id` is what feedback calls the answer."""
 
     id: str
-    endpoint: str
+    endpoint: NotRequired[str]
     model: str
     digest: str
-    knowledge: str
-    prompt: str
+    knowledge: NotRequired[str]
+    prompt: NotRequired[str]
     label: str
+    abstains_below: NotRequired[float]
 
 
 class Classes(TypedDict):

@@ -86,6 +86,7 @@ class Lookup:
 
     label: Label
     prompt_tokens: int = 0
+    answer: str = ""
     sections: tuple[str, ...] = ()
     sources: tuple[Ref, ...] = ()
 

@@ -16,7 +16,7 @@ from typing import Any, Literal, Protocol
 from inhouse.core.nouns import Trace
 from inhouse.core.protocols import Sink, Usage
 
-Kind = Literal["retrieval", "generation", "embedding"]
+Kind = Literal["retrieval", "generation", "embedding", "classifying"]
 
 ELSEWHERE = "other"
 """The route of whatever has none here: a path is text of the caller's."""

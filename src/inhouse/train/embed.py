@@ -20,6 +20,7 @@ from inhouse.core.errors import BadInput, MissingExtra
 from inhouse.core.stage import Context, Inputs, Result, Stage
 from inhouse.models.pull import context_tokens, kind_of
 from inhouse.models.weight_files import is_weights, read_json
+from inhouse.train.encoder import slope
 from inhouse.train.pairs import Cut, Pair, batches, titled
 
 BASE = "base"
@@ -27,7 +28,6 @@ WEIGHTS = "model.safetensors"
 CHECKPOINT = "checkpoint.safetensors"
 SCRATCH = (CHECKPOINT, f"{CHECKPOINT}.part")
 KEEP_EVERY = 20
-WARMING = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +60,12 @@ def stage(cut: Cut) -> Stage:
     def run(spec: Embed, inputs: Inputs, ctx: Context) -> Result:
         require_train()
         base = inputs[BASE]
-        _check_base(base)
+        check_base(base)
         # By role, so that no chance of order comes in.
         folders = [source.folder for role, source in sorted(inputs.items()) if role != BASE]
         plan = _plan(spec, folders, cut, ctx.seed)
         losses = _learn(spec, base.folder, plan, ctx)
-        _copy(base.folder, ctx.work)
+        copy_base(base.folder, ctx.work)
         config = read_json(base.folder / "config.json")
         about = base.artifact.summary
         edge = max(len(losses) // 10, 1)
@@ -85,22 +85,27 @@ def stage(cut: Cut) -> Stage:
     return Stage("train.embed", 2, run)
 
 
-def require_train() -> None:
+def require_train(what: str = "Adapting an embedder") -> None:
     """Make sure that what learns is there, without loading it.
 
     Raises:
         MissingExtra: it is not installed.
     """
     if not (find_spec("torch") and find_spec("transformers")):
-        raise MissingExtra("Adapting an embedder", "train")
+        raise MissingExtra(what, "train")
 
 
-def _check_base(base: Input) -> None:
+def check_base(base: Input, aim: str = "find") -> None:
+    """Refuse a base that is no embedder, so that it cannot learn to do what is aimed at.
+
+    Raises:
+        BadInput: it is none.
+    """
     config = read_json(base.folder / "config.json")
     ref = base.artifact.ref.path
     if kind_of(config) != "embedder":
         raise BadInput(
-            f"{ref} is no embedder, so it cannot learn to find.",
+            f"{ref} is no embedder, so it cannot learn to {aim}.",
             "Name an embedder under 'base', such as one from minilm-l6.",
         )
 
@@ -131,7 +136,7 @@ def _learn(
     checkpoint = ctx.work / CHECKPOINT
     losses = learner.resume(checkpoint) if checkpoint.is_file() else []
     for number in range(len(losses), len(plan)):
-        rate = spec.rate * _slope(number + 1, len(plan))
+        rate = spec.rate * slope(number + 1, len(plan))
         losses.append(learner.step(plan[number], rate=rate))
         ctx.progress(number + 1, len(plan), "steps")
         if (number + 1) % KEEP_EVERY == 0:
@@ -140,13 +145,7 @@ def _learn(
     return losses
 
 
-def _slope(step: int, steps: int) -> float:
-    """Return the share of the highest rate at a step, counted from 1."""
-    warm = max(WARMING * steps, 1)
-    return min(step / warm, (steps - step + 1) / max(steps - warm + 1, 1))
-
-
-def _copy(base: Path, work: Path) -> None:
+def copy_base(base: Path, work: Path) -> None:
     """Take over what lies beside the weights: tokenizer, settings, licence."""
     for path in sorted(base.rglob("*")):
         if path.is_file() and not is_weights(path.name):

@@ -6,17 +6,15 @@ of `pairs`, and for how long that of `embed`.
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from inhouse.models.chat_format import load_tokenizer
 from inhouse.models.embedder import own_tokens
 from inhouse.models.weight_files import read_json
-from inhouse.models.weights import open_weights
+from inhouse.train import encoder
 from inhouse.train.pairs import Pair
 
 if TYPE_CHECKING:
@@ -50,7 +48,7 @@ class Learner:
         self._tokenizer.encode_special_tokens = True  # "[SEP]" in a text is text
         self._padding: int = read_json(folder / "config.json").get("pad_token_id") or 0
         self._temperature = temperature
-        self._model = _load(folder)
+        self._model = encoder.load(folder)
         self._optimizer = torch.optim.AdamW(self._model.parameters(), weight_decay=DECAY)
 
     def step(self, pairs: Sequence[Pair], *, rate: float) -> float:
@@ -83,58 +81,25 @@ class Learner:
 
     def save(self, path: Path, losses: Sequence[float]) -> None:
         """Write what `resume` needs, whole or not at all: first to `path` with .part behind it."""
-        from safetensors.torch import save_file
-
-        tensors = {f"model.{name}": tensor for name, tensor in self._model.state_dict().items()}
-        for number, state in self._optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{number}.{key}": value for key, value in state.items()}
-        aside = path.with_name(f"{path.name}.part")
-        save_file(tensors, aside, {"losses": json.dumps(list(losses))})
-        with aside.open("r+b") as file:
-            os.fsync(file.fileno())
-        aside.replace(path)
+        encoder.keep(path, self._model, self._optimizer, {"losses": losses})
 
     def resume(self, path: Path) -> list[float]:
         """Go on from where `save` was called; return the losses of the steps so far."""
-        from safetensors import safe_open
-
-        model: dict[str, Any] = {}
-        optimizer: dict[int, dict[str, Any]] = {}
-        with safe_open(path, "pt") as file:
-            losses: list[float] = json.loads(file.metadata()["losses"])
-            for name in file.keys():  # noqa: SIM118 - no mapping
-                kind, _, rest = name.partition(".")
-                if kind == "model":
-                    model[rest] = file.get_tensor(name)
-                else:
-                    number, _, key = rest.partition(".")
-                    optimizer.setdefault(int(number), {})[key] = file.get_tensor(name)
-        self._model.load_state_dict(model)
-        groups = self._optimizer.state_dict()["param_groups"]
-        self._optimizer.load_state_dict({"state": optimizer, "param_groups": groups})
-        return losses
+        return encoder.resume(path, self._model, self._optimizer)["losses"]
 
     def write(self, path: Path) -> None:
         """Write the weights as they are now, in the way of a pulled model."""
-        from safetensors.torch import save_file
-
-        save_file(self._model.state_dict(), path, {"format": "pt"})
+        encoder.write(path, self._model.state_dict(), {"format": "pt"})
 
     def _read(self, texts: Sequence[str], starts: Sequence[int]) -> _Read:
         """Read texts, of which the tokens from the characters `starts` on count one by one."""
-        import torch
         from torch.nn.functional import normalize
-        from torch.nn.utils.rnn import pad_sequence
 
         encodings = self._tokenizer.encode_batch(list(texts))
-        ids, mask, own = (
-            pad_sequence([torch.tensor(row) for row in rows], batch_first=True, padding_value=fill)
-            for rows, fill in (
-                ([e.ids for e in encodings], self._padding),
-                ([e.attention_mask for e in encodings], 0),
-                ([own_tokens(e, start) for e, start in zip(encodings, starts, strict=True)], 0),
-            )
-        )
+        starting = zip(encodings, starts, strict=True)
+        ids = encoder.padded([e.ids for e in encodings], self._padding)
+        mask = encoder.padded([e.attention_mask for e in encodings])
+        own = encoder.padded([own_tokens(e, start) for e, start in starting])
         states = self._model(input_ids=ids, attention_mask=mask).last_hidden_state
         total = (states * mask[..., None]).sum(1)
         return _Read(normalize(total, dim=-1), normalize(states, dim=-1), own.bool())
@@ -148,19 +113,3 @@ def _meeting(asked: _Read, found: _Read) -> Tensor:
     best = cosines.masked_fill(~found.own[None, :, None], -1.0).amax(-1)
     counted = asked.own[:, None]
     return (best * counted).sum(-1) / counted.sum(-1).clamp(min=1)
-
-
-def _load(folder: Path) -> Any:  # noqa: ANN401
-    """Return the encoder in `folder` with the weights as our own reader gives them, in float32."""
-    import torch
-    from transformers import AutoConfig, AutoModel
-
-    config = AutoConfig.from_pretrained(folder, local_files_only=True)
-    model = AutoModel.from_config(config, dtype=torch.float32, add_pooling_layer=False)
-    weights = open_weights(folder)
-    prefix = "" if "embeddings.word_embeddings.weight" in weights else "bert."
-    shapes = {name: tensor.shape for name, tensor in model.state_dict().items()}
-    model.load_state_dict(
-        {n: torch.tensor(weights.take(f"{prefix}{n}", *shape)) for n, shape in shapes.items()}
-    )
-    return model.eval()

@@ -1,0 +1,99 @@
+"""Which kind of model stands where in inhouse.yaml: what is known of it before anything is made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from inhouse.core.artifact import Ref
+from inhouse.models.builtin import BUILTINS, Kind
+from inhouse.project.classify_schema import Classified
+from inhouse.project.loaders import EMBEDDER
+from inhouse.project.schema import Adapted, Endpoint, Model, ProjectFile
+from inhouse.project.source import Source
+
+Place = tuple[str | int, ...]
+
+KINDS: Mapping[str, Kind] = {"base": "embedder", "embed": "embedder", "model": "language"}
+CALLED: Mapping[Kind, str] = {
+    "embedder": "an embedder",
+    "language": "a language model",
+    "classifier": "a classifier",
+}
+WRITING = (
+    *("knowledge", "top", "instructions", "check", "mode", "support", "rewrite"),
+    *("guard", "pin"),
+)
+
+
+def kind_of(model: Model | Adapted | Classified) -> Kind | None:
+    """Return the kind of a model, as far as it is known beforehand."""
+    if isinstance(model, Classified):
+        return "classifier"
+    if isinstance(model, Adapted):
+        return "embedder"
+    known = BUILTINS.get(model.source)
+    return known.kind if known else None
+
+
+def check_kinds(
+    references: Mapping[str, Sequence[tuple[Place, str]]], project: ProjectFile, source: Source
+) -> None:
+    """Refuse a model in the place of another kind, as far as its kind is known beforehand.
+
+    Raises:
+        ProjectError: there is one.
+    """
+    for wanted in references.values():
+        for place, ref in wanted:
+            key = next(step for step in reversed(place) if isinstance(step, str))
+            kind = KINDS.get(key)
+            entry = project.models.get(ref.partition("/")[2])
+            if kind is None or entry is None or _alone(place, entry):
+                continue
+            found = kind_of(entry) or kind
+            if found != kind:
+                what = f"{ref!r} is {CALLED[found]}, and {CALLED[kind]} is wanted here."
+                raise source.error(place, what, f"Name {CALLED[kind]}.")
+
+
+def check_classifying(project: ProjectFile, source: Source) -> None:
+    """Refuse keys that would change nothing at an endpoint that classifies.
+
+    Raises:
+        ProjectError: there is one.
+    """
+    for name, endpoint in project.endpoints.items():
+        idle = [key for key in WRITING if key in endpoint.model_fields_set]
+        if idle and _classifies(endpoint, project):
+            raise source.error(
+                ("endpoints", name, idle[0]),
+                f"{idle[0]!r} changes nothing at an endpoint that classifies.",
+                "Take it out, or name a model that writes.",
+            )
+
+
+def embedders(project: ProjectFile) -> dict[str, Ref]:
+    """Return the embedders of knowledge bases: name -> the form that runs."""
+    used = sorted({base.embed for base in project.knowledge.values()})
+    return {path.removeprefix("models/"): Ref.parse(f"{path}/{EMBEDDER}") for path in used}
+
+
+def classifiers(project: ProjectFile) -> dict[str, Ref]:
+    """Return the classifiers: name -> the form that runs."""
+    return {
+        name: Ref.parse(f"models/{name}/{EMBEDDER}")
+        for name, entry in project.models.items()
+        if isinstance(entry, Classified)
+    }
+
+
+def _alone(place: Place, entry: object) -> bool:
+    """Say whether a classifier is the one model of an endpoint: it cannot be one of several."""
+    return isinstance(entry, Classified) and place[0] == "endpoints" and place[-1] == "model"
+
+
+def _classifies(endpoint: Endpoint, project: ProjectFile) -> bool:
+    ref = endpoint.model
+    return isinstance(ref, str) and isinstance(
+        project.models.get(ref.removeprefix("models/")), Classified
+    )
