@@ -87,7 +87,7 @@ def test_the_smallest_that_loses_little_is_kept(
     work, told = tmp_path / "work", []
     work.mkdir()
     context = Context(work, Actor("test"), progress=lambda *at: told.append(at))
-    spec = compress.Compress(points=2.0, samples=4000, variants=1.0)
+    spec = compress.Compress(points=2.0, most=4000, variants=1.0)
     summary = compress.stage(opened).run(spec, inputs, context).summary
     assert asked == ["models/intents"]
     assert told[-1][0] in (told[-1][1] / 2, told[-1][1])
@@ -105,7 +105,7 @@ def test_the_smallest_that_loses_little_is_kept(
     assert summary["accuracy"] > 0.9
     assert summary["within"] == (summary["loss"]["low"] >= -2)
     assert summary["bytes"] < 200_000
-    assert summary["variants"] > 200
+    assert summary["made_up"] > 200
     assert len(summary["development"]) == (1 if summary["width"] == 64 else 2)
 
 

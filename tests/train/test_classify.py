@@ -18,11 +18,11 @@ from inhouse.core.access import Actor
 from inhouse.core.artifact import Input, Ref
 from inhouse.core.errors import BadInput, MissingExtra
 from inhouse.core.stage import Context, Progress, Result, silent
-from inhouse.models import build, heads
+from inhouse.models import build, calibration, heads
+from inhouse.models.examples import Examples, batches, contrasts, folds, weights
 from inhouse.models.load import load_classifier
-from inhouse.train import calibration, classify, embed, few, tuned
+from inhouse.train import classify, embed, few, tuned
 from inhouse.train.classify import Classify
-from inhouse.train.examples import Examples, batches, contrasts, folds, weights
 
 MANY = Classify(epochs=3, batch=4, rate=1e-2, few=1)
 FEW = Classify(rate=1e-2)

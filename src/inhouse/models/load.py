@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inhouse.core.errors import BadInput
-from inhouse.models import heads, machine
+from inhouse.models import heads, machine, student
 from inhouse.models.build import MODEL, stops_of
 from inhouse.models.embedder import LocalEmbedder
 from inhouse.models.language import LocalModel
-from inhouse.models.local_classifier import LocalClassifier
+from inhouse.models.local_classifier import LocalClassifier, SmallClassifier
 from inhouse.models.ready import EngineName
 from inhouse.models.vocabulary import Vocabulary
 from inhouse.models.weight_files import read_json
@@ -99,12 +99,16 @@ def load_embedder(folder: Path, *, threads: int = 0) -> LocalEmbedder:
     return LocalEmbedder(folder, threads=threads)
 
 
-def load_classifier(folder: Path, *, name: str, threads: int = 0) -> LocalClassifier:
-    """Load a classifier that `build` made.
+def load_classifier(
+    folder: Path, *, name: str, threads: int = 0
+) -> LocalClassifier | SmallClassifier:
+    """Load a classifier that `build` made, or one that was made small.
 
     Raises:
         BadInput: the folder holds none.
     """
+    if (folder / student.WEIGHTS).is_file():
+        return SmallClassifier(name, student.Student.load(folder))
     embedder = load_embedder(folder, threads=threads)
     return LocalClassifier(name, embedder, heads.load(folder, embedder.width))
 

@@ -13,17 +13,14 @@ from inhouse.core.protocols import Piece, Sampling
 from inhouse.models.classifier import softmax
 from inhouse.models.embedder import LocalEmbedder
 from inhouse.models.heads import Head
+from inhouse.models.student import Student
 
 
-class LocalClassifier:
-    """A classifier that runs here; see `inhouse.core.protocols.OwnClasses`.
+class _Silent:
+    """Stands where an endpoint has its model, and so is one by its shape, but writes nothing."""
 
-    It stands where an endpoint has its model, and so is one by its shape, but writes nothing.
-    On one machine the same text has the same probabilities to the last bit, whatever comes with it.
-    """
-
-    def __init__(self, name: str, embedder: LocalEmbedder, head: Head) -> None:
-        self._name, self._embedder, self._head = name, embedder, head
+    def __init__(self, name: str) -> None:
+        self._name = name
 
     @property
     def name(self) -> str:
@@ -34,6 +31,30 @@ class LocalClassifier:
     def context_tokens(self) -> int | None:
         """Of longer texts it reads the beginning."""
         return None
+
+    def chat(self, messages: Sequence[Message], sampling: Sampling) -> AsyncIterator[Piece]:
+        """Refuse: it writes nothing.
+
+        Raises:
+            Incapable: always.
+        """
+        raise Incapable(
+            "model", f"{self._name} tells classes and writes nothing.", "Ask it at /v1/classify."
+        )
+
+    async def close(self) -> None:
+        """Nothing is held beyond memory."""
+
+
+class LocalClassifier(_Silent):
+    """An encoder with a head that runs here; see `inhouse.core.protocols.OwnClasses`.
+
+    On one machine the same text has the same probabilities to the last bit, whatever comes with it.
+    """
+
+    def __init__(self, name: str, embedder: LocalEmbedder, head: Head) -> None:
+        super().__init__(name)
+        self._embedder, self._head = embedder, head
 
     @property
     def classes(self) -> Sequence[str]:
@@ -56,15 +77,12 @@ class LocalClassifier:
         """Return how many tokens `classify` reads for these texts."""
         return self._embedder.tokens(texts)
 
-    def chat(self, messages: Sequence[Message], sampling: Sampling) -> AsyncIterator[Piece]:
-        """Refuse: it writes nothing.
 
-        Raises:
-            Incapable: always.
-        """
-        raise Incapable(
-            "model", f"{self._name} tells classes and writes nothing.", "Ask it at /v1/classify."
-        )
+class SmallClassifier(_Silent):
+    """A student that runs here; see `inhouse.core.protocols.OwnClasses`."""
 
-    async def close(self) -> None:
-        """Nothing is held beyond memory."""
+    def __init__(self, name: str, student: Student) -> None:
+        super().__init__(name)
+        self._student = student
+        self.classes, self.below = student.classes, student.below
+        self.classify, self.tokens = student.classify, student.tokens

@@ -23,6 +23,7 @@ from inhouse.models.chat_format import load_tokenizer
 
 Floats = npt.NDArray[np.float32]
 WEIGHTS, TOKENIZER = "student.safetensors", "tokenizer.json"
+FILES = (WEIGHTS, TOKENIZER)
 WIDTHS = (1, 2, 3)
 """How many word pieces in a row a filter reads."""
 STEADY = 1e-5
@@ -62,6 +63,7 @@ class Student:
         tokenizer: gives word pieces, by the rows of the vectors.
         parameters: what was learnt.
         temperature: what scores are divided by, so that confidence is what it says.
+        below: with less confidence it had better say nothing.
         longest: word pieces of a text that are read at most.
     """
 
@@ -72,11 +74,12 @@ class Student:
         parameters: Parameters,
         *,
         temperature: float = 1.0,
+        below: float = 0.0,
         longest: int = 256,
     ) -> None:
         self.classes = tuple(classes)
         self.parameters = parameters
-        self.temperature, self.longest = temperature, longest
+        self.temperature, self.below, self.longest = temperature, below, longest
         self._tokenizer = tokenizer
         self._table = _table(parameters)
         self._size = len(parameters.filters[0])
@@ -95,6 +98,10 @@ class Student:
         np.exp(found, out=found)
         found /= found.sum(1, keepdims=True)
         return found
+
+    def tokens(self, texts: Sequence[str]) -> int:
+        """Return how many word pieces `classify` reads for these texts."""
+        return sum(len(self.pieces(text)) for text in texts)
 
     def score(self, text: str) -> Floats:
         """Return the score of each class before it becomes a probability, float32 [classes]."""
@@ -124,13 +131,13 @@ class Student:
         features /= np.sqrt(features @ features / len(features) + STEADY)
         return features
 
-    def save(self, folder: Path, **about: str) -> None:
+    def save(self, folder: Path) -> None:
         """Write it into a folder: numbers, a byte each, and the tokenizer."""
         said = {
             "classes": json.dumps(self.classes, ensure_ascii=False),
             "temperature": repr(self.temperature),
+            "below": repr(self.below),
             "longest": str(self.longest),
-            **about,
         }
         raw = arrays.to_bytes(arrays.Tensors(_packed(self.parameters), said))
         (folder / WEIGHTS).write_bytes(raw)
@@ -148,7 +155,8 @@ class Student:
         try:
             parameters = _unpacked(read.arrays)
             classes = json.loads(read.about["classes"])
-            temperature, longest = float(read.about["temperature"]), int(read.about["longest"])
+            temperature, below = float(read.about["temperature"]), float(read.about["below"])
+            longest = int(read.about["longest"])
             _check(parameters, len(classes))
         except (KeyError, ValueError) as error:
             raise BadInput(
@@ -157,7 +165,9 @@ class Student:
         tokenizer = load_tokenizer(folder)
         if tokenizer.get_vocab_size() != len(parameters.vectors):
             raise BadInput(f"The tokenizer in {folder} is of another student.", "Make it again.")
-        return cls(classes, tokenizer, parameters, temperature=temperature, longest=longest)
+        return cls(
+            classes, tokenizer, parameters, temperature=temperature, below=below, longest=longest
+        )
 
 
 def _table(parameters: Parameters) -> Floats:

@@ -7,13 +7,20 @@ from collections.abc import Mapping, Sequence
 from inhouse.core.artifact import Ref
 from inhouse.models.builtin import BUILTINS, Kind
 from inhouse.project.classify_schema import Classified
+from inhouse.project.compress_schema import Compressed
 from inhouse.project.loaders import EMBEDDER
 from inhouse.project.schema import Adapted, Endpoint, Model, ProjectFile
 from inhouse.project.source import Source
 
 Place = tuple[str | int, ...]
 
-KINDS: Mapping[str, Kind] = {"base": "embedder", "embed": "embedder", "model": "language"}
+KINDS: Mapping[str, Kind] = {
+    "base": "embedder",
+    "compress": "classifier",
+    "embed": "embedder",
+    "model": "language",
+}
+CLASSIFIERS = (Classified, Compressed)
 CALLED: Mapping[Kind, str] = {
     "embedder": "an embedder",
     "language": "a language model",
@@ -25,9 +32,9 @@ WRITING = (
 )
 
 
-def kind_of(model: Model | Adapted | Classified) -> Kind | None:
+def kind_of(model: Model | Adapted | Classified | Compressed) -> Kind | None:
     """Return the kind of a model, as far as it is known beforehand."""
-    if isinstance(model, Classified):
+    if isinstance(model, CLASSIFIERS):
         return "classifier"
     if isinstance(model, Adapted):
         return "embedder"
@@ -80,20 +87,21 @@ def embedders(project: ProjectFile) -> dict[str, Ref]:
 
 def classifiers(project: ProjectFile) -> dict[str, Ref]:
     """Return the classifiers: name -> the form that runs."""
+    forms = {Classified: f"/{EMBEDDER}", Compressed: ""}
     return {
-        name: Ref.parse(f"models/{name}/{EMBEDDER}")
+        name: Ref.parse(f"models/{name}{forms[type(entry)]}")
         for name, entry in project.models.items()
-        if isinstance(entry, Classified)
+        if isinstance(entry, CLASSIFIERS)
     }
 
 
 def _alone(place: Place, entry: object) -> bool:
     """Say whether a classifier is the one model of an endpoint: it cannot be one of several."""
-    return isinstance(entry, Classified) and place[0] == "endpoints" and place[-1] == "model"
+    return isinstance(entry, CLASSIFIERS) and place[0] == "endpoints" and place[-1] == "model"
 
 
 def _classifies(endpoint: Endpoint, project: ProjectFile) -> bool:
     ref = endpoint.model
     return isinstance(ref, str) and isinstance(
-        project.models.get(ref.removeprefix("models/")), Classified
+        project.models.get(ref.removeprefix("models/")), CLASSIFIERS
     )

@@ -20,6 +20,7 @@ from inhouse.core.label import RESERVED, Label
 from inhouse.data.columns import unknown_role
 from inhouse.data.recipe import read_step
 from inhouse.project.classify_schema import Classified
+from inhouse.project.compress_schema import Compressed
 from inhouse.project.data_schema import Data, Expanded, Taught
 from inhouse.project.kinds import KINDS, check_classifying, check_kinds, kind_of
 from inhouse.project.schema import Adapted, Model, ProjectFile
@@ -84,9 +85,14 @@ def _key(place: Place) -> str:
     return next(step for step in reversed(place) if isinstance(step, str))
 
 
-def _behind(model: Model | Adapted | Classified, place: Place) -> list[tuple[Place, str]]:
+def _behind(
+    model: Model | Adapted | Classified | Compressed, place: Place
+) -> list[tuple[Place, str]]:
     if isinstance(model, Model):
         return []
+    if isinstance(model, Compressed):
+        named = {"compress": model.compress, "test": model.test, "texts": model.texts}
+        return [((*place, key), ref) for key, ref in named.items() if ref]
     if isinstance(model, Classified):
         return [((*place, "base"), model.base), ((*place, "examples"), model.examples)]
     learnt = [((*place, "on", i), ref) for i, ref in enumerate(model.sources)]
@@ -263,6 +269,7 @@ def _known_group(group: str, place: Place, project: ProjectFile, source: Source)
 WANTED = {
     "apart": "data",
     "base": "models",
+    "compress": "models",
     "embed": "models",
     "examples": "data",
     "expand": "data",
@@ -272,6 +279,8 @@ WANTED = {
     "model": "models",
     "on": "data",
     "teacher-label": "data",
+    "test": "data",
+    "texts": "data",
 }
 
 

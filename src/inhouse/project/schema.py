@@ -16,6 +16,7 @@ from pydantic import (
 
 from inhouse.core.nouns import SUPPORTED
 from inhouse.project.classify_schema import Classified
+from inhouse.project.compress_schema import Compressed
 from inhouse.project.data_schema import LABEL, AnyData, Entry
 from inhouse.project.values import (
     Address,
@@ -84,6 +85,8 @@ class Adapted(Entry):
 
 
 def _kind_of_entry(value: object) -> str:
+    if isinstance(value, Compressed) or (isinstance(value, dict) and "compress" in value):
+        return "<compressed>"
     if isinstance(value, Classified) or (
         isinstance(value, dict) and (value.get("method") == "classify" or "examples" in value)
     ):
@@ -229,7 +232,8 @@ class Suite(Entry):
 AnyModel = Annotated[
     Annotated[Model, Tag("<pulled>")]
     | Annotated[Adapted, Tag("<adapted>")]
-    | Annotated[Classified, Tag("<classified>")],
+    | Annotated[Classified, Tag("<classified>")]
+    | Annotated[Compressed, Tag("<compressed>")],
     Discriminator(_kind_of_entry),
 ]
 

@@ -29,6 +29,8 @@ from inhouse.models import build, lora, pull, ready
 from inhouse.models.builtin import BUILTINS
 from inhouse.models.sources import local_files
 from inhouse.project.classify_schema import Classified
+from inhouse.project.compress_schema import Compressed
+from inhouse.project.compress_steps import compressed
 from inhouse.project.data_schema import Data
 from inhouse.project.data_steps import EMBEDDER as EMBEDDING
 from inhouse.project.data_steps import MODEL, derived
@@ -219,6 +221,8 @@ class _Steps:
         own = Label.parse(entry.label)
         if isinstance(entry, Classified):
             self._classifier(name, entry, own)
+        elif isinstance(entry, Compressed):
+            self._compressed(name, entry, own)
         elif isinstance(entry, Adapted):
             learnt = (self._edge(ref, ref) for ref in entry.sources)
             parents = (self._edge("base", entry.base), *learnt)
@@ -237,6 +241,17 @@ class _Steps:
         if not self._catalog.made(self._version(f"models/{name}")):
             embed.require_train("Training a classifier")
         self._form(f"models/{name}", EMBEDDER, build.STAGE, build.Build("classifier"))
+
+    def _compressed(self, name: str, entry: Compressed, own: Label) -> None:
+        try:
+            found = compressed(entry, self._project, self._catalog)
+        except BadInput as error:
+            place = ("models", name, "compress")
+            raise self._source.error(place, error.what, error.fix) from error
+        parents = tuple(self._edge(role, ref) for role, ref in found.parents)
+        self._add(f"models/{name}", found.stage, found.spec, parents, own)
+        if not self._catalog.made(self._version(f"models/{name}")):
+            embed.require_train("Compressing a classifier")
 
     def _adapter(self, model: str, folder: str, own: Label) -> None:
         try:
@@ -352,6 +367,8 @@ class _Steps:
         entry = self._project.models[ref.partition("/")[2]]
         if isinstance(entry, Classified):
             return f"{ref}/{EMBEDDER}"
+        if isinstance(entry, Compressed):
+            return ref
         if isinstance(entry, Model) and entry.engine != "openvino":
             return self._form(ref, entry.engine, ready.STAGE, ready.Ready(entry.engine))
         precision = entry.precision if isinstance(entry, Model) else None

@@ -22,15 +22,15 @@ from inhouse.catalog.rows import read_rows
 from inhouse.core.artifact import Input
 from inhouse.core.errors import BadInput
 from inhouse.core.stage import Context, Inputs, Result, Stage
+from inhouse.models import calibration as measure
 from inhouse.models import heads
 from inhouse.models.classifier import Linear, softmax
+from inhouse.models.examples import Examples
 from inhouse.models.pull import context_tokens
 from inhouse.models.weight_files import read_json
-from inhouse.train import calibration as measure
 from inhouse.train import few, tuned
 from inhouse.train.class_card import card
 from inhouse.train.embed import BASE, check_base, copy_base, require_train
-from inhouse.train.examples import Examples
 from inhouse.train.learnt import Learnt, Setting
 
 EXAMPLES = "examples"

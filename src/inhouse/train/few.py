@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from inhouse.models.classifier import fit
+from inhouse.models.examples import Examples, contrasts, folds
 from inhouse.train import encoder
 from inhouse.train.class_learner import ClassLearner, Floats
-from inhouse.train.examples import Examples, contrasts, folds
 from inhouse.train.learnt import KEEP_EVERY, WEIGHTS, Learnt, Setting
 
 FOLDS = 3

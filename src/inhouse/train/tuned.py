@@ -9,15 +9,13 @@ from statistics import fmean
 
 import numpy as np
 
+from inhouse.models.examples import HELD_OUT, Examples, batches, folds, weights
 from inhouse.train import encoder
 from inhouse.train.class_learner import ClassLearner, Floats
-from inhouse.train.examples import Examples, batches, folds, weights
 from inhouse.train.learnt import KEEP_EVERY, WEIGHTS, Learnt, Setting
 
 CHECKPOINT, BEST = "checkpoint.safetensors", "best.safetensors"
 SCRATCH = (CHECKPOINT, f"{CHECKPOINT}.part", BEST, f"{BEST}.part")
-HELD_OUT = 10
-"""One of so many texts of each class is held out."""
 
 
 @dataclass(frozen=True, slots=True)

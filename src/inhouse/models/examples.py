@@ -20,6 +20,9 @@ from inhouse.core.errors import BadInput
 
 Ints = npt.NDArray[np.int64]
 
+HELD_OUT = 10
+"""One of so many texts of each class is held out."""
+
 _WORD = re.compile(r"\w+")
 _DIGITS = re.compile(r"\d+")
 

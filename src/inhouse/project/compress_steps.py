@@ -1,0 +1,45 @@
+"""What a smaller model is made of and with; putting it in order is the business of `steps`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from inhouse.catalog import Catalog
+from inhouse.compress import classifier
+from inhouse.core.artifact import Input
+from inhouse.core.errors import BadInput
+from inhouse.core.protocols import Classifier
+from inhouse.project.classify_schema import Classified
+from inhouse.project.compress_schema import Compressed
+from inhouse.project.data_steps import Derived
+from inhouse.project.loaders import EMBEDDER, Loaders
+from inhouse.project.schema import ProjectFile
+
+
+def compressed(entry: Compressed, project: ProjectFile, catalog: Catalog) -> Derived:
+    """Return how a smaller model is made.
+
+    Raises:
+        BadInput: what it is to learn from cannot be made smaller.
+    """
+    teacher = project.models[entry.compress.removeprefix("models/")]
+    if not isinstance(teacher, Classified):
+        raise BadInput(
+            f"{entry.compress!r} is no classifier that was trained here.",
+            "Name a model with 'method: classify'.",
+        )
+    parents = [
+        (classifier.TEACHER, f"{entry.compress}/{EMBEDDER}"),
+        (classifier.ENCODER, entry.compress),
+        (classifier.EXAMPLES, teacher.examples),
+    ]
+    named = {classifier.TEST: entry.test, classifier.TEXTS: entry.texts}
+    parents += [(role, ref) for role, ref in named.items() if ref]
+
+    @contextmanager
+    def opened(source: Input) -> Iterator[Classifier]:
+        yield Loaders(catalog).classifier(source.artifact.ref)
+
+    spec = classifier.Compress(points=entry.budget.points)
+    return Derived(classifier.stage(opened), spec, parents)
