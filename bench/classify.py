@@ -49,7 +49,7 @@ Pairs = Sequence[tuple[str, str]]
 
 
 def run() -> Iterator[Row]:
-    """Measure what was learnt from many examples and from few; nothing if the data are not there."""
+    """Measure what is learnt from many examples and from few; nothing if the data are missing."""
     data = Path(os.environ.get("INHOUSE_DATA", ""))
     if not (data / "banking77").is_dir():
         print("INHOUSE_DATA names no folder with the set banking77: nothing measured.")
