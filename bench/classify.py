@@ -131,7 +131,7 @@ def peer(base: Path, known: Pairs, texts: Sequence[str]) -> npt.NDArray[np.str_]
     if not (find_spec("sentence_transformers") and find_spec("sklearn")):
         return None
     from sentence_transformers import SentenceTransformer
-    from sklearn.linear_model import LogisticRegression
+    from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]
 
     encoder = SentenceTransformer(str(base), device="cpu")
     vectors = encoder.encode([text for text, _ in known], show_progress_bar=False)
