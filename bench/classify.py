@@ -38,7 +38,7 @@ from inhouse.core.stage import Context
 from inhouse.models import build, pull
 from inhouse.models.load import load_classifier
 from inhouse.train import classify
-from inhouse.train.calibration import miscalibration
+from inhouse.models.calibration import miscalibration
 
 MANY, FEW = 0.935, 0.85
 SHOTS = 10
@@ -49,7 +49,7 @@ Pairs = Sequence[tuple[str, str]]
 
 
 def run() -> Iterator[Row]:
-    """Measure what was learnt from many examples and from few; nothing if the data are not there."""
+    """Measure what is learnt from many examples and from few; nothing if the data are missing."""
     data = Path(os.environ.get("INHOUSE_DATA", ""))
     if not (data / "banking77").is_dir():
         print("INHOUSE_DATA names no folder with the set banking77: nothing measured.")
@@ -131,7 +131,7 @@ def peer(base: Path, known: Pairs, texts: Sequence[str]) -> npt.NDArray[np.str_]
     if not (find_spec("sentence_transformers") and find_spec("sklearn")):
         return None
     from sentence_transformers import SentenceTransformer
-    from sklearn.linear_model import LogisticRegression
+    from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]
 
     encoder = SentenceTransformer(str(base), device="cpu")
     vectors = encoder.encode([text for text, _ in known], show_progress_bar=False)

@@ -24,7 +24,7 @@ from inhouse.models.load import load_classifier
 from inhouse.train import classify, embed, few, tuned
 from inhouse.train.classify import Classify
 
-MANY = Classify(epochs=3, batch=4, rate=1e-2, few=1)
+MANY = Classify(epochs=12, batch=4, rate=1e-2, head_rate=1e-2, few=1)
 FEW = Classify(rate=1e-2)
 PAIRS = [
     (f"{word} {n} {end}", label)
@@ -80,9 +80,9 @@ def test_texts_of_the_same_words_are_held_out_together():
 
 def test_batches_have_little_padding_and_every_text_once():
     chance = Random(0)
-    lengths = [chance.randint(4, 60) for _ in range(2_000)]
+    lengths = [chance.randint(4, 60) for _ in range(9_000)]
     found = batches(lengths, 32, chance)
-    assert sorted(row for batch in found for row in batch) == list(range(2_000))
+    assert sorted(row for batch in found for row in batch) == list(range(9_000))
     assert tuned._padding(lengths, found) < 0.05
 
 
@@ -144,7 +144,7 @@ def test_it_learns_and_its_built_form_says_what_it_learnt(
 
 
 @train
-@pytest.mark.parametrize("steps", [2, 7, 11])
+@pytest.mark.parametrize("steps", [2, 7, 33])
 def test_many_that_were_cut_off_end_in_the_same_bytes(
     inputs: dict[str, Input], tmp_path: Path, steps: int, monkeypatch: pytest.MonkeyPatch
 ):
