@@ -25,6 +25,7 @@ from inhouse.project import bought
 from inhouse.project.data_schema import Data, Expanded, Taught
 from inhouse.project.loaders import Loaders
 from inhouse.project.schema import Adapted, ProjectFile
+from inhouse.project.train_schema import Trained
 from inhouse.serve.price import price_of
 
 AT_ONCE = 8
@@ -121,8 +122,8 @@ def _taught(entry: Taught, project: ProjectFile, catalog: Catalog) -> Derived:
 def is_embedder(name: str, project: ProjectFile) -> bool:
     """Say whether a model of the project is an embedder, as far as that is known beforehand."""
     entry = project.models[name]
-    if isinstance(entry, Adapted):
-        return True
+    if isinstance(entry, Adapted | Trained):
+        return isinstance(entry, Adapted)
     known = BUILTINS.get(entry.source)
     if known:
         return known.kind == "embedder"

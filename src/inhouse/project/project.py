@@ -20,7 +20,7 @@ from inhouse.core.paths import located
 from inhouse.core.protocols import Sampling, Sink
 from inhouse.core.stage import Progress, Recipe, silent
 from inhouse.project.read import needed, read
-from inhouse.project.schema import Adapted
+from inhouse.project.schema import Learnt
 
 # A server plans and makes nothing: what does that is imported where it is done, with numpy.
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ class Project:
                 that of a model that is not pulled.
         """
         bare = model.removeprefix("models/")
-        if name is None and isinstance(self.config.models.get(bare), Adapted):
+        if name is None and isinstance(self.config.models.get(bare), Learnt):
             raise BadInput(
                 f"models/{bare} is made from documents, not pulled.",
                 f"Make it with: inhouse run models/{bare}",

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    BeforeValidator,
     Discriminator,
     Field,
     Tag,
@@ -16,6 +17,7 @@ from pydantic import (
 
 from inhouse.core.nouns import SUPPORTED
 from inhouse.project.data_schema import LABEL, AnyData, Entry
+from inhouse.project.train_schema import METHODS, Trained, known_method
 from inhouse.project.values import (
     Address,
     Days,
@@ -76,20 +78,23 @@ class Model(Entry):
 class Adapted(Entry):
     """An embedder that has learnt from your documents, without anybody's labels."""
 
-    method: Literal["embed"] = Field(description="embed: learn to find sections of documents.")
+    method: Annotated[Literal["embed"], BeforeValidator(known_method)] = Field(
+        description="embed: learn to find sections of documents."
+    )
     base: Text = Field(description="The embedder to start from: models/NAME.")
     sources: Texts = Field(alias="on", description="One or more data/NAME to learn from.")
     label: LabelText = LABEL
 
 
 def _kind_of_entry(value: object) -> str:
-    if isinstance(value, dict):
-        adapted = "method" in value or (
-            "from" not in value and not {"base", "on"}.isdisjoint(value)
-        )
-    else:
-        adapted = isinstance(value, Adapted)
-    return "<adapted>" if adapted else "<pulled>"
+    if not isinstance(value, dict):
+        return METHODS.get(getattr(value, "method", ""), "<pulled>")
+    method = value.get("method")
+    if isinstance(method, str) and method in METHODS:
+        return METHODS[method]
+    if "method" not in value and ("from" in value or {"base", "on", "mix"}.isdisjoint(value)):
+        return "<pulled>"
+    return "<trained>" if "mix" in value else "<adapted>"
 
 
 class Price(Entry):
@@ -222,9 +227,13 @@ class Suite(Entry):
 
 
 AnyModel = Annotated[
-    Annotated[Model, Tag("<pulled>")] | Annotated[Adapted, Tag("<adapted>")],
+    Annotated[Model, Tag("<pulled>")]
+    | Annotated[Adapted, Tag("<adapted>")]
+    | Annotated[Trained, Tag("<trained>")],
     Discriminator(_kind_of_entry),
 ]
+Learnt = Adapted | Trained
+"""Entries of models that are made of other ones."""
 
 
 class Traces(Entry):

@@ -35,10 +35,12 @@ from inhouse.project.loaders import EMBEDDER
 from inhouse.project.read import Place, references
 from inhouse.project.schema import Adapted, Api, Endpoint, Model, ProjectFile
 from inhouse.project.source import Source
+from inhouse.project.train_schema import Trained
+from inhouse.project.train_steps import ADAPTER, check_rows, runs_as, trained, weights_of
 from inhouse.serve import endpoint as serving
-from inhouse.train import embed
+from inhouse.train import embed, language
 
-LANGUAGE, ADAPTER = "openvino", "adapter"
+LANGUAGE = "openvino"
 ADAPT = embed.stage(index.sections_of)
 
 
@@ -222,11 +224,26 @@ class _Steps:
             self._add(f"models/{name}", ADAPT, embed.Embed(), parents, own)
             if not self._catalog.made(self._version(f"models/{name}")):
                 embed.require_train()
+        elif isinstance(entry, Trained):
+            self._trained(name, entry, own)
         else:
             spec = self._pull(entry, ("models", name, "from"))
             self._add(f"models/{name}", pull.STAGE, spec, (), own)
             if entry.adapter:
                 self._adapter(f"models/{name}", entry.adapter, own)
+
+    def _trained(self, name: str, entry: Trained, own: Label) -> None:
+        try:
+            check_rows(entry, {path: step.recipe for path, step in self._steps.items()})
+        except BadInput as error:
+            raise self._source.error(("models", name, "mix"), error.what, error.fix) from error
+        for one in trained(name, entry, self._project):
+            if one.path not in self._steps:
+                parents = tuple(self._edge(role, path) for role, path in one.parents)
+                label = own if one.path == f"models/{name}" else Label.OPEN
+                self._add(one.path, one.stage, one.spec, parents, label)
+        if not self._catalog.made(self._version(f"models/{name}")):
+            language.require_train()
 
     def _adapter(self, model: str, folder: str, own: Label) -> None:
         try:
@@ -339,21 +356,18 @@ class _Steps:
 
     def _language(self, ref: str) -> str:
         """Return the path of a language model in the form its engine runs."""
-        entry = self._project.models[ref.partition("/")[2]]
-        if isinstance(entry, Model) and entry.engine != "openvino":
-            return self._form(ref, entry.engine, ready.STAGE, ready.Ready(entry.engine))
-        precision = entry.precision if isinstance(entry, Model) else None
-        spec = build.Build(precision=precision or "int8")
+        engine, precision = runs_as(ref, self._project)
+        if engine != "openvino":
+            return self._form(ref, engine, ready.STAGE, ready.Ready(engine))
+        spec = build.Build(precision=precision)
         return self._form(ref, f"{LANGUAGE}-{spec.precision}", build.STAGE, spec)
 
     def _form(self, ref: str, form: str, stage: Stage, spec: object) -> str:
         """Return the path of a model in another form, adding the step once."""
         path = f"{ref}/{form}"
         if path not in self._steps:
-            parents = [self._edge("weights", ref)]
-            if f"{ref}/{ADAPTER}" in self._steps:
-                parents.append(self._edge(ADAPTER, f"{ref}/{ADAPTER}"))
-            self._add(path, stage, spec, tuple(parents))
+            parents = tuple(self._edge(*one) for one in weights_of(ref, self._project))
+            self._add(path, stage, spec, parents)
         return path
 
     def _edge(self, role: str, path: str) -> Edge:
