@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from inhouse.cli.curves import print_curves, print_learnt, take_learnt
 from inhouse.cli.funnel import print_funnel
 from inhouse.cli.making import waits_for
 from inhouse.cli.options import FILE, As, AsJson, ProjectFile, opened
@@ -38,17 +39,22 @@ CLOSED: dict[str, Any] = {
 
 def show(
     ref: Annotated[str, typer.Argument(help="section/name or section/name@version.")],
+    curves: Annotated[
+        bool, typer.Option("--curves", help="Draw the loss of a trained model over its steps.")
+    ] = False,
     actor: As = None,
     project: ProjectFile = FILE,
     as_json: AsJson = False,
 ) -> None:
     """Show what is known of one thing; of its files, only to whoever may read it."""
     from inhouse.core.artifact import Ref
+    from inhouse.project.learnt import curves as curves_of
     from inhouse.project.left_out import left_out as what_was_left_out
     from inhouse.project.left_out import may_read
 
     with opened(project, actor) as house:
         artifact = house.artifact(Ref.parse(ref))
+        drawn = curves_of(house, artifact) if curves else None
         left_out, closed = what_was_left_out(house, artifact), not may_read(house, artifact)
         waiting = house.catalog.releases.waiting()
         trial = house.catalog.trials.of(artifact.ref)
@@ -69,9 +75,14 @@ def show(
             f"{label}; then that of each of: {', '.join(ref.path for ref in by_source)}"
         )
     if as_json:
-        print_json(plain | {"trial": plain_trial(trial), "funnel": funnel})
+        more = {} if drawn is None else {"curves": drawn}
+        print_json(plain | {"trial": plain_trial(trial), "funnel": funnel} | more)
         return
+    learnt = take_learnt(plain["summary"])
     _print(plain, left_out.files)
+    print_learnt(learnt)
+    if drawn:
+        print_curves(drawn)
     print_funnel(funnel or ())
     if unseen:
         console.print(f"\nFiles of {', '.join(unseen)} are shown only to whoever may read them.")
