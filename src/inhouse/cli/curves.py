@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from inhouse.cli.terminal import console, count, print_table
@@ -61,23 +62,38 @@ def print_curves(curves: Mapping[str, Curve]) -> None:
 def draw(curve: Curve, *, width: int = WIDTH, height: int = HEIGHT) -> list[str]:
     """Return a curve as lines of braille, two dots wide and four high in each cell.
 
-    A dot stands for the mean of its stretch of the curve; one that was not measured has none.
+    A dot stands for the mean of its stretch of the curve; what was not measured is bridged.
     """
-    columns = min(2 * width, len(curve))
-    means: list[float | None] = []
-    for place in range(columns):
-        start, end = place * len(curve) // columns, (place + 1) * len(curve) // columns
-        values = [value for value in curve[start:end] if value is not None]
-        means.append(sum(values) / len(values) if values else None)
-    known = [value for value in means if value is not None]
-    if not known:
+    points = _points(curve, 2 * width)
+    if not points:
         return []
-    low, span = min(known), (max(known) - min(known)) or 1.0
+    low = min(value for _, value in points)
+    span = (max(value for _, value in points) - low) or 1.0
     cells = [[0] * width for _ in range(height)]
-    for place, mean in enumerate(means):
-        if mean is None:
-            continue
-        across = place if columns == 2 * width else place * 2 * width // columns
-        up = min(int((mean - low) / span * 4 * height), 4 * height - 1)
-        cells[height - 1 - up // 4][across // 2] |= (LEFT, RIGHT)[across % 2][up % 4]
+    before = None
+    for across, value in _line(points):
+        up = min(int((value - low) / span * 4 * height), 4 * height - 1)
+        # From where the line came, so that it is not torn where it is steep.
+        start = up if before is None else before + (up > before) - (up < before)
+        for dot in range(min(start, up), max(start, up) + 1):
+            cells[height - 1 - dot // 4][across // 2] |= (LEFT, RIGHT)[across % 2][dot % 4]
+        before = up
     return ["".join(chr(BRAILLE + cell) if cell else " " for cell in row) for row in cells]
+
+
+def _points(curve: Curve, columns: int) -> list[tuple[int, float]]:
+    """Return what was measured as column and mean, at most one for each column."""
+    found: dict[int, list[float]] = {}
+    for place, value in enumerate(curve):
+        if value is not None:
+            column = place * (columns - 1) // max(len(curve) - 1, 1)
+            found.setdefault(column, []).append(value)
+    return [(column, sum(values) / len(values)) for column, values in found.items()]
+
+
+def _line(points: Sequence[tuple[int, float]]) -> Iterator[tuple[int, float]]:
+    """Yield the points with all columns between them."""
+    yield points[0]
+    for (start, low), (end, high) in pairwise(points):
+        for column in range(start + 1, end + 1):
+            yield column, low + (high - low) * (column - start) / (end - start)

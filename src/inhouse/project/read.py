@@ -171,7 +171,7 @@ SAID = {
     "bool_type": "true or false should stand here",
     "dict_type": "names with a value each should stand here",
     "float_type": "a number should stand here",
-    "greater_than": "it should be more than {gt}",
+    "greater_than": "it should be more than {gt:g}",
     "greater_than_equal": "it should be {ge} or more",
     "int_type": "a whole number should stand here",
     "less_than_equal": "it should be {le} or less",

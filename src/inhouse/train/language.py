@@ -46,7 +46,8 @@ class Language:
 
     Args:
         method: "continue" learns to go on with documents, "instruct" what the assistant says.
-        mix: each data set with its share, in the order of their names; weights of any scale.
+        mix: each data set with its share, in the order of their names; weights of any scale. If
+            all are 0, each has as much as it holds.
         tokens: how many to learn from. Without it and `epochs`, documents are read once, chats
             three times.
         epochs: how often as many rows are read as there are in all data sets together.
@@ -162,13 +163,15 @@ def _mixer(spec: Language, parts: Mapping[str, Parted], seed: int) -> Mixer:
     from inhouse.train.schedule import Phase, Schedule
     from inhouse.train.stream import rows_of
 
+    held = {name: float(rows_of(part.learnt, spec.length)) for name, part in parts.items()}
     if spec.tokens is not None:
         rows = spec.tokens / spec.length
     else:
         epochs = EPOCHS[spec.method] if spec.epochs is None else spec.epochs
-        rows = epochs * sum(rows_of(part.learnt, spec.length) for part in parts.values())
+        rows = epochs * sum(held.values())
     steps = max(1, math.ceil(rows / spec.batch))
-    schedule = Schedule([Phase(steps * spec.batch, dict(spec.mix))], seed=seed)
+    shares = dict(spec.mix) if any(share for _, share in spec.mix) else held
+    schedule = Schedule([Phase(steps * spec.batch, shares)], seed=seed)
     learnt = {name: part.learnt for name, part in parts.items()}
     return Mixer(learnt, schedule, length=spec.length, batch=spec.batch)
 
@@ -264,9 +267,7 @@ def _write_seen(mixer: Mixer, parts: Mapping[str, Parted], folder: Path) -> None
             writer.write_batch(pa.record_batch(list(map(list, found)), schema=columns))
 
 
-def _summary(
-    spec: Language, base: Input, trainer: LanguageTrainer, mixer: Mixer
-) -> dict[str, Any]:
+def _summary(spec: Language, base: Input, trainer: LanguageTrainer, mixer: Mixer) -> dict[str, Any]:
     losses = trainer.curves.losses
     edge = max(len(losses) // 10, 1)
     config, draws = read_json(base.folder / "config.json"), len(mixer.schedule)
