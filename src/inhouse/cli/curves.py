@@ -41,7 +41,9 @@ def _said(value: float | str) -> str:
 
 
 def print_curves(curves: Mapping[str, Curve]) -> None:
-    """Draw the loss over the steps: of the whole, then of each source if there are several."""
+    """Draw the loss over the steps, then that of each source if there are several; or nothing."""
+    if not curves:
+        return
     steps = [int(step) for step in curves["step"] if step is not None]
     by_source = {name: c for name, c in curves.items() if name.startswith("loss ")}
     shown = {"loss": curves["loss"]} | (by_source if len(by_source) > 1 else {})

@@ -71,18 +71,14 @@ def show(
     if artifact.ref in waiting and not artifact.gone:
         plain["state"] = f"in the store; waits for: inhouse release {artifact.ref.path}"
     if by_source:
-        plain["label"] = (
-            f"{label}; then that of each of: {', '.join(ref.path for ref in by_source)}"
-        )
+        paths = ", ".join(ref.path for ref in by_source)
+        plain["label"] = f"{label}; then that of each of: {paths}"
     if as_json:
-        more = {} if drawn is None else {"curves": drawn}
+        more = {"curves": drawn} if drawn else {}
         print_json(plain | {"trial": plain_trial(trial), "funnel": funnel} | more)
         return
-    learnt = take_learnt(plain["summary"])
     _print(plain, left_out.files)
-    print_learnt(learnt)
-    if drawn:
-        print_curves(drawn)
+    print_curves(drawn or {})
     print_funnel(funnel or ())
     if unseen:
         console.print(f"\nFiles of {', '.join(unseen)} are shown only to whoever may read them.")
@@ -91,9 +87,8 @@ def show(
             console.print(f"\n{waits_for(newer)}")
     if trial:
         console.print(said(trial))
-    print_next(
-        f"inhouse lineage {artifact.ref.path}", f"inhouse why {artifact.ref.path} --actor NAME"
-    )
+    path = artifact.ref.path
+    print_next(f"inhouse lineage {path}", f"inhouse why {path} --actor NAME")
 
 
 def _print(plain: dict[str, Any], left_out: Sequence[Mapping[str, str]]) -> None:
@@ -102,6 +97,7 @@ def _print(plain: dict[str, Any], left_out: Sequence[Mapping[str, str]]) -> None
     parents, params = plain.pop("parents"), plain.pop("params")
     for name in ("metrics", "left_out", "closed"):
         plain.pop(name)
+    learnt = take_learnt(plain["summary"])
     # What was measured has the last word: `steps` taken, not the most that were allowed.
     facts = {
         **{k: v for k, v in params.items() if k not in ("files", "salt", "steps", "sources")},
@@ -121,6 +117,7 @@ def _print(plain: dict[str, Any], left_out: Sequence[Mapping[str, str]]) -> None
                 for n, f in figures.items()
             ],
         )
+    print_learnt(learnt)
     if parents:
         console.print("\nmade from")
         by_item = plain["ref"].startswith("knowledge/")
