@@ -105,7 +105,7 @@ class LanguageTrainer(Trainer):  # type: ignore[misc]
                 for step in range(len(mixer)):
                     for part in _learnt_parts(mixer, step):
                         given = {k: v.to(self.args.device) for k, v in tensors_of(part).items()}
-                        total += float(_losses(model, given).sum())
+                        total += float(losses_of(model, given).sum())
                         count += part.learnt
                 found[name] = math.exp(min(total / count, 700.0)) if count else math.nan
         return found
@@ -136,7 +136,7 @@ class LanguageTrainer(Trainer):  # type: ignore[misc]
     ) -> Any:  # noqa: ANN401
         """Return the part's share of the mean loss of a step, over all tokens that it learns."""
         with _precision(self.args.device, self.half):
-            losses = _losses(model, inputs).sum(-1)
+            losses = losses_of(model, inputs).sum(-1)
         counts = (inputs["targets"] != UNLEARNT).sum(-1)
         rows = zip(inputs["source"].tolist(), losses.tolist(), counts.tolist(), strict=True)
         for source, loss, count in rows:
@@ -253,7 +253,7 @@ def tensors_of(part: Part) -> dict[str, Any]:
     return found
 
 
-def _losses(model: Any, given: Mapping[str, Any]) -> Any:  # noqa: ANN401
+def losses_of(model: Any, given: Mapping[str, Any]) -> Any:  # noqa: ANN401
     """Return the loss at each token, [n, length]; 0 where nothing is learnt.
 
     Packed texts are told apart by their positions alone: with an attention mask beside them
