@@ -23,9 +23,9 @@ from inhouse.cli.trial import plain as plain_trial
 from inhouse.cli.trial import said
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from inhouse.core.artifact import Artifact
+    from inhouse.core.artifact import Artifact, Ref
 
 # How much of an index had to be embedded tells what other indexes hold, so only its run tells it.
 OF_A_RUN = ("embedded", "reused")
@@ -48,14 +48,13 @@ def show(
 ) -> None:
     """Show what is known of one thing; of its files, only to whoever may read it."""
     from inhouse.core.artifact import Ref
-    from inhouse.project.learnt import curves as curves_of
-    from inhouse.project.left_out import left_out as what_was_left_out
-    from inhouse.project.left_out import may_read
+    from inhouse.project import learnt
+    from inhouse.project import left_out as ledger
 
     with opened(project, actor) as house:
         artifact = house.artifact(Ref.parse(ref))
-        drawn = curves_of(house, artifact) if curves else None
-        left_out, closed = what_was_left_out(house, artifact), not may_read(house, artifact)
+        drawn = learnt.curves(house, artifact) if curves else None
+        left_out, closed = ledger.left_out(house, artifact), not ledger.may_read(house, artifact)
         waiting = house.catalog.releases.waiting()
         trial = house.catalog.trials.of(artifact.ref)
         now = house.catalog.lineage.now()
@@ -82,13 +81,17 @@ def show(
     print_funnel(funnel or ())
     if unseen:
         console.print(f"\nFiles of {', '.join(unseen)} are shown only to whoever may read them.")
-    for newer in waiting:
-        if newer.path == artifact.ref.path and newer != artifact.ref:
-            console.print(f"\n{waits_for(newer)}")
+    _print_waiting(artifact.ref, waiting)
     if trial:
         console.print(said(trial))
     path = artifact.ref.path
     print_next(f"inhouse lineage {path}", f"inhouse why {path} --actor NAME")
+
+
+def _print_waiting(ref: Ref, waiting: Iterable[Ref]) -> None:
+    for newer in waiting:
+        if newer.path == ref.path and newer != ref:
+            console.print(f"\n{waits_for(newer)}")
 
 
 def _print(plain: dict[str, Any], left_out: Sequence[Mapping[str, str]]) -> None:
