@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 from contextlib import AbstractContextManager
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -207,6 +209,9 @@ def test_from_documents_to_a_model_that_answers_and_leaves(file: Path):
     folder = file.parent
     tiny_base(folder / "base")
     with opened(file) as project:
+        project.run("models/base")
+        planned = {p.step.path: p.reason for p in project.plan().steps}
+        assert "; takes about 0.0 GiB of " in planned["models/analyst"]
         project.run()
         tuned = project.artifact(Ref.parse("models/analyst"))
         assert tuned.summary["kind"] == "adapter"
@@ -284,3 +289,37 @@ def check_the_program(folder: Path) -> None:
     gguf = quickly("export", "models/analyst", "gguf", "--format", "gguf", cwd=folder)
     assert "'gguf' is no format of an export" in gguf.stderr
     assert not (folder / "gguf").exists()
+
+
+REAL = """\
+project: real
+data: {peps: {from: ./peps}}
+models:
+  base: {from: smollm2-135m-instruct}
+  analyst:
+    {method: continue, base: models/base, mix: data/peps, budget: {tokens: 4k}, length: 256}
+endpoints: {analyst: {model: models/analyst}}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.train
+@pytest.mark.weights
+@pytest.mark.data
+def test_a_real_model_knows_its_documents_better(tmp_path: Path):
+    kept = os.environ.get("INHOUSE_DATA")
+    if not kept:
+        pytest.skip("INHOUSE_DATA names no folder with peps")
+    with gzip.open(Path(kept, "peps", "peps.jsonl.gz"), "rt", encoding="utf-8") as lines:
+        texts = [json.loads(line)["text"] for line in islice(lines, 20)]
+    pages = {f"peps/{place}.md": text[:4000] for place, text in enumerate(texts)}
+    file = write(tmp_path, {"inhouse.yaml": REAL, **pages}) / "inhouse.yaml"
+    with opened(file) as project:
+        project.run("models/base")
+        planned = {p.step.path: p for p in project.plan().steps}
+        assert "takes about" in planned["models/analyst"].reason
+        project.run()
+        summary = project.artifact(Ref.parse("models/analyst")).summary
+        before, after = summary["perplexity"]["data/peps"]
+        assert after < before
+        assert project.ask("analyst", "What is a PEP?").text

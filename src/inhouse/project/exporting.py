@@ -16,14 +16,13 @@ from inhouse.core.artifact import Artifact, Ref
 from inhouse.core.errors import BadInput
 from inhouse.core.label import Label
 from inhouse.models.weight_files import LICENCE, TEXTS
+from inhouse.project.learnt import CURVES
 
 if TYPE_CHECKING:
     from inhouse.project.project import Project
 
 Format = Literal["hf", "openvino"]
 LABELS, CARD, README = "labels.json", "card.md", "README.md"
-LEFT = frozenset({"curves.parquet", "seen.parquet", CARD, README, "model.gguf"})
-"""What a reader of weights has no use for; which documents were seen is nobody else's business."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +82,7 @@ def _as_hf(project: Project, artifact: Artifact, work: Path) -> None:
     if source.ref != artifact.ref:
         adapter, opened = opened.folder, project.catalog.load(source.ref)
     for name in sorted(source.files):
-        if name not in LEFT and (name in TEXTS or LICENCE.match(name)):
+        if name != README and (name in TEXTS or LICENCE.match(name)):
             _copy(opened.folder / name, work / name)
     shards = [name for name in source.files if name.endswith(".safetensors")]
     if shards and adapter is None:
@@ -143,9 +142,12 @@ def _describe(project: Project, artifact: Artifact, work: Path) -> None:
         "made_from": [{"ref": one.ref.pinned, "label": str(one.label)} for one in lineage],
     }
     _write_json(work / LABELS, labels)
-    card = project.catalog.load(artifact.ref).folder / CARD
+    # Which documents were seen stays here: their names are nobody else's business.
+    folder = project.catalog.load(artifact.ref).folder
+    if CURVES in artifact.files:
+        _copy(folder / CURVES, work / CURVES)
     if CARD in artifact.files:
-        text = card.read_text(encoding="utf-8")
+        text = (folder / CARD).read_text(encoding="utf-8")
     else:
         licence = artifact.summary.get("licence") or "not known"
         text = f"# {artifact.ref.path}\n\nVersion `{artifact.ref.pinned}`, licence: {licence}.\n"
