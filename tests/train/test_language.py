@@ -161,7 +161,7 @@ tiny_llama.trained({spec}, Path({base!r}), {{tiny_llama.DATA: Path({data!r})}}, 
 @pytest.mark.parametrize(
     ("where", "spec"),
     [
-        ("between", "FULL"),
+        pytest.param("between", "FULL", marks=pytest.mark.slow),
         ("inside", "LORA"),
         pytest.param("between", "LORA", marks=pytest.mark.slow),
         pytest.param("inside", "FULL", marks=pytest.mark.slow),
@@ -349,3 +349,29 @@ def test_what_does_not_fit_is_refused(
 ):
     with pytest.raises(BadInput, match=message):
         trained(replace(FULL, **change), base, sources, tmp_path / "work")
+
+
+@train
+@pytest.mark.weights
+def test_a_base_that_is_gguf_is_read_as_it_is(weights_store: Path):
+    import torch
+
+    from inhouse.catalog import Catalog
+    from inhouse.core.artifact import Ref
+    from inhouse.models.chat_format import load_tokenizer
+    from inhouse.train.language_model import load_model
+    from inhouse.train.trainer import losses_of, tensors_of
+
+    catalog = Catalog(weights_store / ".inhouse")
+    try:
+        folder = catalog.load(Ref.parse("models/base")).folder
+    finally:
+        catalog.close()
+    assert (folder / "model.gguf").is_file()
+    text = "The capital of France is Paris, and the capital of Italy is Rome."
+    ids = load_tokenizer(folder).encode(text).ids
+    with torch.inference_mode():
+        model = load_model(folder).eval()
+        part = parts_of(batch([ids], None, None), rows=1)[0]
+        loss = losses_of(model, tensors_of(part)).sum() / part.learnt
+    assert loss < 2.5

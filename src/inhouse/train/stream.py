@@ -18,7 +18,7 @@ from inhouse.train.schedule import Phase, Schedule
 from inhouse.train.tokens import Tokens
 
 UNLEARNT = -100
-MOST_TOKENS = 2048
+MOST_TOKENS = 1024
 """Tokens that go through a model at once: the scores of each are as many as the vocabulary."""
 
 
