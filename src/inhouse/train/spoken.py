@@ -55,9 +55,9 @@ def spoken(form: ChatFormat, row: Mapping[str, Any]) -> Spoken:
         if not _expresses_tools(form, messages, tools, whole):
             raise Skipped("tools")
         spans = tuple(_spans(form, row["id"], messages, tools, whole))
+    except _Torn:
+        raise
     except BadInput as error:
-        if isinstance(error, _Torn):
-            raise
         raise Skipped("refused") from error
     if not spans:
         raise Skipped("unanswered")
