@@ -1,19 +1,18 @@
-"""A language model learns: what it is asked to, and no more; and to the same weights when cut off."""
+"""A language model learns what it is asked to, no more, and the same when it was cut off."""
 
 from __future__ import annotations
 
 import signal
 import subprocess
 import sys
-import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from train.tiny_llama import DATA, VOCABULARY, repeated, tiny_llama, trained
+from train.tiny_llama import DATA, VOCABULARY, repeated, talks, tiny_llama, trained
 
-from inhouse.core.errors import BadInput
-from inhouse.train import language
+from inhouse.core.errors import BadInput, InhouseError
 from inhouse.train.checkpoint import commit, newest
 from inhouse.train.held_out import parted
 from inhouse.train.language import CHECKPOINTS, Language
@@ -73,6 +72,7 @@ def test_all_weights_learn_and_what_comes_out_is_a_pulled_model(
 
 
 @train
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
 @pytest.mark.parametrize("tied", [True, False])
 def test_a_lora_merges_to_what_it_was(sources: dict[str, Path], tmp_path: Path, tied: bool):
     import torch
@@ -103,14 +103,29 @@ def test_a_lora_merges_to_what_it_was(sources: dict[str, Path], tmp_path: Path, 
 
 
 @train
+def test_chats_are_packed_and_documents_may_be_mixed_in(sources: dict[str, Path], tmp_path: Path):
+    chats = {"data/talks": talks(tmp_path / "talks")}
+    mix = (("data/talks", 3.0), (DATA, 1.0))
+    spec = replace(FULL, method="instruct", mix=mix, tokens=None, epochs=2.0)
+    base = tiny_llama(tmp_path / "base")
+    told = trained(spec, base, sources | chats, tmp_path / "work").summary
+    rows = told["tokens"] // LENGTH
+    assert told["shares"] == {"data/talks": rows * 3 // 4 * LENGTH, DATA: rows // 4 * LENGTH}
+    assert 0 < told["wasted"] < 0.2
+    for before, after in told["perplexity"].values():
+        assert after < before / 3
+    with pytest.raises(BadInput, match=r"data/talks holds chats\. Learn .* 'method: instruct'"):
+        trained(replace(spec, method="continue"), base, sources | chats, tmp_path / "no")
+
+
+@train
 def test_a_lora_that_merges_to_something_else_is_not_reported(
     base: Path, sources: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    from inhouse.core.errors import InhouseError
     from inhouse.train import language_model
 
     monkeypatch.setattr(language_model, "merged", lambda weights, folder: weights)
-    with pytest.raises(InhouseError, match="merged weights score by .* otherwise"):
+    with pytest.raises(InhouseError, match=r"merged weights score by .* otherwise"):
         trained(LORA, base, sources, tmp_path / "work")
 
 
@@ -146,7 +161,7 @@ tiny_llama.trained({spec}, Path({base!r}), {{tiny_llama.DATA: Path({data!r})}}, 
 @pytest.mark.parametrize(
     ("where", "spec"),
     [
-        ("between", "FULL"),
+        pytest.param("between", "FULL", marks=pytest.mark.slow),
         ("inside", "LORA"),
         pytest.param("between", "LORA", marks=pytest.mark.slow),
         pytest.param("inside", "FULL", marks=pytest.mark.slow),
@@ -202,8 +217,6 @@ def test_parts_of_a_step_learn_what_the_whole_step_does(
 def test_a_loss_that_is_no_number_stops_the_run(
     base: Path, sources: dict[str, Path], tmp_path: Path
 ):
-    from dataclasses import replace
-
     with pytest.raises(BadInput, match=r"no number any more in step \d+ \(data/notes\)\. Lower"):
         trained(replace(FULL, rate=1e30), base, sources, tmp_path / "work")
 
@@ -226,7 +239,7 @@ def batch(
     rows = np.zeros(len(tokens), np.int64)
     mask = None if loss is None else np.array(loss, bool)
     places = None if positions is None else np.array(positions)
-    return Batch(np.array(tokens), mask, places, rows, rows)
+    return Batch(np.array(tokens), mask, places, source=rows, window=rows)
 
 
 def test_each_token_is_said_from_the_one_before_it():
@@ -253,9 +266,7 @@ def test_masked_tokens_carry_no_gradient_and_packed_texts_do_not_see_one_another
     model = load_model(tiny_llama(tmp_path / "base")).eval()
     first, second = [5, 6, 7, 8], [9, 10, 11, 12, 13]
     tokens, positions = [[*first, *second]], [[0, 1, 2, 3, 0, 1, 2, 3, 4]]
-    found = losses_of(
-        model, tensors_of(parts_of(batch(tokens, None, positions), rows=1)[0])
-    )
+    found = losses_of(model, tensors_of(parts_of(batch(tokens, None, positions), rows=1)[0]))
     alone = losses_of(model, tensors_of(parts_of(batch([second], None, None), rows=1)[0]))
     assert torch.allclose(found[0, 4:], alone[0], atol=1e-4)
     assert found[0, 3] == 0
@@ -291,7 +302,7 @@ def test_the_end_of_a_source_is_kept_out(tmp_path: Path):
     assert (parts.learnt.windows(LENGTH), parts.held.windows(LENGTH)) == (60, 1)
     assert parts.held.ids.tolist() == tokens.ids[60 * LENGTH : 61 * LENGTH].tolist()
     assert parts.learnt.ends[-1] == 60 * LENGTH
-    assert list(parts.learnt.names())[0] == ("0.md", "0" * 64)
+    assert next(parts.learnt.names()) == ("0.md", "0" * 64)
     (tmp_path / "short").mkdir()
     rows = [Tokenised("a", "", np.arange(40))]
     write_tokens(tmp_path / "short", About("tiny", VOCABULARY), rows)
@@ -336,7 +347,31 @@ def test_a_damaged_checkpoint_does_not_count(tmp_path: Path):
 def test_what_does_not_fit_is_refused(
     base: Path, sources: dict[str, Path], tmp_path: Path, change: dict[str, object], message: str
 ):
-    from dataclasses import replace
-
     with pytest.raises(BadInput, match=message):
         trained(replace(FULL, **change), base, sources, tmp_path / "work")
+
+
+@train
+@pytest.mark.weights
+def test_a_base_that_is_gguf_is_read_as_it_is(weights_store: Path):
+    import torch
+
+    from inhouse.catalog import Catalog
+    from inhouse.core.artifact import Ref
+    from inhouse.models.chat_format import load_tokenizer
+    from inhouse.train.language_model import load_model
+    from inhouse.train.trainer import losses_of, tensors_of
+
+    catalog = Catalog(weights_store / ".inhouse")
+    try:
+        folder = catalog.load(Ref.parse("models/base")).folder
+    finally:
+        catalog.close()
+    assert (folder / "model.gguf").is_file()
+    text = "The capital of France is Paris, and the capital of Italy is Rome."
+    ids = load_tokenizer(folder).encode(text).ids
+    with torch.inference_mode():
+        model = load_model(folder).eval()
+        part = parts_of(batch([ids], None, None), rows=1)[0]
+        loss = losses_of(model, tensors_of(part)).sum() / part.learnt
+    assert loss < 2.5

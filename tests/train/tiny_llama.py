@@ -51,6 +51,19 @@ def repeated(folder: Path, *, documents: int = 40, mask: bool = False) -> Path:
     return folder
 
 
+def talks(folder: Path, *, many: int = 60) -> Path:
+    """Write conversations of several lengths, of which the second half is learnt."""
+    folder.mkdir()
+    draw = np.random.default_rng(5)
+    rows = []
+    for number in range(many):
+        half = int(draw.integers(3, 14))
+        tokens = np.concatenate([np.arange(half) % 7 + 1, np.arange(half) % 5 + 20])
+        rows.append(Tokenised(f"{number}", f"{number:064x}", tokens, np.arange(2 * half) >= half))
+    write_tokens(folder, About("tiny", VOCABULARY, template="chat"), rows)
+    return folder
+
+
 def opened(folder: Path, ref: str) -> Input:
     artifact = Artifact(
         ref=Ref.parse(ref), recipe="test", code=1, params={}, parents=(), digest="", files={},

@@ -97,7 +97,7 @@ def run(spec: Language, inputs: Inputs, ctx: Context) -> Result:
     _write(spec, base, trainer, ctx)
     trainer.curves.save(ctx.work)
     _write_seen(mixer, parts, ctx.work)
-    summary = _summary(spec, base, trainer, mixer) | about
+    summary = _summary(spec, base, trainer, mixer) | about | _wasted(spec, mixer, parts)
     settings = asdict(spec) | {"rate": _rate(spec), "seed": ctx.seed, "bfloat16": trainer.half}
     data = {name: inputs[name].artifact for name, _ in spec.mix}
     write_card(ctx.work, base.artifact, data, settings, summary)
@@ -287,6 +287,15 @@ def _summary(spec: Language, base: Input, trainer: LanguageTrainer, mixer: Mixer
         },
         "shares": {name: n * spec.length for name, n in mixer.schedule.counts(draws).items()},
     }
+
+
+def _wasted(spec: Language, mixer: Mixer, parts: Mapping[str, Parted]) -> dict[str, float]:
+    """Return the share of places in the rows that hold no token."""
+    from inhouse.train.samples import samples_of
+
+    drawn = mixer.schedule.counts(len(mixer.schedule))
+    empty = sum(n * samples_of(parts[name].learnt, spec.length).wasted for name, n in drawn.items())
+    return {"wasted": round(empty / len(mixer.schedule), 4)}
 
 
 def _rate(spec: Language) -> float:

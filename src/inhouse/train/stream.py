@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from inhouse.core.errors import BadInput
 from inhouse.train.mixer import Batch, Mixer
+from inhouse.train.samples import samples_of
 from inhouse.train.schedule import Phase, Schedule
 from inhouse.train.tokens import Tokens
 
 UNLEARNT = -100
-MOST_TOKENS = 2048
+MOST_TOKENS = 1024
 """Tokens that go through a model at once: the scores of each are as many as the vocabulary."""
 
 
@@ -48,9 +49,8 @@ def targets_of(batch: Batch) -> NDArray[np.int64]:
     """
     found = np.full(batch.tokens.shape, UNLEARNT, np.int64)
     said = np.ones(batch.tokens.shape, np.bool_) if batch.loss is None else batch.loss
-    positions = _positions(batch)
-    if positions is not None:
-        said = said & (positions != 0)
+    if batch.positions is not None:
+        said = said & (batch.positions != 0)
     found[:, :-1] = np.where(said[:, 1:], batch.tokens[:, 1:], UNLEARNT)
     return found
 
@@ -69,7 +69,7 @@ def parts_of(batch: Batch, *, rows: int) -> list[Part]:
             "Lengthen the rows with 'length', or look at whether its chats have answers.",
         )
     spans = [slice(start, start + rows) for start in range(0, len(targets), rows)]
-    packed = _positions(batch)
+    packed = batch.positions
     return [
         Part(
             batch.tokens[span],
@@ -80,11 +80,6 @@ def parts_of(batch: Batch, *, rows: int) -> list[Part]:
         )
         for span in spans
     ]
-
-
-def _positions(batch: Batch) -> NDArray[np.int64] | None:
-    found: NDArray[np.int64] | None = getattr(batch, "positions", None)
-    return found
 
 
 def parts_from(mixer: Mixer, first: int, *, rows: int) -> Iterator[Part]:
@@ -106,4 +101,4 @@ def once(name: str, tokens: Tokens, *, length: int) -> Mixer:
 
 def rows_of(tokens: Tokens, length: int) -> int:
     """Return how many rows of `length` tokens a source has."""
-    return tokens.windows(length)
+    return len(samples_of(tokens, length))
