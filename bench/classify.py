@@ -36,9 +36,9 @@ from inhouse.core.artifact import Artifact, Input, Ref
 from inhouse.core.label import Label
 from inhouse.core.stage import Context
 from inhouse.models import build, pull
+from inhouse.models.calibration import miscalibration
 from inhouse.models.load import load_classifier
 from inhouse.train import classify
-from inhouse.models.calibration import miscalibration
 
 MANY, FEW = 0.935, 0.85
 SHOTS = 10

@@ -189,7 +189,8 @@ def _type(field: Mapping[str, Any]) -> str:
         inner = field["additionalProperties"]
         return "mapping" if inner is True else f"mapping of name to {_type(inner)}"
     if field["type"] in ("integer", "number") and "maximum" in field:
-        return f"{field['minimum']:g} to {field['maximum']:g}"
+        least = field["minimum"] if "minimum" in field else field["exclusiveMinimum"]
+        return f"{least:g} to {field['maximum']:g}"
     plain = {"string": "text", "integer": "number", "number": "number", "boolean": "true or false"}
     kind = plain[field["type"]]
     return " or ".join(f"`{choice}`" for choice in field.get("enum", ())) or kind

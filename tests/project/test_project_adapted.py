@@ -57,7 +57,10 @@ def file(tmp_path: Path, tiny_weights: Path) -> Path:
         ("{base: models/minilm, on: data/a}", "'models.house.method' is missing"),
         ("{method: embed, on: data/a}", "'models.house.base' is missing"),
         ("{method: embed, base: models/minilm}", "'models.house.on' is missing"),
-        ("{method: embd, base: models/minilm, on: data/a}", "should be 'embed', not 'embd'"),
+        (
+            "{method: embd, base: models/minilm, on: data/a}",
+            "no method 'embd'. Did you mean 'embed'",
+        ),
         ("{method: embed, base: data/a, on: data/a}", "'data/a' is not among the models"),
         ("{method: embed, base: models/minilm, on: data/b}", "'data/b' is not among the data"),
         ("{method: embed, base: models/house, on: data/a}", "these entries go in a circle"),

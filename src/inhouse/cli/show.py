@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from inhouse.cli.curves import print_curves, print_learnt, take_learnt
 from inhouse.cli.funnel import print_funnel
 from inhouse.cli.making import waits_for
 from inhouse.cli.options import FILE, As, AsJson, ProjectFile, opened
@@ -22,9 +23,9 @@ from inhouse.cli.trial import plain as plain_trial
 from inhouse.cli.trial import said
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from inhouse.core.artifact import Artifact
+    from inhouse.core.artifact import Artifact, Ref
 
 # How much of an index had to be embedded tells what other indexes hold, so only its run tells it.
 OF_A_RUN = ("embedded", "reused")
@@ -38,18 +39,22 @@ CLOSED: dict[str, Any] = {
 
 def show(
     ref: Annotated[str, typer.Argument(help="section/name or section/name@version.")],
+    curves: Annotated[
+        bool, typer.Option("--curves", help="Draw the loss of a trained model over its steps.")
+    ] = False,
     actor: As = None,
     project: ProjectFile = FILE,
     as_json: AsJson = False,
 ) -> None:
     """Show what is known of one thing; of its files, only to whoever may read it."""
     from inhouse.core.artifact import Ref
-    from inhouse.project.left_out import left_out as what_was_left_out
-    from inhouse.project.left_out import may_read
+    from inhouse.project import learnt
+    from inhouse.project import left_out as ledger
 
     with opened(project, actor) as house:
         artifact = house.artifact(Ref.parse(ref))
-        left_out, closed = what_was_left_out(house, artifact), not may_read(house, artifact)
+        drawn = learnt.curves(house, artifact) if curves else None
+        left_out, closed = ledger.left_out(house, artifact), not ledger.may_read(house, artifact)
         waiting = house.catalog.releases.waiting()
         trial = house.catalog.trials.of(artifact.ref)
         now = house.catalog.lineage.now()
@@ -65,24 +70,28 @@ def show(
     if artifact.ref in waiting and not artifact.gone:
         plain["state"] = f"in the store; waits for: inhouse release {artifact.ref.path}"
     if by_source:
-        plain["label"] = (
-            f"{label}; then that of each of: {', '.join(ref.path for ref in by_source)}"
-        )
+        paths = ", ".join(ref.path for ref in by_source)
+        plain["label"] = f"{label}; then that of each of: {paths}"
     if as_json:
-        print_json(plain | {"trial": plain_trial(trial), "funnel": funnel})
+        more = {"curves": drawn} if drawn else {}
+        print_json(plain | {"trial": plain_trial(trial), "funnel": funnel} | more)
         return
     _print(plain, left_out.files)
+    print_curves(drawn or {})
     print_funnel(funnel or ())
     if unseen:
         console.print(f"\nFiles of {', '.join(unseen)} are shown only to whoever may read them.")
-    for newer in waiting:
-        if newer.path == artifact.ref.path and newer != artifact.ref:
-            console.print(f"\n{waits_for(newer)}")
+    _print_waiting(artifact.ref, waiting)
     if trial:
         console.print(said(trial))
-    print_next(
-        f"inhouse lineage {artifact.ref.path}", f"inhouse why {artifact.ref.path} --actor NAME"
-    )
+    path = artifact.ref.path
+    print_next(f"inhouse lineage {path}", f"inhouse why {path} --actor NAME")
+
+
+def _print_waiting(ref: Ref, waiting: Iterable[Ref]) -> None:
+    for newer in waiting:
+        if newer.path == ref.path and newer != ref:
+            console.print(f"\n{waits_for(newer)}")
 
 
 def _print(plain: dict[str, Any], left_out: Sequence[Mapping[str, str]]) -> None:
@@ -91,6 +100,7 @@ def _print(plain: dict[str, Any], left_out: Sequence[Mapping[str, str]]) -> None
     parents, params = plain.pop("parents"), plain.pop("params")
     for name in ("metrics", "left_out", "closed"):
         plain.pop(name)
+    learnt = take_learnt(plain["summary"])
     # What was measured has the last word: `steps` taken, not the most that were allowed.
     facts = {
         **{k: v for k, v in params.items() if k not in ("files", "salt", "steps", "sources")},
@@ -110,6 +120,7 @@ def _print(plain: dict[str, Any], left_out: Sequence[Mapping[str, str]]) -> None
                 for n, f in figures.items()
             ],
         )
+    print_learnt(learnt)
     if parents:
         console.print("\nmade from")
         by_item = plain["ref"].startswith("knowledge/")

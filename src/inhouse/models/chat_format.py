@@ -1,4 +1,4 @@
-"""From messages to the tokens of a prompt: chat template, then tokenizer.
+"""From messages to the tokens of a prompt: chat template, then tokenizer; training uses the same.
 
 Special tokens come from the template alone. What a user types that looks like one is encoded as
 the characters that it is, so nobody can end their own turn and speak as somebody else.
@@ -6,9 +6,11 @@ the characters that it is, so nobody can end their own turn and speak as somebod
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -29,10 +31,12 @@ PRIVATE_USE = range(0xE000, 0xF8FF)
 
 
 class ChatFormat:
-    """The tokenizer and chat template of one model."""
+    """The tokenizer and chat template of one model; `digest` is the sha256 of the template."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, now: Callable[[], datetime] = datetime.now) -> None:
         """Read ``tokenizer.json``, ``tokenizer_config.json`` and ``chat_template.jinja``.
+
+        Some templates write down what day it is; `now` says it.
 
         Raises:
             BadInput: a file is missing or cannot be used.
@@ -44,13 +48,14 @@ class ChatFormat:
                 f"The model in {folder} has no chat template.",
                 "Put its chat_template.jinja beside its weights, or use an instruct model.",
             )
+        self.digest = hashlib.sha256(template.read_bytes()).hexdigest()
         try:
-            self._template = _environment().from_string(template.read_text(encoding="utf-8"))
+            self._template = _environment(now).from_string(template.read_text(encoding="utf-8"))
         except jinja2.TemplateSyntaxError as error:
             raise BadInput(
                 f"{template}:{error.lineno}: {error.message}.", "Mend the template."
             ) from None
-        self._variables = _special_texts(folder / "tokenizer_config.json")
+        self._variables = special_texts(folder)
         added = self.tokenizer.get_added_tokens_decoder()
         self._special = {t.content: i for i, t in added.items() if t.special}
         longest_first = sorted(self._special, key=len, reverse=True)
@@ -64,28 +69,63 @@ class ChatFormat:
         """
         if not messages:
             raise BadInput("There are no messages.", "Send at least one.")
-        if not any(self._pattern.search(m.content) for m in messages):
-            return self._encode(self.render(messages))
-        mark = _unused_character(messages)
-        guarded = [Message(m.role, self._guard(m.content, mark)) for m in messages]
-        return self._encode_guarded(self.render(guarded), mark)
+        guarded, _, mark = self.guarded(messages)
+        text = self.render(guarded)
+        return self._encode_guarded(text, mark) if mark else self._encode(text)
 
-    def render(self, messages: Sequence[Message]) -> str:
+    def render(
+        self, messages: Sequence[Message], *, tools: str = "", answering: bool = True
+    ) -> str:
         """Return the text that the template makes of the messages.
+
+        Args:
+            messages: the conversation.
+            tools: what the model may call, OpenAI's list as JSON.
+            answering: whether it ends where the assistant's next turn begins.
 
         Raises:
             BadInput: the template refuses them.
         """
-        turns = [{"role": m.role, "content": m.content} for m in messages]
         try:
             return self._template.render(
-                messages=turns, add_generation_prompt=True, **self._variables
+                messages=[_turn(m) for m in messages],
+                add_generation_prompt=answering,
+                **({"tools": json.loads(tools)} if tools else {}),
+                **self._variables,
             )
         except jinja2.TemplateError as error:
             raise BadInput(
                 f"The model's chat template refuses these messages: {error}.",
                 "Send roles in the order that the model was trained on.",
             ) from None
+
+    def guarded(
+        self, messages: Sequence[Message], tools: str = ""
+    ) -> tuple[Sequence[Message], str, str]:
+        """Return messages and tools in which nothing looks like a special token.
+
+        The third is what breaks it up, a character that stands in none of them; it is empty if
+        nothing had to be broken.
+        """
+        messages, tools = [_spelled_out(m) for m in messages], _unescaped(tools)
+        texts = [tools, *(text for m in messages for text in _texts(m))]
+        if not any(map(self._pattern.search, texts)):
+            return messages, tools, ""
+        mark = _unused_character(texts)
+        broken = [_with_texts(m, lambda text: self._guard(text, mark)) for m in messages]
+        return broken, self._guard(tools, mark), mark
+
+    def parts(self, text: str) -> Iterator[tuple[int, int, int | None]]:
+        """Yield where the parts of a rendered text begin and end: special tokens, and between.
+
+        The third is the number of the special token, None of what stands between two.
+        """
+        place = 0
+        for match in self._pattern.finditer(text):
+            yield place, match.start(), None
+            yield match.start(), match.end(), self._special[match[0]]
+            place = match.end()
+        yield place, len(text), None
 
     def _encode(self, text: str) -> list[int]:
         ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False).ids
@@ -100,21 +140,25 @@ class ChatFormat:
     def _encode_guarded(self, text: str, mark: str) -> list[int]:
         """Encode the template's special tokens as such and everything between as plain text."""
         ids: list[int] = []
-        place = 0
-        for match in [*self._pattern.finditer(text), None]:
-            plain = text[place : match.start() if match else None].replace(mark, "")
-            ids += self._plain.encode(plain, add_special_tokens=False).ids
-            if match:
-                ids.append(self._special[match[0]])
-                place = match.end()
+        for start, end, special in self.parts(text):
+            if special is None:
+                plain = text[start:end].replace(mark, "")
+                ids += self.plain.encode(plain, add_special_tokens=False).ids
+            else:
+                ids.append(special)
         return ids
 
     @cached_property
-    def _plain(self) -> Tokenizer:
+    def plain(self) -> Tokenizer:
         """A copy of the tokenizer that sees special tokens as ordinary characters."""
-        plain = Tokenizer.from_str(self.tokenizer.to_str())
-        plain.encode_special_tokens = True
-        return plain
+        return plain_tokenizer(self.tokenizer)
+
+
+def plain_tokenizer(tokenizer: Tokenizer) -> Tokenizer:
+    """Return a copy of a tokenizer that sees special tokens as ordinary characters."""
+    plain = Tokenizer.from_str(tokenizer.to_str())
+    plain.encode_special_tokens = True
+    return plain
 
 
 def load_tokenizer(folder: Path) -> Tokenizer:
@@ -145,7 +189,7 @@ class _Generation(Extension):
         return parser.parse_statements(("name:endgeneration",), drop_needle=True)
 
 
-def _environment() -> jinja2.Environment:
+def _environment(now: Callable[[], datetime]) -> jinja2.Environment:
     """Return the environment that chat templates are written for, shut off from Python."""
     environment = ImmutableSandboxedEnvironment(
         trim_blocks=True,
@@ -154,8 +198,71 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters["tojson"] = _tojson
     environment.globals["raise_exception"] = _raise_exception
-    environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)
+    environment.globals["strftime_now"] = lambda form: now().strftime(form)
     return environment
+
+
+def _turn(message: Message) -> dict[str, Any]:
+    """Return a message as templates know it; calls only where there are some."""
+    turn: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.calls:
+        turn["tool_calls"] = [
+            {
+                "id": call.id,
+                "type": "function",
+                "function": {"name": call.name, "arguments": _arguments(call.arguments)},
+            }
+            for call in message.calls
+        ]
+    if message.answers:
+        turn["tool_call_id"] = message.answers
+    return turn
+
+
+def _arguments(text: str) -> object:
+    """Return the arguments of a call as an object, as templates want them; else as the text."""
+    found = _parsed(text)
+    return found if isinstance(found, dict) else text
+
+
+def _parsed(text: str) -> object:
+    """Return what a JSON text says, None if it is none."""
+    try:
+        return json.loads(text) if text else None
+    except ValueError:
+        return None
+
+
+def _unescaped(text: str) -> str:
+    """Return JSON with every character written as itself, where something could be hidden."""
+    found = _parsed(text)
+    return text if found is None else json.dumps(found, ensure_ascii=False)
+
+
+def _spelled_out(message: Message) -> Message:
+    """Return a message whose calls hide nothing behind escapes."""
+    if not message.calls:
+        return message
+    calls = tuple(replace(call, arguments=_unescaped(call.arguments)) for call in message.calls)
+    return replace(message, calls=calls)
+
+
+def _texts(message: Message) -> Iterator[str]:
+    """Yield whatever a template may write of a message."""
+    yield message.content
+    yield message.answers
+    for call in message.calls:
+        yield from (call.id, call.name, call.arguments)
+
+
+def _with_texts(message: Message, change: Callable[[str], str]) -> Message:
+    """Return a message with all of its texts changed."""
+    calls = tuple(
+        replace(call, id=change(call.id), name=change(call.name), arguments=change(call.arguments))
+        for call in message.calls
+    )
+    content, answers = change(message.content), change(message.answers)
+    return replace(message, content=content, calls=calls, answers=answers)
 
 
 def _tojson(value: Any, indent: int | None = None) -> str:  # noqa: ANN401
@@ -166,8 +273,9 @@ def _raise_exception(message: str) -> NoReturn:
     raise jinja2.TemplateError(message)
 
 
-def _special_texts(path: Path) -> dict[str, str]:
+def special_texts(folder: Path) -> dict[str, str]:
     """Return ``bos_token``, ``eos_token`` and the like, which templates use as variables."""
+    path = folder / "tokenizer_config.json"
     if not path.is_file():
         return {}
     found = {}
@@ -178,9 +286,9 @@ def _special_texts(path: Path) -> dict[str, str]:
     return found
 
 
-def _unused_character(messages: Sequence[Message]) -> str:
-    """Return a character of private use that no message contains."""
-    used = set().union(*(m.content for m in messages))
+def _unused_character(texts: Sequence[str]) -> str:
+    """Return a character of private use that no text contains."""
+    used = set().union(*texts)
     free = next((c for c in map(chr, PRIVATE_USE) if c not in used), None)
     if free is None:
         raise BadInput("The messages hold every character of private use.", "Leave some out.")

@@ -10,7 +10,7 @@ from inhouse.project.data_schema import LABEL, Entry
 from inhouse.project.values import LabelText, Text
 
 
-class Budget(Entry):
+class Limits(Entry):
     """What a smaller model may cost."""
 
     points: Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)] = Field(
@@ -23,7 +23,7 @@ class Compressed(Entry):
     """A classifier that does as another one does, a hundred times smaller."""
 
     compress: Text = Field(description="The classifier to learn from: models/NAME.")
-    budget: Budget = Field(default=Budget(), description="What it may cost.")
+    budget: Limits = Field(default=Limits(), description="What it may cost.")
     test: Text | None = Field(
         default=None,
         description="Examples that the classifier did not learn from, to judge by: data/NAME; "

@@ -23,11 +23,9 @@ from inhouse.data.likely import LikelyLabels
 from inhouse.data.likely import Model as Judge
 from inhouse.models.builtin import BUILTINS
 from inhouse.project import bought
-from inhouse.project.classify_schema import Classified
-from inhouse.project.compress_schema import Compressed
 from inhouse.project.data_schema import Data, Expanded, Taught
 from inhouse.project.loaders import Loaders
-from inhouse.project.schema import Adapted, ProjectFile
+from inhouse.project.schema import Adapted, Model, ProjectFile
 from inhouse.serve.price import price_of
 
 AT_ONCE = 8
@@ -124,10 +122,8 @@ def _taught(entry: Taught, project: ProjectFile, catalog: Catalog) -> Derived:
 def is_embedder(name: str, project: ProjectFile) -> bool:
     """Say whether a model of the project is an embedder, as far as that is known beforehand."""
     entry = project.models[name]
-    if isinstance(entry, Classified | Compressed):
-        return False
-    if isinstance(entry, Adapted):
-        return True
+    if not isinstance(entry, Model):
+        return isinstance(entry, Adapted)
     known = BUILTINS.get(entry.source)
     if known:
         return known.kind == "embedder"

@@ -9,8 +9,9 @@ from inhouse.models.builtin import BUILTINS, Kind
 from inhouse.project.classify_schema import Classified
 from inhouse.project.compress_schema import Compressed
 from inhouse.project.loaders import EMBEDDER
-from inhouse.project.schema import Adapted, Endpoint, Model, ProjectFile
+from inhouse.project.schema import Adapted, Endpoint, Learnt, Model, ProjectFile
 from inhouse.project.source import Source
+from inhouse.project.train_schema import Trained
 
 Place = tuple[str | int, ...]
 
@@ -32,10 +33,20 @@ WRITING = (
 )
 
 
-def kind_of(model: Model | Adapted | Classified | Compressed) -> Kind | None:
+def wanted_kind(place: Place, project: ProjectFile) -> Kind | None:
+    """Return the kind of model that a place in inhouse.yaml wants; None if it wants none."""
+    key = next(step for step in reversed(place) if isinstance(step, str))
+    if key == "base" and isinstance(project.models.get(str(place[1])), Trained):
+        return "language"
+    return KINDS.get(key)
+
+
+def kind_of(model: Model | Learnt) -> Kind | None:
     """Return the kind of a model, as far as it is known beforehand."""
     if isinstance(model, CLASSIFIERS):
         return "classifier"
+    if isinstance(model, Trained):
+        return "language"
     if isinstance(model, Adapted):
         return "embedder"
     known = BUILTINS.get(model.source)
@@ -52,8 +63,7 @@ def check_kinds(
     """
     for wanted in references.values():
         for place, ref in wanted:
-            key = next(step for step in reversed(place) if isinstance(step, str))
-            kind = KINDS.get(key)
+            kind = wanted_kind(place, project)
             entry = project.models.get(ref.partition("/")[2])
             if kind is None or entry is None or _alone(place, entry):
                 continue
@@ -87,12 +97,8 @@ def embedders(project: ProjectFile) -> dict[str, Ref]:
 
 def classifiers(project: ProjectFile) -> dict[str, Ref]:
     """Return the classifiers: name -> the form that runs."""
-    forms = {Classified: f"/{EMBEDDER}", Compressed: ""}
-    return {
-        name: Ref.parse(f"models/{name}{forms[type(entry)]}")
-        for name, entry in project.models.items()
-        if isinstance(entry, CLASSIFIERS)
-    }
+    forms = {name: as_it_is(f"models/{name}", project) for name in project.models}
+    return {name: Ref.parse(form) for name, form in forms.items() if form}
 
 
 def _alone(place: Place, entry: object) -> bool:
@@ -105,3 +111,11 @@ def _classifies(endpoint: Endpoint, project: ProjectFile) -> bool:
     return isinstance(ref, str) and isinstance(
         project.models.get(ref.removeprefix("models/")), CLASSIFIERS
     )
+
+
+def as_it_is(ref: str, project: ProjectFile) -> str | None:
+    """Return the path of the form in which a classifier runs; None for what is none."""
+    entry = project.models[ref.partition("/")[2]]
+    if isinstance(entry, Classified):
+        return f"{ref}/{EMBEDDER}"
+    return ref if isinstance(entry, Compressed) else None

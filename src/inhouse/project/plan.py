@@ -12,6 +12,7 @@ from inhouse.catalog.access import memberships
 from inhouse.core.artifact import Artifact, Ref, canonical, identity
 from inhouse.core.label import Label
 from inhouse.data.files import UNMATCHED
+from inhouse.project.fitting import fit
 from inhouse.project.release import Origins
 from inhouse.project.source import Source
 from inhouse.project.steps import Step
@@ -123,9 +124,10 @@ def _planned(
         trial = catalog.trials.of(step.recipe.ref)
         if trial and head and origins.served(step, head) != step.recipe.version:
             reason = f"{reason}; ends the {trial.kind} of {trial.ref}"
-    shown = getattr(step.recipe.spec, "shown", "")  # what was guessed of a source's columns
-    if status == "will be made" and shown:
-        reason = f"{reason}; {shown}"
+    if status == "will be made":
+        # What was guessed of a source's columns, or whether there is room for a training.
+        shown = getattr(step.recipe.spec, "shown", "") or fit(step.recipe, catalog)
+        reason = f"{reason}; {shown}" if shown else reason
     seconds = head.seconds if head else None
     return Planned(step, status, reason, _audience(step, groups), seconds, waits)
 

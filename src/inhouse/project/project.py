@@ -20,7 +20,7 @@ from inhouse.core.paths import located
 from inhouse.core.protocols import Sampling, Sink
 from inhouse.core.stage import Progress, Recipe, silent
 from inhouse.project.read import needed, read
-from inhouse.project.schema import Model
+from inhouse.project.schema import Learnt
 
 # A server plans and makes nothing: what does that is imported where it is done, with numpy.
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ class Project:
                 that of a model that is not pulled.
         """
         bare = model.removeprefix("models/")
-        if name is None and not isinstance(self.config.models.get(bare), Model | None):
+        if name is None and isinstance(self.config.models.get(bare), Learnt):
             raise BadInput(
                 f"models/{bare} is made here, not pulled.",
                 f"Make it with: inhouse run models/{bare}",
@@ -387,7 +387,7 @@ def _needed(target: str, every: Sequence[Step]) -> set[str]:
 
 def _pulled(model: str, name: str | None, catalog: Catalog) -> Recipe:
     from inhouse.models import pull
-    from inhouse.project.steps import local_pin
+    from inhouse.project.pin import local_pin
 
     if "://" not in model and not model.startswith("file:"):
         return Recipe(Ref.parse(f"models/{name or model}"), pull.STAGE, pull.Pull.named(model))

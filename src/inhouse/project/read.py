@@ -6,25 +6,25 @@ It checks that references lead somewhere and not in a circle; what they lead to 
 from __future__ import annotations
 
 import reprlib
-import typing
 from collections.abc import Sequence
 from graphlib import CycleError, TopologicalSorter
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
-from pydantic import BaseModel, Tag, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from inhouse.core.errors import ProjectError, nearest
 from inhouse.core.label import RESERVED, Label
 from inhouse.data.columns import unknown_role
 from inhouse.data.recipe import read_step
+from inhouse.project.allowed import is_tag, keys_at
 from inhouse.project.classify_schema import Classified
 from inhouse.project.compress_schema import Compressed
 from inhouse.project.data_schema import Data, Expanded, Taught
-from inhouse.project.kinds import KINDS, check_classifying, check_kinds, kind_of
-from inhouse.project.schema import Adapted, Model, ProjectFile
+from inhouse.project.kinds import check_classifying, check_kinds, kind_of, wanted_kind
+from inhouse.project.schema import Adapted, Learnt, Model, ProjectFile
 from inhouse.project.source import Source, parse
+from inhouse.project.train_schema import Trained
 
 Place = tuple[str | int, ...]
 
@@ -85,18 +85,20 @@ def _key(place: Place) -> str:
     return next(step for step in reversed(place) if isinstance(step, str))
 
 
-def _behind(
-    model: Model | Adapted | Classified | Compressed, place: Place
-) -> list[tuple[Place, str]]:
-    if isinstance(model, Model):
-        return []
-    if isinstance(model, Compressed):
-        named = {"compress": model.compress, "test": model.test, "texts": model.texts}
-        return [((*place, key), ref) for key, ref in named.items() if ref]
-    if isinstance(model, Classified):
-        return [((*place, "base"), model.base), ((*place, "examples"), model.examples)]
-    learnt = [((*place, "on", i), ref) for i, ref in enumerate(model.sources)]
-    return [((*place, "base"), model.base), *learnt]
+def _behind(model: Model | Learnt, place: Place) -> list[tuple[Place, str]]:
+    match model:
+        case Compressed():
+            named = {"compress": model.compress, "test": model.test, "texts": model.texts}
+            return [((*place, key), ref) for key, ref in named.items() if ref]
+        case Classified():
+            return [((*place, "base"), model.base), ((*place, "examples"), model.examples)]
+        case Trained():
+            learnt = [((*place, "mix", ref), ref) for ref in model.sources]
+            return [((*place, "base"), model.base), *learnt]
+        case Adapted():
+            learnt = [((*place, "on", i), ref) for i, ref in enumerate(model.sources)]
+            return [((*place, "base"), model.base), *learnt]
+    return []
 
 
 def _data_behind(data: Data | Expanded | Taught, place: Place) -> list[tuple[Place, str]]:
@@ -145,10 +147,10 @@ def unlabelled(project: ProjectFile) -> list[str]:
 def _explain(source: Source, error: ValidationError) -> ProjectError:
     # An unknown key is often why another one is missing.
     first = max(error.errors(), key=lambda e: e["type"] == "extra_forbidden")
-    place = tuple(step for step in first["loc"] if not _is_tag(step))
+    place = tuple(step for step in first["loc"] if not is_tag(step))
     called = _called(place)
     if first["type"] == "extra_forbidden":
-        known = _keys_at(first["loc"][:-1])
+        known = keys_at(first["loc"][:-1])
         near = nearest(str(place[-1]), known)
         fix = f"Did you mean {near!r}?" if near else f"Known here: {', '.join(known)}."
         return source.error(place, f"unknown key {called}.", fix)
@@ -164,7 +166,7 @@ def _explain(source: Source, error: ValidationError) -> ProjectError:
     if first["type"] in SAID:
         message = SAID[first["type"]].format(**first.get("ctx", {}))
     if first["type"] == "model_type":  # would name one of our classes
-        message = f"keys with values should stand here: {', '.join(_keys_at(first['loc']))}"
+        message = f"keys with values should stand here: {', '.join(keys_at(first['loc']))}"
     simple = isinstance(first["input"], str | int | float | None)
     given = f", not {reprlib.repr(first['input'])}" if simple else ""
     one = isinstance(first["input"], str) and first["type"] == "list_type"
@@ -178,6 +180,7 @@ SAID = {
     "bool_type": "true or false should stand here",
     "dict_type": "names with a value each should stand here",
     "float_type": "a number should stand here",
+    "greater_than": "it should be more than {gt:g}",
     "greater_than_equal": "it should be {ge} or more",
     "int_type": "a whole number should stand here",
     "less_than_equal": "it should be {le} or less",
@@ -194,49 +197,6 @@ def _called(place: Place) -> str:
     names = ".".join(step for step in place if isinstance(step, str))
     items = [f"item {step + 1} of " for step in reversed(place) if isinstance(step, int)]
     return "".join(items) + (repr(names) if names else "the file")
-
-
-def _is_tag(step: str | int) -> bool:
-    # pydantic puts the branch of a union, and "[key]" for a bad key, among the steps.
-    return isinstance(step, str) and (step.startswith("<") or step == "[key]")
-
-
-def _keys_at(place: Sequence[str | int]) -> list[str]:
-    """Return the keys that may stand at a place; the tag of a branch may be among its steps."""
-    kinds: list[Any] = [ProjectFile]
-    for step in place:
-        kinds = [inner for kind in kinds for inner in _inside(kind, step)]
-    return sorted(key for kind in kinds for model in _models(kind) for key in _fields(model))
-
-
-def _inside(kind: Any, step: str | int) -> list[Any]:  # noqa: ANN401
-    """Return the types of what stands under a key or at an index of a value of some type."""
-    if _is_tag(step):
-        return _tagged(kind, str(step))
-    bare = typing.get_args(kind)[0] if typing.get_origin(kind) is typing.Annotated else kind
-    if typing.get_origin(bare) in (dict, list):
-        return [typing.get_args(bare)[-1]]
-    fields = [_fields(model) for model in _models(kind)]
-    return [found[str(step)] for found in fields if step in found]
-
-
-def _tagged(kind: Any, tag: str) -> list[Any]:  # noqa: ANN401
-    """Return the branch of a union that has a tag."""
-    if Tag(tag) in getattr(kind, "__metadata__", ()):
-        return [kind]
-    return [branch for part in typing.get_args(kind) for branch in _tagged(part, tag)]
-
-
-def _models(kind: Any) -> list[type[BaseModel]]:  # noqa: ANN401
-    if isinstance(kind, type) and issubclass(kind, BaseModel):
-        return [kind]
-    if typing.get_origin(kind) in (dict, list):
-        return []
-    return [model for part in typing.get_args(kind) for model in _models(part)]
-
-
-def _fields(model: type[BaseModel]) -> dict[str, Any]:
-    return {field.alias or name: field.annotation for name, field in model.model_fields.items()}
 
 
 def _check_people(project: ProjectFile, source: Source) -> None:
@@ -348,7 +308,7 @@ def _check_effects(project: ProjectFile, source: Source) -> None:
         ref
         for wanted in references(project).values()
         for place, ref in wanted
-        if KINDS.get(_key(place)) == "embedder"
+        if wanted_kind(place, project) == "embedder"
     }
     for name, model in project.models.items():
         embeds = kind_of(model) == "embedder" or f"models/{name}" in embedders

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    BeforeValidator,
     Discriminator,
     Field,
     Tag,
@@ -18,6 +19,7 @@ from inhouse.core.nouns import SUPPORTED
 from inhouse.project.classify_schema import Classified
 from inhouse.project.compress_schema import Compressed
 from inhouse.project.data_schema import LABEL, AnyData, Entry
+from inhouse.project.train_schema import METHODS, OWN_KEYS, Trained, known_method
 from inhouse.project.values import (
     Address,
     Days,
@@ -78,7 +80,9 @@ class Model(Entry):
 class Adapted(Entry):
     """An embedder that has learnt from your documents, without anybody's labels."""
 
-    method: Literal["embed"] = Field(description="embed: learn to find sections of documents.")
+    method: Annotated[Literal["embed"], BeforeValidator(known_method)] = Field(
+        description="embed: learn to find sections of documents."
+    )
     base: Text = Field(description="The embedder to start from: models/NAME.")
     sources: Texts = Field(alias="on", description="One or more data/NAME to learn from.")
     label: LabelText = LABEL
@@ -87,17 +91,14 @@ class Adapted(Entry):
 def _kind_of_entry(value: object) -> str:
     if isinstance(value, Compressed) or (isinstance(value, dict) and "compress" in value):
         return "<compressed>"
-    if isinstance(value, Classified) or (
-        isinstance(value, dict) and (value.get("method") == "classify" or "examples" in value)
-    ):
-        return "<classified>"
-    if isinstance(value, dict):
-        adapted = "method" in value or (
-            "from" not in value and not {"base", "on"}.isdisjoint(value)
-        )
-    else:
-        adapted = isinstance(value, Adapted)
-    return "<adapted>" if adapted else "<pulled>"
+    if not isinstance(value, dict):
+        return METHODS.get(getattr(value, "method", ""), "<pulled>")
+    method = value.get("method")
+    if isinstance(method, str) and method in METHODS:
+        return METHODS[method]
+    if "method" not in value and ("from" in value or OWN_KEYS.keys().isdisjoint(value)):
+        return "<pulled>"
+    return next((kind for key, kind in OWN_KEYS.items() if key in value), "<adapted>")
 
 
 class Price(Entry):
@@ -232,10 +233,13 @@ class Suite(Entry):
 AnyModel = Annotated[
     Annotated[Model, Tag("<pulled>")]
     | Annotated[Adapted, Tag("<adapted>")]
+    | Annotated[Trained, Tag("<trained>")]
     | Annotated[Classified, Tag("<classified>")]
     | Annotated[Compressed, Tag("<compressed>")],
     Discriminator(_kind_of_entry),
 ]
+Learnt = Adapted | Trained | Classified | Compressed
+"""Entries of models that are made of other ones."""
 
 
 class Traces(Entry):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import cast
 
 from inhouse.catalog import Catalog
-from inhouse.core.artifact import Edge, File, Ref, digest_of
+from inhouse.core.artifact import Edge, Ref
 from inhouse.core.errors import BadInput, nearest
 from inhouse.core.label import Label
 from inhouse.core.paths import located
@@ -27,21 +27,24 @@ from inhouse.knowledge import index
 from inhouse.knowledge.lance import require_lance
 from inhouse.models import build, lora, pull, ready
 from inhouse.models.builtin import BUILTINS
-from inhouse.models.sources import local_files
 from inhouse.project.classify_schema import Classified
 from inhouse.project.compress_schema import Compressed
 from inhouse.project.compress_steps import compressed
 from inhouse.project.data_schema import Data
 from inhouse.project.data_steps import EMBEDDER as EMBEDDING
 from inhouse.project.data_steps import MODEL, derived
+from inhouse.project.kinds import as_it_is
 from inhouse.project.loaders import EMBEDDER
+from inhouse.project.pin import local_pin
 from inhouse.project.read import Place, references
 from inhouse.project.schema import Adapted, Api, Endpoint, Model, ProjectFile
 from inhouse.project.source import Source
+from inhouse.project.train_schema import Trained
+from inhouse.project.train_steps import ADAPTER, check_rows, runs_as, trained, weights_of
 from inhouse.serve import endpoint as serving
-from inhouse.train import classify, embed
+from inhouse.train import classify, embed, language
 
-LANGUAGE, ADAPTER = "openvino", "adapter"
+LANGUAGE = "openvino"
 ADAPT = embed.stage(index.sections_of)
 
 
@@ -94,24 +97,6 @@ def steps(project: ProjectFile, source: Source, catalog: Catalog, root: Path) ->
         MissingExtra: the project wants an optional part that is not installed.
     """
     return _Steps(project, source, catalog, root).all()
-
-
-def local_pin(url: str, root: Path, catalog: Catalog) -> str | None:
-    """Return the pin of weights on this disk, so that changed weights are a new version.
-
-    Raises:
-        BadInput: there is nothing there, or no weights that can be read.
-    """
-    if not url.startswith("file:"):
-        return None
-    path = located(url.removeprefix("file:"), root)
-    chosen = local_files(path)
-    digests = catalog.fingerprint(list(chosen)).all()
-    files = {
-        name: File(digest, file.stat().st_size)
-        for (file, name), digest in zip(chosen.items(), digests, strict=True)
-    }
-    return digests[0] if path.is_file() else digest_of(files)
 
 
 class _Steps:
@@ -224,11 +209,12 @@ class _Steps:
         elif isinstance(entry, Compressed):
             self._compressed(name, entry, own)
         elif isinstance(entry, Adapted):
-            learnt = (self._edge(ref, ref) for ref in entry.sources)
-            parents = (self._edge("base", entry.base), *learnt)
+            parents = (self._edge("base", entry.base), *(self._edge(r, r) for r in entry.sources))
             self._add(f"models/{name}", ADAPT, embed.Embed(), parents, own)
             if not self._catalog.made(self._version(f"models/{name}")):
                 embed.require_train()
+        elif isinstance(entry, Trained):
+            self._trained(name, entry, own)
         else:
             spec = self._pull(entry, ("models", name, "from"))
             self._add(f"models/{name}", pull.STAGE, spec, (), own)
@@ -246,12 +232,24 @@ class _Steps:
         try:
             found = compressed(entry, self._project, self._catalog)
         except BadInput as error:
-            place = ("models", name, "compress")
-            raise self._source.error(place, error.what, error.fix) from error
+            raise self._source.error(("models", name, "compress"), error.what, error.fix) from error
         parents = tuple(self._edge(role, ref) for role, ref in found.parents)
         self._add(f"models/{name}", found.stage, found.spec, parents, own)
         if not self._catalog.made(self._version(f"models/{name}")):
             embed.require_train("Compressing a classifier")
+
+    def _trained(self, name: str, entry: Trained, own: Label) -> None:
+        try:
+            check_rows(entry, {path: step.recipe for path, step in self._steps.items()})
+        except BadInput as error:
+            raise self._source.error(("models", name, "mix"), error.what, error.fix) from error
+        for one in trained(name, entry, self._project):
+            if one.path not in self._steps:
+                parents = tuple(self._edge(role, path) for role, path in one.parents)
+                label = own if one.path == f"models/{name}" else Label.OPEN
+                self._add(one.path, one.stage, one.spec, parents, label)
+        if not self._catalog.made(self._version(f"models/{name}")):
+            language.require_train()
 
     def _adapter(self, model: str, folder: str, own: Label) -> None:
         try:
@@ -364,25 +362,21 @@ class _Steps:
 
     def _language(self, ref: str) -> str:
         """Return the path of a language model in the form its engine runs."""
-        entry = self._project.models[ref.partition("/")[2]]
-        if isinstance(entry, Classified):
-            return f"{ref}/{EMBEDDER}"
-        if isinstance(entry, Compressed):
-            return ref
-        if isinstance(entry, Model) and entry.engine != "openvino":
-            return self._form(ref, entry.engine, ready.STAGE, ready.Ready(entry.engine))
-        precision = entry.precision if isinstance(entry, Model) else None
-        spec = build.Build(precision=precision or "int8")
+        form = as_it_is(ref, self._project)
+        if form is not None:
+            return form
+        engine, precision = runs_as(ref, self._project)
+        if engine != "openvino":
+            return self._form(ref, engine, ready.STAGE, ready.Ready(engine))
+        spec = build.Build(precision=precision)
         return self._form(ref, f"{LANGUAGE}-{spec.precision}", build.STAGE, spec)
 
     def _form(self, ref: str, form: str, stage: Stage, spec: object) -> str:
         """Return the path of a model in another form, adding the step once."""
         path = f"{ref}/{form}"
         if path not in self._steps:
-            parents = [self._edge("weights", ref)]
-            if f"{ref}/{ADAPTER}" in self._steps:
-                parents.append(self._edge(ADAPTER, f"{ref}/{ADAPTER}"))
-            self._add(path, stage, spec, tuple(parents))
+            parents = tuple(self._edge(*one) for one in weights_of(ref, self._project))
+            self._add(path, stage, spec, parents)
         return path
 
     def _edge(self, role: str, path: str) -> Edge:

@@ -20,6 +20,8 @@ DAYS = r"^[1-9]\d{0,4}d$"
 SIZE = r"^[1-9]\d{0,3}(KiB|MiB|GiB)$"
 GUARD_WAYS = ("mask", "refuse")
 UNITS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+COUNT = r"^[1-9]\d{0,5}(\.\d{1,3})?(k|M|B)$"
+THOUSANDS = {"k": 10**3, "M": 10**6, "B": 10**9}
 
 
 def _one_or_more(value: object) -> object:
@@ -128,6 +130,42 @@ def _guarded_out(value: object) -> object:
     return value
 
 
+def _count(value: object) -> object:
+    if isinstance(value, str) and re.fullmatch(COUNT, value):
+        return round(float(value[:-1]) * THOUSANDS[value[-1]])
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError(
+            f"{reprlib.repr(value)} is no number of tokens.\nWrite such as 500k, 2M or 1.5B."
+        )
+    return value
+
+
+def _data_ref(value: object) -> object:
+    if not isinstance(value, str) or not value.startswith("data/"):
+        raise ValueError(f"{reprlib.repr(value)} is no data set.\nWrite data/NAME.")
+    return value
+
+
+def _mix(value: object) -> object:
+    listed = [value] if isinstance(value, str) else value
+    if isinstance(listed, list):
+        doubled = [ref for place, ref in enumerate(listed) if ref in listed[:place]]
+        if doubled:
+            raise ValueError(f"{doubled[0]!r} stands here twice.\nTake one of them out.")
+        for ref in listed:
+            _data_ref(ref)
+        return dict.fromkeys(listed)
+    if not isinstance(value, dict):
+        raise ValueError(
+            "data sets should stand here.\nWrite data/NAME, [data/A, data/B] or "
+            "{data/A: 0.6, data/B: 0.4}."
+        )
+    bare = [ref for ref, weight in value.items() if weight is None]
+    if bare:
+        raise ValueError(f"{bare[0]!r} has no weight.\nWrite {{{bare[0]}: 0.5}}, for example.")
+    return value
+
+
 def bytes_of(size: str) -> int:
     """Return how many bytes a size such as 4MiB is."""
     return int(size[:-3]) * UNITS[size[-3:]]
@@ -163,3 +201,18 @@ GuardIn = Annotated[
     list[Any], BeforeValidator(_guarded_in, json_schema_input_type=list[str | dict[str, str]])
 ]
 GuardOut = Annotated[list[str], BeforeValidator(_guarded_out, json_schema_input_type=list[str])]
+Count = Annotated[
+    int,
+    BeforeValidator(
+        _count,
+        json_schema_input_type=int | Annotated[str, StringConstraints(pattern=COUNT)],
+    ),
+]
+Weight = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
+DataRef = Annotated[str, BeforeValidator(_data_ref, json_schema_input_type=str)]
+Mix = Annotated[
+    dict[DataRef, Weight | None],
+    BeforeValidator(_mix, json_schema_input_type=str | list[str] | dict[str, float]),
+    Field(min_length=1),
+]
+"""Data sets with their weights, or all without one: each then as much as it holds."""

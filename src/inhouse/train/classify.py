@@ -30,7 +30,7 @@ from inhouse.models.pull import context_tokens
 from inhouse.models.weight_files import read_json
 from inhouse.train import few, tuned
 from inhouse.train.class_card import card
-from inhouse.train.embed import BASE, check_base, copy_base, require_train
+from inhouse.train.embed import BASE, check_base, copy_beside, require_train
 from inhouse.train.learnt import Learnt, Setting
 
 EXAMPLES = "examples"
@@ -82,7 +82,7 @@ def run(spec: Classify, inputs: Inputs, ctx: Context) -> Result:
     else:
         how = tuned.Tuned(spec.epochs, spec.batch, (spec.rate, spec.head_rate), spec.smoothing)
         learnt = tuned.learn(examples, how, setting)
-    copy_base(base.folder, ctx.work)
+    copy_beside(base.folder, ctx.work)
     summary = _about(base, inputs[EXAMPLES], examples) | _finished(spec, learnt, examples, ctx.work)
     text = card(summary, asdict(spec), {role: str(i.artifact.ref) for role, i in inputs.items()})
     (ctx.work / CARD).write_text(text, encoding="utf-8")

@@ -65,7 +65,7 @@ def stage(cut: Cut) -> Stage:
         folders = [source.folder for role, source in sorted(inputs.items()) if role != BASE]
         plan = _plan(spec, folders, cut, ctx.seed)
         losses = _learn(spec, base.folder, plan, ctx)
-        copy_base(base.folder, ctx.work)
+        copy_beside(base.folder, ctx.work)
         config = read_json(base.folder / "config.json")
         about = base.artifact.summary
         edge = max(len(losses) // 10, 1)
@@ -145,7 +145,7 @@ def _learn(
     return losses
 
 
-def copy_base(base: Path, work: Path) -> None:
+def copy_beside(base: Path, work: Path) -> None:
     """Take over what lies beside the weights: tokenizer, settings, licence."""
     for path in sorted(base.rglob("*")):
         if path.is_file() and not is_weights(path.name):

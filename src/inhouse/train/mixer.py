@@ -1,4 +1,4 @@
-"""Batches of windows, mixed from several sources by a schedule while they are read.
+"""Batches of samples, mixed from several sources by a schedule while they are read.
 
 Sample i is a pure function of the schedule and of the data: nothing is prepared for a mix, nothing
 is remembered but how many samples were used, and it makes no difference how many processes read.
@@ -7,7 +7,7 @@ is remembered but how many samples were used, and it makes no difference how man
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from inhouse.core.errors import BadInput
 from inhouse.train.permutation import key_of, permuted
+from inhouse.train.samples import samples_of
 from inhouse.train.schedule import Schedule
 from inhouse.train.tokens import Tokens
 
@@ -30,12 +31,15 @@ class Batch:
     Args:
         tokens: int64 [n, length].
         loss: bool [n, length], which of them are learnt; None if all are.
+        positions: int64 [n, length], from 0 up for each conversation of a packed row, what is left
+            of the row counted as one, and over the whole of a window; None if nothing is packed.
         source: int64 [n], by place in the schedule's sources.
-        window: int64 [n], which window of that source.
+        window: int64 [n], which sample of that source.
     """
 
     tokens: NDArray[np.int64]
     loss: NDArray[np.bool_] | None
+    positions: NDArray[np.int64] | None
     source: NDArray[np.int64]
     window: NDArray[np.int64]
 
@@ -61,6 +65,8 @@ class Mixer:
         length: tokens of a sample.
         batch: samples of a step, over all processes together.
 
+    `samples` are those of each source, by its place in the schedule's sources.
+
     Raises:
         BadInput: a source is missing, shorter than a sample, or of another tokenizer.
     """
@@ -70,7 +76,8 @@ class Mixer:
     ) -> None:
         self.schedule, self.length, self.batch = schedule, length, batch
         self._tokens = [_found(sources, name) for name in schedule.sources]
-        self._sizes = [tokens.windows(length) for tokens in self._tokens]
+        self.samples = [samples_of(tokens, length) for tokens in self._tokens]
+        self._sizes = [len(samples) for samples in self.samples]
         for name, tokens, size in zip(schedule.sources, self._tokens, self._sizes, strict=True):
             if not size:
                 raise BadInput(
@@ -82,7 +89,8 @@ class Mixer:
                 "The sources are of different tokenizers.", "Tokenise them all with the same."
             )
         self._keys = [_number(name) for name in schedule.sources]
-        self._masked = any(tokens.loss is not None for tokens in self._tokens)
+        self._packed = any(tokens.about.template for tokens in self._tokens)
+        self._masked = self._packed or any(tokens.loss is not None for tokens in self._tokens)
         self._ahead: tuple[int, NDArray[np.int64], NDArray[np.int64]] | None = None
 
     def __len__(self) -> int:
@@ -102,20 +110,22 @@ class Mixer:
             raise ValueError(f"step {step} of a run of {len(self)}")
         first, last = (step * self.batch + self.batch * part // world for part in (rank, rank + 1))
         source, window = self._places(first, last)
-        tokens = np.empty((len(source), self.length), np.int64)
-        loss = np.ones(tokens.shape, np.bool_) if self._masked else None
+        shape = (len(source), self.length)
+        batch = Batch(
+            np.empty(shape, np.int64),
+            np.ones(shape, np.bool_) if self._masked else None,
+            np.tile(np.arange(self.length), (len(source), 1)) if self._packed else None,
+            source,
+            window,
+        )
         for row, (of, place) in enumerate(zip(source.tolist(), window.tolist(), strict=True)):
-            span = slice(place * self.length, (place + 1) * self.length)
-            tokens[row] = self._tokens[of].ids[span]
-            mask = self._tokens[of].loss
-            if loss is not None and mask is not None:
-                loss[row] = mask[span]
-        return Batch(tokens, loss, source, window)
+            self.samples[of].put(place, batch, row)
+        return batch
 
-    def documents(self, batch: Batch) -> list[tuple[str, range]]:
+    def documents(self, batch: Batch) -> list[tuple[str, Sequence[int]]]:
         """Return of each sample its source, and its documents by their place in that source."""
         return [
-            (self.schedule.sources[of], self._tokens[of].documents_in(window, self.length))
+            (self.schedule.sources[of], self.samples[of].documents_in(window))
             for of, window in zip(batch.source.tolist(), batch.window.tolist(), strict=True)
         ]
 
@@ -125,10 +135,10 @@ class Mixer:
         for place, (name, samples) in enumerate(self.schedule.counts(draw).items()):
             if not samples:
                 continue
-            size, tokens = self._sizes[place], self._tokens[place]
+            size = self._sizes[place]
             turns = np.arange(min(samples, size))
             windows = turns if samples >= size else self._windows(place, turns)
-            found[name] = Seen(samples, samples / size, tokens.covered(windows, self.length))
+            found[name] = Seen(samples, samples / size, self.samples[place].covered(windows))
         return found
 
     def state(self, draw: int) -> dict[str, Any]:

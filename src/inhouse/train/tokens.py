@@ -159,6 +159,11 @@ class Tokens:
         sizes = pq.read_table(self._table, columns=["tokens"])["tokens"].to_numpy()
         self.ends: NDArray[np.int64] = np.cumsum(sizes)
 
+    def document(self, place: int) -> tuple[NDArray[np.integer], NDArray[np.bool_] | None]:
+        """Return the tokens of a document, and which are learnt; None if all of the folder are."""
+        own = slice(int(self.ends[place - 1]) if place else 0, int(self.ends[place]))
+        return self.ids[own], None if self.loss is None else self.loss[own]
+
     def windows(self, length: int) -> int:
         """Return how many whole windows of `length` tokens there are."""
         return len(self.ids) // length

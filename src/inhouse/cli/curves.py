@@ -1,0 +1,101 @@
+"""What a model has learnt, on a terminal: its sources, and how its loss went down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+from inhouse.cli.terminal import console, count, print_table
+
+WIDTH, HEIGHT = 64, 8
+LEFT, RIGHT = (0x40, 0x04, 0x02, 0x01), (0x80, 0x20, 0x10, 0x08)
+"""The dots of a braille cell from the lowest up, by column."""
+BRAILLE = 0x2800
+
+Curve = Sequence[float | None]
+
+
+def take_learnt(summary: dict[str, Any]) -> dict[str, Any]:
+    """Take out of the summary of a model what `print_learnt` prints; nothing if it is no such."""
+    if not isinstance(summary.get("shares"), dict):
+        return {}
+    return {name: summary.pop(name, {}) for name in ("shares", "perplexity")}
+
+
+def print_learnt(learnt: Mapping[str, Any]) -> None:
+    """Print a model's sources: how much of each it has read, and how well it knows each."""
+    if not learnt:
+        return
+    whole = sum(learnt["shares"].values()) or 1
+    rows = []
+    for source, tokens in learnt["shares"].items():
+        before, after = learnt["perplexity"].get(source) or ("", "")
+        rows.append((source, count(tokens), f"{tokens / whole:.1%}", _said(before), _said(after)))
+    console.print("\nlearnt from")
+    print_table(("source", "tokens", "share", "perplexity before", "after"), rows)
+
+
+def _said(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:,.2f}"
+
+
+def print_curves(curves: Mapping[str, Curve]) -> None:
+    """Draw the loss over the steps, then that of each source if there are several; or nothing."""
+    if not curves:
+        return
+    steps = [int(step) for step in curves["step"] if step is not None]
+    by_source = {name: c for name, c in curves.items() if name.startswith("loss ")}
+    shown = {"loss": curves["loss"]} | (by_source if len(by_source) > 1 else {})
+    for name, curve in shown.items():
+        drawn = draw(curve)
+        if not drawn:
+            continue
+        seen = [value for value in curve if value is not None]
+        console.print(f"\n{name}: {seen[0]:.3f} at first, {seen[-1]:.3f} at last")
+        labels = {0: f"{max(seen):.3f}", len(drawn) - 1: f"{min(seen):.3f}"}
+        for place, line in enumerate(drawn):
+            console.print(f"{labels.get(place, ''):>8} ┤{line}", markup=False)
+        console.print(f"{'':>8} └{'─' * WIDTH}")
+        last = f"step {steps[-1]:,}"
+        console.print(f"{'':>10}{f'{steps[0]:,}':<{WIDTH - len(last)}}{last}")
+
+
+def draw(curve: Curve, *, width: int = WIDTH, height: int = HEIGHT) -> list[str]:
+    """Return a curve as lines of braille, two dots wide and four high in each cell.
+
+    A dot stands for the mean of its stretch of the curve; what was not measured is bridged.
+    """
+    points = _points(curve, 2 * width)
+    if not points:
+        return []
+    low = min(value for _, value in points)
+    span = (max(value for _, value in points) - low) or 1.0
+    cells = [[0] * width for _ in range(height)]
+    before = None
+    for across, value in _line(points):
+        up = min(int((value - low) / span * 4 * height), 4 * height - 1)
+        # From where the line came, so that it is not torn where it is steep.
+        start = up if before is None else before + (up > before) - (up < before)
+        for dot in range(min(start, up), max(start, up) + 1):
+            cells[height - 1 - dot // 4][across // 2] |= (LEFT, RIGHT)[across % 2][dot % 4]
+        before = up
+    return ["".join(chr(BRAILLE + cell) if cell else " " for cell in row) for row in cells]
+
+
+def _points(curve: Curve, columns: int) -> list[tuple[int, float]]:
+    """Return what was measured as column and mean, at most one for each column."""
+    found: dict[int, list[float]] = {}
+    for place, value in enumerate(curve):
+        if value is not None:
+            column = place * (columns - 1) // max(len(curve) - 1, 1)
+            found.setdefault(column, []).append(value)
+    return [(column, sum(values) / len(values)) for column, values in found.items()]
+
+
+def _line(points: Sequence[tuple[int, float]]) -> Iterator[tuple[int, float]]:
+    """Yield the points with all columns between them."""
+    yield points[0]
+    for (start, low), (end, high) in pairwise(points):
+        for column in range(start + 1, end + 1):
+            yield column, low + (high - low) * (column - start) / (end - start)

@@ -1,0 +1,64 @@
+"""Will it fit? What training takes of memory, as far as that is known before it begins.
+
+Counted is what each parameter takes, and what a part of a step takes on its way through the model.
+No weights are opened: sizes and settings are those that the store already knows.
+"""
+
+from __future__ import annotations
+
+from inhouse.catalog import Catalog
+from inhouse.core.artifact import Artifact
+from inhouse.core.stage import Recipe
+from inhouse.models.machine import free_memory
+from inhouse.models.weight_files import read_json
+from inhouse.train.language import BASE, Language
+
+WHOLE, ADAPTED = 16, 4
+"""Bytes of a parameter: with its gradient and two means of that, in float32; and alone."""
+SCORES = 12
+"""Bytes of a score: itself, its logarithm and its gradient, in float32."""
+WIDTHS = 16
+"""So many vectors of its width does a layer keep of each token, in float32, the MLP's apart."""
+CONFIG = "config.json"
+GIB = 2**30
+
+
+def fit(recipe: Recipe, catalog: Catalog) -> str:
+    """Say what training takes of memory and what is free; nothing where that is not known."""
+    needed = memory(recipe, catalog)
+    if needed is None:
+        return ""
+    free = free_memory()
+    there = f"of {free / GIB:.1f} GiB that are free"
+    return f"takes about {needed / GIB:.1f} GiB {there}{'' if needed < free else ': too much'}"
+
+
+def memory(recipe: Recipe, catalog: Catalog) -> int | None:
+    """Return how many bytes training takes at its most, about; None if its base is not there."""
+    spec = recipe.spec
+    if not isinstance(spec, Language):
+        return None
+    (base,) = (edge.parent for edge in recipe.parents if edge.role == BASE)
+    found = catalog.find(base)
+    if found is None or CONFIG not in found.files:
+        return None
+    # Its own settings alone are read: to open all of it is to verify all of its weights.
+    config = read_json(catalog.blobs.path(found.files[CONFIG].digest))
+    try:
+        return _weights(found, spec) + _passing(config, spec)
+    except (KeyError, TypeError):
+        return None
+
+
+def _weights(base: Artifact, spec: Language) -> int:
+    size = base.summary["parameters"] if "parameters" in base.summary else base.size // 4
+    return int(size) * (ADAPTED if spec.lora else WHOLE)
+
+
+def _passing(config: dict[str, int], spec: Language) -> int:
+    from inhouse.train.stream import rows_at_once
+
+    tokens = spec.length * min(spec.batch, rows_at_once(spec.length))
+    layer = WIDTHS * config["hidden_size"] + 4 * config["intermediate_size"]
+    scores = SCORES * config["vocab_size"]
+    return tokens * (4 * layer * config["num_hidden_layers"] + scores)

@@ -1,0 +1,119 @@
+"""What a trained language model may be under `models:` in inhouse.yaml.
+
+Pulled models and adapted embedders stand in `inhouse.project.schema`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from inhouse.core.errors import nearest
+from inhouse.project.data_schema import LABEL, Entry
+from inhouse.project.values import Count, LabelText, Mix, Text
+
+METHODS: Mapping[str, str] = {
+    "embed": "<adapted>",
+    "continue": "<trained>",
+    "instruct": "<trained>",
+    "classify": "<classified>",
+}
+"""The methods by which a model is made of another one, and which kind of entry each has."""
+OWN_KEYS: Mapping[str, str] = {
+    "mix": "<trained>",
+    "examples": "<classified>",
+    "base": "<adapted>",
+    "on": "<adapted>",
+}
+"""Keys that tell the kind of an entry whose method was forgotten."""
+
+
+def known_method(value: object) -> object:
+    """Return a method as it is.
+
+    Raises:
+        ValueError: there is none of that name; it says which is nearest.
+    """
+    if value in METHODS:
+        return value
+    near = nearest(value, METHODS) if isinstance(value, str) else None
+    hint = f"Did you mean {near!r}?" if near else f"Write one of {', '.join(METHODS)}."
+    raise ValueError(f"there is no method {value!r}.\n{hint}")
+
+
+class Budget(Entry):
+    """How much a model learns from."""
+
+    tokens: Count | None = Field(default=None, description="So many tokens, such as 500k or 2M.")
+    epochs: Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)] | None = Field(
+        default=None, description="So many times all there is."
+    )
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.tokens is None) == (self.epochs is None):
+            raise ValueError(
+                "a budget is either a number of tokens or one of epochs.\n"
+                "Write {tokens: 2M} or {epochs: 3}."
+            )
+        return self
+
+
+class Trained(Entry):
+    """A language model that has learnt from your documents or chats."""
+
+    method: Annotated[Literal["continue", "instruct"], BeforeValidator(known_method)] = Field(
+        description="continue: learn to go on with documents. instruct: learn from chats what "
+        "the assistant says."
+    )
+    base: Text = Field(description="The language model to start from: models/NAME.")
+    mix: Mix = Field(
+        description="What it learns from: {data/NAME: weight}, or one or more data/NAME, each as "
+        "much as it holds."
+    )
+    budget: Budget | None = Field(
+        default=None,
+        description="How much it learns from: {tokens: 2M} or {epochs: 3}; if nothing is said, "
+        "documents once and chats three times.",
+    )
+    length: Annotated[int, Field(ge=16, strict=True)] = Field(
+        default=1024, description="How many tokens it sees at once."
+    )
+    batch: Annotated[int, Field(ge=1, strict=True)] = Field(
+        default=8, description="How many rows of that length make a step."
+    )
+    rate: Annotated[float, Field(gt=0, le=1, strict=True)] | None = Field(
+        default=None,
+        description="The highest learning rate; if nothing is said, one that suits the method.",
+    )
+    lora: Annotated[int, Field(ge=1, le=1024, strict=True)] = Field(
+        default=16, description="The rank of the LoRA adapter that is trained."
+    )
+    full: bool = Field(default=False, description="true trains all weights, and no adapter.")
+    watch: Annotated[int, Field(ge=0, strict=True)] = Field(
+        default=0,
+        description="Measure what is kept out of training every so many steps; 0 does it before "
+        "and after only.",
+    )
+    label: LabelText = LABEL
+
+    @model_validator(mode="after")
+    def _one_of_two_ways(self) -> Self:
+        if self.full and "lora" in self.model_fields_set:
+            raise ValueError(
+                "all weights are trained, or a LoRA adapter beside them.\n"
+                "Take 'full' or 'lora' out."
+            )
+        return self
+
+    @property
+    def sources(self) -> Sequence[str]:
+        """The data sets that it learns from."""
+        return list(self.mix)
+
+    @property
+    def rank(self) -> int:
+        """The rank of the adapter; 0 if all weights are trained."""
+        return 0 if self.full else self.lora

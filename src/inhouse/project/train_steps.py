@@ -1,0 +1,138 @@
+"""How language models of the project learn: their tokens, the training, and weights to begin with.
+
+It says stage, spec and parents; putting them in order is the business of `steps`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from inhouse.core.errors import BadInput
+from inhouse.core.stage import Recipe, Stage
+from inhouse.data import collect, hub
+from inhouse.models import build, ready
+from inhouse.project.schema import Model, ProjectFile
+from inhouse.project.train_schema import Trained
+from inhouse.train import language, tokenise
+
+WEIGHTS, ADAPTER = "weights", "adapter"
+MERGED = "transformers"
+"""The form of a model that is plain weights, with an adapter added: what others can begin with."""
+BY_METHOD = {"continue": "documents", "instruct": "chats"}
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """How something is made: its path, stage, spec, and parents as pairs of role and path."""
+
+    path: str
+    stage: Stage
+    spec: object
+    parents: Sequence[tuple[str, str]]
+
+
+def trained(name: str, entry: Trained, project: ProjectFile) -> Sequence[Made]:
+    """Return how a model is trained, what it needs for that first."""
+    path = f"models/{name}"
+    found = [_tokens(entry.base, ref, project) for ref in sorted(entry.mix)]
+    parents = [(made.parents[0][1], made.path) for made in found]
+    base = whole(entry.base, project)
+    if base != entry.base:
+        spec = ready.Ready("transformers")
+        found.append(Made(base, ready.STAGE, spec, weights_of(entry.base, project)))
+    parents.insert(0, (language.BASE, base))
+    return [*found, Made(path, language.STAGE, _spec(entry), parents)]
+
+
+def _spec(entry: Trained) -> language.Language:
+    budget = entry.budget
+    return language.Language(
+        method=entry.method,
+        # Without any share each source has as much of one as it holds, which is not known yet.
+        mix=tuple((ref, weight or 0.0) for ref, weight in sorted(entry.mix.items())),
+        tokens=budget.tokens if budget else None,
+        epochs=budget.epochs if budget else None,
+        length=entry.length,
+        batch=entry.batch,
+        rate=entry.rate,
+        lora=entry.rank,
+        watch=entry.watch,
+    )
+
+
+def _tokens(base: str, ref: str, project: ProjectFile) -> Made:
+    """Return how a data set becomes tokens of the model that all of a line begin with.
+
+    Training changes no tokenizer, so what is trained anew needs no new tokens.
+    """
+    origin = pulled(base, project)
+    path = f"{origin}/tokens-{ref.removeprefix('data/').replace('/', '--')}"
+    return Made(path, tokenise.STAGE, tokenise.Tokenise(), [("data", ref), ("model", origin)])
+
+
+def pulled(ref: str, project: ProjectFile) -> str:
+    """Return the pulled model that a model was made of, step by step; itself if it is one."""
+    entry = project.models[ref.partition("/")[2]]
+    if isinstance(entry, Model):
+        return ref
+    assert isinstance(entry, Trained)
+    return pulled(entry.base, project)
+
+
+def runs_as(ref: str, project: ProjectFile) -> tuple[ready.EngineName, build.Precision]:
+    """Return the engine and the precision of a language model: what is trained has its base's.
+
+    llama-server runs files that nothing here writes, so what was trained from one runs elsewhere.
+    """
+    origin = project.models[pulled(ref, project).partition("/")[2]]
+    assert isinstance(origin, Model)
+    is_pulled = isinstance(project.models[ref.partition("/")[2]], Model)
+    engine = origin.engine if is_pulled or origin.engine != "llama" else "openvino"
+    return engine, origin.precision or "int8"
+
+
+def weights_of(ref: str, project: ProjectFile) -> list[tuple[str, str]]:
+    """Return what the weights of a model are put together from, as pairs of role and path."""
+    entry = project.models[ref.partition("/")[2]]
+    if isinstance(entry, Trained) and entry.rank:
+        return [(WEIGHTS, whole(entry.base, project)), (ADAPTER, ref)]
+    if isinstance(entry, Model) and entry.adapter:
+        return [(WEIGHTS, ref), (ADAPTER, f"{ref}/{ADAPTER}")]
+    return [(WEIGHTS, ref)]
+
+
+def whole(ref: str, project: ProjectFile) -> str:
+    """Return the path of a model's weights as one: itself, or with the adapter added."""
+    return ref if len(weights_of(ref, project)) == 1 else f"{ref}/{MERGED}"
+
+
+def check_rows(entry: Trained, recipes: Mapping[str, Recipe]) -> None:
+    """Refuse a mix from which the method cannot learn, as far as kinds are known beforehand.
+
+    Raises:
+        BadInput: `continue` is given chats, `instruct` no chats, or one of them other rows.
+    """
+    kinds = {ref: kind_of_rows(ref, recipes) for ref in entry.mix}
+    wanted = BY_METHOD[entry.method]
+    for ref, kind in kinds.items():
+        if kind in ("examples", "preferences") or (entry.method, kind) == ("continue", "chats"):
+            raise BadInput(
+                f"{ref} holds {kind}, and 'method: {entry.method}' learns from {wanted}.",
+                "Use method: instruct." if kind == "chats" else f"Name data sets of {wanted}.",
+            )
+    if entry.method == "instruct" and set(kinds.values()) == {"documents"}:
+        raise BadInput(
+            f"{' and '.join(kinds)} hold documents, and 'method: instruct' learns from chats.",
+            "Use method: continue, or add a data set of chats.",
+        )
+
+
+def kind_of_rows(ref: str, recipes: Mapping[str, Recipe]) -> str | None:
+    """Return what the rows of a data set are, going by the files at its root; None if unknown."""
+    recipe = recipes[ref]
+    if isinstance(recipe.spec, collect.Collect | hub.Hub):
+        return recipe.spec.kind
+    sources = [e.parent.path for e in recipe.parents if e.role in (e.parent.path, "data")]
+    found = {kind_of_rows(source, recipes) for source in sources}
+    return found.pop() if len(found) == 1 else None

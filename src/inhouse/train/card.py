@@ -1,0 +1,64 @@
+"""The card of a trained model: what it is made of, how, and how well it does, in Markdown.
+
+It states what was measured; measuring is the business of `trainer`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from inhouse.core.artifact import Artifact
+
+CARD = "card.md"
+
+
+def write_card(
+    folder: Path,
+    base: Artifact,
+    sources: Mapping[str, Artifact],
+    settings: Mapping[str, object],
+    summary: Mapping[str, Any],
+) -> None:
+    """Write the card.
+
+    Args:
+        folder: where to.
+        base: what was trained.
+        sources: what it was trained on, by the name of its part in the mix.
+        settings: how, with all that was left to choose.
+        summary: what the stage reports.
+    """
+    licence = summary["licence"] or "not known"
+    blocks = [
+        f"# {summary['method']} on {base.ref.path}",
+        f"Base: `{base.ref.pinned}`, licence: {licence}. "
+        f"{summary['trained']:,} of {summary['parameters']:,} parameters were trained, "
+        f"for {summary['steps']:,} steps over {summary['tokens']:,} tokens.",
+        "## Data",
+        _table(
+            ("source", "version", "label", "tokens"),
+            [
+                (name, f"`{one.ref.pinned}`", str(one.label), f"{summary['shares'][name]:,}")
+                for name, one in sources.items()
+            ],
+        ),
+        "Which documents it has seen: `seen.parquet`.",
+        "## Settings",
+        _table(("setting", "value"), [(name, str(value)) for name, value in settings.items()]),
+        "## Measured",
+        f"Loss: {summary['first_loss']:.4f} in the first steps, {summary['last_loss']:.4f} in the "
+        "last ones; all of them: `curves.parquet`. Perplexity of the end of each source, which "
+        "was kept out of training:",
+        _table(
+            ("source", "before", "after"),
+            [(name, f"{a:.3f}", f"{b:.3f}") for name, (a, b) in summary["perplexity"].items()],
+        ),
+    ]
+    (folder / CARD).write_text("\n\n".join(blocks) + "\n", encoding="utf-8")
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

@@ -1,0 +1,302 @@
+"""The stage that trains a language model on a mix of texts or chats: all its weights, or a LoRA.
+
+Its unfinished work is checkpoints, so that a run which was cut off goes on where it stood and ends
+in the same weights. All weights are laid out like a pulled model, a LoRA as PEFT lays it out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from inhouse.core.artifact import Input
+from inhouse.core.errors import BadInput, MissingExtra
+from inhouse.core.stage import Context, Inputs, Result, Stage
+from inhouse.models.pull import context_tokens, kind_of
+from inhouse.models.weight_files import read_json
+from inhouse.train.card import write_card
+from inhouse.train.embed import copy_beside
+
+if TYPE_CHECKING:
+    from inhouse.train.held_out import Parted
+    from inhouse.train.mixer import Mixer
+    from inhouse.train.trainer import LanguageTrainer, Run
+
+Method = Literal["continue", "instruct"]
+BASE = "base"
+SEEN = "seen.parquet"
+CHECKPOINTS = "checkpoints"
+KEEP_SECONDS = 300.0
+EPOCHS: Mapping[Method, float] = {"continue": 1.0, "instruct": 3.0}
+LORA_RATE, FULL_RATE = 2e-4, 3e-5
+WARMING = 0.05
+DECAY = 0.01
+LONGEST_STEP = 1.0
+PROBED = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """What to learn, and how.
+
+    Args:
+        method: "continue" learns to go on with documents, "instruct" what the assistant says.
+        mix: each data set with its share, in the order of their names; weights of any scale. If
+            all are 0, each has as much as it holds.
+        tokens: how many to learn from. Without it and `epochs`, documents are read once, chats
+            three times.
+        epochs: how often as many rows are read as there are in all data sets together.
+        length: tokens of a row.
+        batch: rows of a step.
+        rate: the highest learning rate; it rises over the first twentieth and falls along a cosine.
+            Without it 2e-4 for a LoRA, 3e-5 for all weights.
+        lora: rank of the adapter; 0 trains all weights.
+        watch: steps between two measurements of what is kept out; 0 measures before and after only.
+    """
+
+    method: Method
+    mix: tuple[tuple[str, float], ...]
+    tokens: int | None = None
+    epochs: float | None = None
+    length: int = 1024
+    batch: int = 8
+    rate: float | None = None
+    lora: int = 16
+    watch: int = 0
+
+    def __post_init__(self) -> None:
+        if self.method not in get_args(Method):
+            raise BadInput(f"{self.method!r} is not a method.", "Use continue or instruct.")
+        if self.length < 2 or self.batch < 1 or self.lora < 0:
+            raise BadInput(
+                "A row takes 2 tokens at least, a batch a row, and no rank is below 0.",
+                "Correct 'length', 'batch' or 'lora'.",
+            )
+
+
+def run(spec: Language, inputs: Inputs, ctx: Context) -> Result:
+    """Train the input ``base`` on the tokens that lie under the names of the mix.
+
+    Raises:
+        MissingExtra: what learns is not installed.
+        BadInput: base or tokens do not fit the method, there is too little to learn from, or the
+            run went astray.
+    """
+    require_train()
+    base = inputs[BASE]
+    _check_base(spec, base)
+    parts = _parted(spec, inputs)
+    mixer = _mixer(spec, parts, ctx.seed)
+    _check_learnt(spec, mixer)
+    trainer, about = _trained(spec, base, _run_of(spec, mixer, parts, ctx), ctx)
+    _write(spec, base, trainer, ctx)
+    trainer.curves.save(ctx.work)
+    _write_seen(mixer, parts, ctx.work)
+    summary = _summary(spec, base, trainer, mixer) | about | _wasted(spec, mixer, parts)
+    settings = asdict(spec) | {"rate": _rate(spec), "seed": ctx.seed, "bfloat16": trainer.half}
+    data = {name: inputs[name].artifact for name, _ in spec.mix}
+    write_card(ctx.work, base.artifact, data, settings, summary)
+    left = sorted((ctx.work / CHECKPOINTS).rglob("*"))
+    scratch = tuple(file.relative_to(ctx.work).as_posix() for file in left if file.is_file())
+    return Result(summary, scratch=scratch)
+
+
+STAGE = Stage("train.language", 1, run)
+
+
+def require_train() -> None:
+    """Make sure that what learns is there, without loading it.
+
+    Raises:
+        MissingExtra: it is not installed.
+    """
+    if not all(map(find_spec, ("torch", "transformers", "accelerate", "peft"))):
+        raise MissingExtra("Training a language model", "train")
+
+
+def _check_base(spec: Language, base: Input) -> None:
+    config, ref = read_json(base.folder / "config.json"), base.artifact.ref.path
+    if kind_of(config) != "language":
+        raise BadInput(
+            f"{ref} is no language model.", "Name one under 'base', such as smollm2-135m-instruct."
+        )
+    limit = context_tokens(base.folder, config)
+    if spec.length > limit:
+        raise BadInput(
+            f"{ref} reads {limit} tokens at most, and a row takes {spec.length}.",
+            f"Set 'length' to {limit} or less.",
+        )
+
+
+def _parted(spec: Language, inputs: Inputs) -> dict[str, Parted]:
+    """Return the sources, each in what is learnt from and what is kept out."""
+    from inhouse.train.held_out import parted
+    from inhouse.train.tokens import Tokens
+
+    sources = {name: Tokens(inputs[name].folder) for name, _ in spec.mix}
+    chats = [name for name, tokens in sources.items() if tokens.about.template]
+    if spec.method == "continue" and chats:
+        raise BadInput(f"{chats[0]} holds chats.", "Learn from them with 'method: instruct'.")
+    if spec.method == "instruct" and not chats:
+        raise BadInput(
+            f"{' and '.join(sources)} hold no chats.",
+            "Learn from documents with 'method: continue', or add a data set of chats.",
+        )
+    vocabulary = read_json(inputs[BASE].folder / "config.json").get("vocab_size", 0)
+    for name, tokens in sources.items():
+        if tokens.about.vocabulary > vocabulary:
+            raise BadInput(
+                f"{name} was tokenised for another model than {inputs[BASE].artifact.ref.path}.",
+                "Tokenise it for this one.",
+            )
+    return {name: parted(name, tokens, length=spec.length) for name, tokens in sources.items()}
+
+
+def _mixer(spec: Language, parts: Mapping[str, Parted], seed: int) -> Mixer:
+    """Return the stream of the whole run, in whole steps."""
+    from inhouse.train.mixer import Mixer
+    from inhouse.train.schedule import Phase, Schedule
+    from inhouse.train.stream import rows_of
+
+    held = {name: float(rows_of(part.learnt, spec.length)) for name, part in parts.items()}
+    if spec.tokens is not None:
+        rows = spec.tokens / spec.length
+    else:
+        epochs = EPOCHS[spec.method] if spec.epochs is None else spec.epochs
+        rows = epochs * sum(held.values())
+    steps = max(1, math.ceil(rows / spec.batch))
+    shares = dict(spec.mix) if any(share for _, share in spec.mix) else held
+    schedule = Schedule([Phase(steps * spec.batch, shares)], seed=seed)
+    learnt = {name: part.learnt for name, part in parts.items()}
+    return Mixer(learnt, schedule, length=spec.length, batch=spec.batch)
+
+
+def _check_learnt(spec: Language, mixer: Mixer) -> None:
+    """Look at all batches before the first step, rather than stop at one after days."""
+    from inhouse.train.stream import parts_of
+
+    for step in range(len(mixer) if spec.method == "instruct" else 1):
+        parts_of(mixer.at(step), rows=spec.batch)
+
+
+def _run_of(spec: Language, mixer: Mixer, parts: Mapping[str, Parted], ctx: Context) -> Run:
+    from inhouse.train.stream import once, rows_at_once
+    from inhouse.train.trainer import Run
+
+    return Run(
+        mixer,
+        rows=min(spec.batch, rows_at_once(spec.length)),
+        held={name: once(name, part.held, length=spec.length) for name, part in parts.items()},
+        every=spec.watch,
+        root=ctx.work / CHECKPOINTS,
+        keep=KEEP_SECONDS,
+        progress=ctx.progress,
+    )
+
+
+def _trained(
+    spec: Language, base: Input, run: Run, ctx: Context
+) -> tuple[LanguageTrainer, dict[str, int]]:
+    """Take all steps; return who took them, and how many parameters there are and learn."""
+    from transformers import TrainingArguments, set_seed
+
+    from inhouse.train.checkpoint import newest
+    from inhouse.train.language_model import load_model, with_lora
+    from inhouse.train.trainer import LanguageTrainer
+
+    set_seed(ctx.seed)
+    model = load_model(base.folder)
+    about = {"parameters": model.num_parameters()}
+    if spec.lora:
+        model = with_lora(model, spec.lora, base.artifact.ref.pinned)
+    about["trained"] = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    arguments = TrainingArguments(
+        output_dir=str(run.root),
+        seed=ctx.seed,
+        max_steps=len(run.mixer),
+        per_device_train_batch_size=run.rows,
+        gradient_accumulation_steps=math.ceil(spec.batch / run.rows),
+        learning_rate=_rate(spec),
+        lr_scheduler_type="cosine",
+        warmup_steps=max(1, round(WARMING * len(run.mixer))),
+        weight_decay=DECAY,
+        max_grad_norm=LONGEST_STEP,
+        ignore_data_skip=True,
+        logging_strategy="no",
+        save_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+    )
+    trainer = LanguageTrainer(model, arguments, run)
+    trainer.learn(newest(run.root))
+    return trainer, about
+
+
+def _write(spec: Language, base: Input, trainer: LanguageTrainer, ctx: Context) -> None:
+    """Write the weights; those of a LoRA are seen to be the same once they are merged."""
+    import torch
+
+    from inhouse.train.language_model import check_merged, save_adapter, save_model
+
+    if not spec.lora:
+        copy_beside(base.folder, ctx.work)
+        save_model(trainer.model, ctx.work)
+        return
+    save_adapter(trainer.model, ctx.work)
+    tokens = torch.from_numpy(trainer.run.mixer.at(0).tokens[:1, :PROBED])
+    check_merged(trainer.model, base.folder, ctx.work, tokens)
+
+
+def _write_seen(mixer: Mixer, parts: Mapping[str, Parted], folder: Path) -> None:
+    """Write which documents were learnt from: source, id and digest of each."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = pa.schema([(name, pa.string()) for name in ("source", "id", "digest")])
+    with pq.ParquetWriter(folder / SEEN, columns, compression="zstd") as writer:
+        for name, seen in mixer.seen(len(mixer.schedule)).items():
+            wanted = set(seen.documents.tolist())
+            names = enumerate(parts[name].learnt.names())
+            rows = [(name, id, digest) for place, (id, digest) in names if place in wanted]
+            found = zip(*rows, strict=True) if rows else ((), (), ())
+            writer.write_batch(pa.record_batch(list(map(list, found)), schema=columns))
+
+
+def _summary(spec: Language, base: Input, trainer: LanguageTrainer, mixer: Mixer) -> dict[str, Any]:
+    losses = trainer.curves.losses
+    edge = max(len(losses) // 10, 1)
+    config, draws = read_json(base.folder / "config.json"), len(mixer.schedule)
+    return {
+        "kind": "adapter" if spec.lora else "language",
+        "method": spec.method,
+        "architecture": config["model_type"],
+        "licence": base.artifact.summary.get("licence", ""),
+        "context_tokens": context_tokens(base.folder, config),
+        "steps": len(mixer),
+        "tokens": draws * spec.length,
+        "first_loss": round(fmean(losses[:edge]), 4),
+        "last_loss": round(fmean(losses[-edge:]), 4),
+        "perplexity": {
+            name: [round(value, 4) for value in ends]
+            for name, ends in trainer.curves.perplexity().items()
+        },
+        "shares": {name: n * spec.length for name, n in mixer.schedule.counts(draws).items()},
+    }
+
+
+def _wasted(spec: Language, mixer: Mixer, parts: Mapping[str, Parted]) -> dict[str, float]:
+    """Return the share of places in the rows that hold no token."""
+    from inhouse.train.samples import samples_of
+
+    drawn = mixer.schedule.counts(len(mixer.schedule))
+    empty = sum(n * samples_of(parts[name].learnt, spec.length).wasted for name, n in drawn.items())
+    return {"wasted": round(empty / len(mixer.schedule), 4)}
+
+
+def _rate(spec: Language) -> float:
+    return spec.rate or (LORA_RATE if spec.lora else FULL_RATE)

@@ -1,0 +1,283 @@
+"""How a language model learns: the loop of transformers, given our stream, loss and checkpoints.
+
+It loads torch and transformers with itself, so whoever needs it imports it inside a function.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch.nn.functional import cross_entropy
+from torch.utils.data import DataLoader, IterableDataset
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+
+from inhouse.core.stage import Progress
+from inhouse.train.checkpoint import Checkpoint, commit
+from inhouse.train.mixer import Mixer
+from inhouse.train.stream import UNLEARNT, Part, parts_from, parts_of
+from inhouse.train.watch import Curves
+
+STATE, CURVES, TRAINER = "state.safetensors", "curves.json", "trainer_state.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a run learns from, and where it keeps its unfinished work.
+
+    Args:
+        mixer: the stream.
+        rows: how many rows go through the model at once.
+        held: what is kept out of training, by source.
+        every: steps between two measurements of it; 0 for none between the first and the last.
+        root: where checkpoints lie.
+        keep: seconds between two of them.
+        progress: told of each step.
+    """
+
+    mixer: Mixer
+    rows: int
+    held: Mapping[str, Mixer]
+    every: int
+    root: Path
+    keep: float
+    progress: Progress
+
+
+class Stream(IterableDataset):  # type: ignore[misc]
+    """The parts of all steps from step `first` on, as tensors."""
+
+    def __init__(self, mixer: Mixer, first: int, rows: int) -> None:
+        self._mixer, self._first, self._rows = mixer, first, rows
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return map(tensors_of, parts_from(self._mixer, self._first, rows=self._rows))
+
+
+class LanguageTrainer(Trainer):  # type: ignore[misc]
+    """Trainer with a loss over all that a step learns, by source, and with our checkpoints."""
+
+    loss_is_scaled_for_ga = True
+
+    def __init__(self, model: Any, args: TrainingArguments, run: Run) -> None:  # noqa: ANN401
+        super().__init__(model=model, args=args)
+        self.remove_callback(PrinterCallback)
+        self.add_callback(_Watcher(self, run))
+        self.curves = Curves(run.mixer.schedule.sources)
+        self.run = run
+        self.half = has_bfloat16(self.args.device)
+        self._sums: dict[int, tuple[float, int]] = {}
+        self._first, self._before, self._began = 0, 0.0, time.monotonic()
+        self._rng: dict[str, Any] = {}
+        self._kept = time.monotonic()
+
+    def learn(self, checkpoint: Checkpoint | None) -> None:
+        """Take all steps, going on from a checkpoint if there is one, and measure before and after.
+
+        Raises:
+            BadInput: the run went astray.
+        """
+        if checkpoint:
+            self._first = checkpoint.step
+            self.curves.rows = json.loads((checkpoint.folder / CURVES).read_text(encoding="utf-8"))
+            self._before = self.curves.rows[-1]["seconds"]
+        else:
+            self.curves.begin(self.measure())
+        self._began = time.monotonic()
+        self.train(resume_from_checkpoint=str(checkpoint.folder) if checkpoint else None)
+        self.curves.measured(self.measure())
+
+    def measure(self) -> dict[str, float]:
+        """Return the perplexity of what is kept out of training, by source."""
+        model = self.model.eval()
+        found = {}
+        with torch.inference_mode(), _precision(self.args.device, self.half):
+            for name, mixer in self.run.held.items():
+                total, count = 0.0, 0
+                for step in range(len(mixer)):
+                    for part in _learnt_parts(mixer, step):
+                        given = {k: v.to(self.args.device) for k, v in tensors_of(part).items()}
+                        total += float(losses_of(model, given).sum())
+                        count += part.learnt
+                found[name] = math.exp(min(total / count, 700.0)) if count else math.nan
+        return found
+
+    def get_train_dataloader(self) -> DataLoader:
+        """Return the stream from where the run goes on."""
+        return DataLoader(Stream(self.run.mixer, self._first, self.run.rows), batch_size=None)
+
+    def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Any:  # noqa: ANN401
+        """Learn from a part, the first time with the chance that the checkpoint has kept.
+
+        Only here: all that happens between loading a checkpoint and this may draw on it.
+        """
+        if self._rng:
+            torch.set_rng_state(self._rng["cpu"])
+            if "cuda" in self._rng:
+                torch.cuda.set_rng_state(self._rng["cuda"])
+            self._rng = {}
+        self.rate = self._get_learning_rate()
+        return super().training_step(model, inputs, num_items_in_batch)
+
+    def compute_loss(
+        self,
+        model: Any,  # noqa: ANN401
+        inputs: Mapping[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Any = None,  # noqa: ANN401
+    ) -> Any:  # noqa: ANN401
+        """Return the part's share of the mean loss of a step, over all tokens that it learns."""
+        with _precision(self.args.device, self.half):
+            losses = losses_of(model, inputs).sum(-1)
+        counts = (inputs["targets"] != UNLEARNT).sum(-1)
+        rows = zip(inputs["source"].tolist(), losses.tolist(), counts.tolist(), strict=True)
+        for source, loss, count in rows:
+            total, tokens = self._sums.get(source, (0.0, 0))
+            self._sums[source] = (total + loss, tokens + count)
+        return losses.sum() / inputs["learnt"]
+
+    def finished(self, step: int) -> None:
+        """Note the step that was just taken.
+
+        Raises:
+            BadInput: the run went astray.
+        """
+        mixer = self.run.mixer
+        named = {mixer.schedule.sources[place]: found for place, found in self._sums.items()}
+        total, count = (sum(column) for column in zip(*named.values(), strict=True))
+        row = {
+            "step": step,
+            "tokens": step * mixer.batch * mixer.length,
+            "loss": total / count,
+            "rate": self.rate,
+            "seconds": round(self._before + time.monotonic() - self._began, 3),
+        }
+        self._sums = {}
+        self.curves.add(row, {name: part / max(n, 1) for name, (part, n) in sorted(named.items())})
+
+    def is_due(self) -> bool:
+        """Say whether it is time for a checkpoint."""
+        return time.monotonic() - self._kept >= self.run.keep
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:  # noqa: ANN401
+        commit(self.run.root, self.state.global_step, self._write)
+        self._kept = time.monotonic()
+
+    def _write(self, folder: Path) -> None:
+        """Write all that a run goes on from: weights that learn, optimiser, chance, curves."""
+        tensors = {f"model.{name}": value.detach() for name, value in self._learning()}
+        for number, state in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{number}.{key}": value for key, value in state.items()}
+        tensors["rng.cpu"] = torch.get_rng_state()
+        if self.args.device.type == "cuda":
+            tensors["rng.cuda"] = torch.cuda.get_rng_state()
+        schedule = json.dumps(self.lr_scheduler.state_dict())
+        save_file(tensors, folder / STATE, {"schedule": schedule})
+        (folder / CURVES).write_text(self.curves.as_json(), encoding="utf-8")
+        self.state.save_to_json(str(folder / TRAINER))
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:  # noqa: ANN401
+        with _opened(resume_from_checkpoint) as file, torch.no_grad():
+            for name, value in self._learning():
+                value.copy_(file.get_tensor(f"model.{name}"))
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        if checkpoint is None:
+            return
+        states: dict[int, dict[str, Any]] = {}
+        with _opened(checkpoint) as file:
+            schedule = json.loads(file.metadata()["schedule"])
+            for name in file.keys():  # noqa: SIM118 - no mapping
+                kind, _, rest = name.partition(".")
+                if kind == "optimizer":
+                    number, _, key = rest.partition(".")
+                    states.setdefault(int(number), {})[key] = file.get_tensor(name)
+                elif kind == "rng":
+                    self._rng[rest] = file.get_tensor(name)
+        self.lr_scheduler.load_state_dict(schedule)
+        groups = self.optimizer.state_dict()["param_groups"]
+        for group, rate in zip(groups, schedule["_last_lr"], strict=True):
+            group["lr"] = rate
+        self.optimizer.load_state_dict({"state": states, "param_groups": groups})
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        """Do nothing: `training_step` does it later."""
+
+    def _learning(self) -> Iterator[tuple[str, Any]]:
+        return ((name, p) for name, p in self.model.named_parameters() if p.requires_grad)
+
+
+class _Watcher(TrainerCallback):  # type: ignore[misc]
+    """Notes each step, and says when it is time to measure and to keep."""
+
+    def __init__(self, trainer: LanguageTrainer, run: Run) -> None:
+        self._trainer, self._run = trainer, run
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:  # noqa: ANN401
+        step, steps, every = state.global_step, len(self._run.mixer), self._run.every
+        self._trainer.finished(step)
+        self._run.progress(step, steps, "steps")
+        if step < steps:
+            if every and step % every == 0:
+                self._trainer.curves.measured(self._trainer.measure())
+            control.should_save = self._trainer.is_due()
+        return control
+
+
+def has_bfloat16(device: Any) -> bool:  # noqa: ANN401
+    """Say whether a device multiplies in bfloat16 by itself."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    able: Callable[[str], bool] = torch.cpu.get_capabilities().get
+    return device.type == "cpu" and any(map(able, ("avx512_bf16", "amx_bf16", "bf16")))
+
+
+def tensors_of(part: Part) -> dict[str, Any]:
+    """Return a part as the tensors that a step takes."""
+    found = {
+        "input_ids": torch.from_numpy(part.tokens),
+        "targets": torch.from_numpy(part.targets),
+        "source": torch.from_numpy(part.source),
+        "learnt": torch.tensor(part.learnt),
+    }
+    if part.positions is not None:
+        found["position_ids"] = torch.from_numpy(part.positions)
+    return found
+
+
+def losses_of(model: Any, given: Mapping[str, Any]) -> Any:  # noqa: ANN401
+    """Return the loss at each token, [n, length]; 0 where nothing is learnt.
+
+    Packed texts are told apart by their positions alone: with an attention mask beside them
+    transformers would let each see those before it.
+    """
+    scores = model(input_ids=given["input_ids"], position_ids=given.get("position_ids")).logits
+    targets = given["targets"]
+    flat = cross_entropy(
+        scores.flatten(0, 1).float(), targets.flatten(), ignore_index=UNLEARNT, reduction="none"
+    )
+    return flat.view(targets.shape)
+
+
+def _learnt_parts(mixer: Mixer, step: int) -> list[Part]:
+    """Return the parts of a step; none if nothing in it is learnt."""
+    batch = mixer.at(step)
+    if batch.loss is not None and not batch.loss[:, 1:].any():
+        return []
+    return parts_of(batch, rows=1)
+
+
+def _precision(device: Any, half: bool) -> Any:  # noqa: ANN401
+    return torch.autocast(device.type, torch.bfloat16, enabled=half)
+
+
+def _opened(folder: str) -> Any:  # noqa: ANN401
+    return safe_open(Path(folder) / STATE, "pt")
