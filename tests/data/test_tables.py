@@ -81,7 +81,8 @@ def test_rows_of_a_table_that_do_not_fit_are_told() -> None:
         ("a.json", b"{}", "no list"),
         ("a.json", b"[1", "not JSON"),
         ("a.parquet", b"PAR1", "not a Parquet file"),
-        ("a.csv", b"", "first line is empty"),
+        ("a.csv", b"", "It is empty"),
+        ("a.csv", b"\na,b\n", "first line is empty"),
     ],
 )
 def test_a_file_that_cannot_be_read_says_why(path: str, data: bytes, why: str) -> None:
