@@ -50,6 +50,31 @@ def test_what_became_of_rows(cleaned: Path):
     missing = quickly("explain", "data/clean", "docs/9.md", "-a", "ana", cwd=cleaned)
     assert missing.returncode == 2
     assert "There is no row 'docs/9.md'" in missing.stderr
+    short = quickly("explain", "data/clean", "3.md", "-a", "ana", cwd=cleaned)
+    assert "Did you mean 'docs/3.md'?" in short.stderr
+
+
+def test_a_file_left_out_is_told_where_folder_and_data_set_are_called_alike(tmp_path: Path):
+    project = PROJECT.replace("raw", "docs")
+    write(tmp_path, {"inhouse.yaml": project, "docs/a.md": "# A\n\nWords.\n", "docs/b.md": ""})
+    assert inhouse("run", "data/clean", "-a", "ana", cwd=tmp_path).returncode == 0
+    told = quickly("explain", "data/clean", "docs/b.md", "-a", "ana", cwd=tmp_path).stdout
+    assert "docs/b.md was left out of data/docs@" in told
+
+
+def test_a_dry_run_says_what_to_make_first(tmp_path: Path):
+    write(tmp_path, {"inhouse.yaml": PROJECT, "docs/a.md": "# A\n\nWords.\n"})
+    told = quickly("run", "data/clean", "--dry-run", "-a", "ana", cwd=tmp_path).stderr
+    assert told.strip().endswith("Make it with: inhouse run data/raw")
+    assert inhouse("run", "data/raw", "-a", "ana", cwd=tmp_path).returncode == 0
+    told = quickly("run", "data/clean", "--dry-run", "-a", "ana", cwd=tmp_path).stdout
+    assert "A sample of 1 of 1 rows" in told
+
+
+def test_a_project_without_a_name_is_told_what_to_write(tmp_path: Path):
+    write(tmp_path, {"inhouse.yaml": "data:\n  raw: {from: ./docs}\n"})
+    told = quickly("plan", cwd=tmp_path).stderr
+    assert "'project' is missing.\n  Write 'project: NAME' above the rest." in told
 
 
 def test_rows_are_shown_to_whoever_may_read_them(cleaned: Path):

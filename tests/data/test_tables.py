@@ -14,6 +14,7 @@ import pytest
 
 from inhouse.core.errors import BadInput
 from inhouse.data import tables
+from inhouse.data.reading import Reading, shape_in
 from inhouse.data.tables import head, rows
 
 ROWS: list[dict[str, Any]] = [{"text": "One", "n": 1}, {"text": "Zwölf", "n": 12}]
@@ -65,6 +66,15 @@ def test_bad_lines_are_told_with_their_numbers() -> None:
     assert [found[0][1], found[-1][1]] == [{"text": "One"}, {"text": "Two"}]
     assert all(isinstance(found[n][1], str) for n in (1, 2, 3))
     assert "utf-8" in found[3][1]
+
+
+def test_a_table_of_which_nothing_can_be_read_says_what_is_wrong_first() -> None:
+    reading = Reading(sections=False)
+    with pytest.raises(BadInput) as told:
+        shape_in("a.csv", io.BytesIO(b'a,b\n"no,end\n1,2\n'), reading)
+    assert "Line 2: The row that begins in line 2 is none of a table" in str(told.value)
+    with pytest.raises(BadInput, match="It has no rows"):
+        shape_in("a.jsonl", io.BytesIO(b""), reading)
 
 
 def test_rows_of_a_table_that_do_not_fit_are_told() -> None:

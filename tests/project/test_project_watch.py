@@ -76,6 +76,22 @@ def test_mistakes_are_told_and_it_goes_on(made: Path):
         assert watch.process.wait(30) == 0
 
 
+def test_a_strict_one_leaves_nothing_out(made: Path):
+    folder = made.parent
+    with started("run", "--watch", "--strict", cwd=folder) as watch:
+        watch.until("following")
+        write(folder, {"docs/memos/empty.md": ""})
+        assert watch.until("error: ").startswith("error: docs/memos/empty.md: It has no text.")
+        (folder / "docs/memos/empty.md").unlink()
+        watch.until("changed")
+        watch.process.send_signal(signal.SIGTERM)
+        watch.until("Stopped following.")
+    write(folder, {"docs/memos/empty.md": ""})
+    refused = inhouse("run", "--watch", "--strict", cwd=folder)
+    assert refused.returncode == 2
+    assert "Without --strict it is left out" in refused.stderr
+
+
 @pytest.mark.parametrize("polling", ["", "true"], ids=["events", "polling"])
 def test_it_outlives_what_becomes_of_a_folder(made: Path, polling: str):
     folder, memos = made.parent, made.parent / "docs/memos"
