@@ -7,7 +7,11 @@ import re
 from pathlib import Path
 
 import pytest
-from small_project import inhouse, quickly, write
+from small_project import inhouse, opened, quickly, write
+
+from inhouse.core.artifact import Ref
+from inhouse.core.errors import NotFound
+from inhouse.project.rows import explain, rehearse
 
 PROJECT = """
 project: rows
@@ -55,20 +59,16 @@ def test_what_became_of_rows(cleaned: Path):
 
 
 def test_a_file_left_out_is_told_where_folder_and_data_set_are_called_alike(tmp_path: Path):
-    project = PROJECT.replace("raw", "docs")
-    write(tmp_path, {"inhouse.yaml": project, "docs/a.md": "# A\n\nWords.\n", "docs/b.md": ""})
-    assert inhouse("run", "data/clean", "-a", "ana", cwd=tmp_path).returncode == 0
-    told = quickly("explain", "data/clean", "docs/b.md", "-a", "ana", cwd=tmp_path).stdout
-    assert "docs/b.md was left out of data/docs@" in told
-
-
-def test_a_dry_run_says_what_to_make_first(tmp_path: Path):
-    write(tmp_path, {"inhouse.yaml": PROJECT, "docs/a.md": "# A\n\nWords.\n"})
-    told = quickly("run", "data/clean", "--dry-run", "-a", "ana", cwd=tmp_path).stderr
-    assert told.strip().endswith("Make it with: inhouse run data/raw")
-    assert inhouse("run", "data/raw", "-a", "ana", cwd=tmp_path).returncode == 0
-    told = quickly("run", "data/clean", "--dry-run", "-a", "ana", cwd=tmp_path).stdout
-    assert "A sample of 1 of 1 rows" in told
+    text = PROJECT.replace("raw", "docs")
+    write(tmp_path, {"inhouse.yaml": text, "docs/a.md": "# A\n\nWords.\n", "docs/b.md": ""})
+    with opened(tmp_path / "inhouse.yaml") as project:
+        with pytest.raises(NotFound, match=r"Make it with: inhouse run data/docs$"):
+            rehearse(project, "data/clean")
+        project.run("data/docs")
+        assert rehearse(project, "data/clean")["of"] == 1
+        project.run("data/clean")
+        fate = explain(project, Ref("data", "clean"), "docs/b.md")
+    assert (fate.state, fate.ref.path) == ("left out", "data/docs")
 
 
 def test_a_project_without_a_name_is_told_what_to_write(tmp_path: Path):

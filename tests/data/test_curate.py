@@ -189,9 +189,8 @@ def test_killed_it_goes_on_batch_by_batch_to_the_same_bytes(many: Path, tmp_path
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="RLIMIT_DATA is Linux's")
-@pytest.mark.parametrize("method", ["exact", "minhash"])
-def test_a_corpus_larger_than_memory(tmp_path: Path, method: str):
-    steps = [{"quality": "code"}, {"dedup": method}]
+def test_a_corpus_larger_than_memory(tmp_path: Path):
+    steps = [{"quality": "code"}, "dedup"]
     # Compiling needs memory of its own, once for a machine.
     curated(tmp_path, documents(tmp_path / "small", [prose(1)]), steps, work="first")
     page = [prose(seed, 600) for seed in range(200)]
