@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from bench.harness.llama_server import FOLDER
 from filelock import FileLock
+from hypothesis import settings
 from small_project import opened, small_project, tiny_encoder, write
 
 from inhouse.catalog import Catalog
@@ -19,6 +20,10 @@ from inhouse.models.llama_engine import PROGRAM, VARIABLE
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 LLAMA_SERVER = FOLDER / PROGRAM
+
+# How fast a machine is says nothing about what is tested.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 WEIGHTS = """\
 project: weights

@@ -7,7 +7,11 @@ import re
 from pathlib import Path
 
 import pytest
-from small_project import inhouse, quickly, write
+from small_project import inhouse, opened, quickly, write
+
+from inhouse.core.artifact import Ref
+from inhouse.core.errors import NotFound
+from inhouse.project.rows import explain, rehearse
 
 PROJECT = """
 project: rows
@@ -50,6 +54,27 @@ def test_what_became_of_rows(cleaned: Path):
     missing = quickly("explain", "data/clean", "docs/9.md", "-a", "ana", cwd=cleaned)
     assert missing.returncode == 2
     assert "There is no row 'docs/9.md'" in missing.stderr
+    short = quickly("explain", "data/clean", "3.md", "-a", "ana", cwd=cleaned)
+    assert "Did you mean 'docs/3.md'?" in short.stderr
+
+
+def test_a_file_left_out_is_told_where_folder_and_data_set_are_called_alike(tmp_path: Path):
+    text = PROJECT.replace("raw", "docs")
+    write(tmp_path, {"inhouse.yaml": text, "docs/a.md": "# A\n\nWords.\n", "docs/b.md": ""})
+    with opened(tmp_path / "inhouse.yaml") as project:
+        with pytest.raises(NotFound, match=r"Make it with: inhouse run data/docs$"):
+            rehearse(project, "data/clean")
+        project.run("data/docs")
+        assert rehearse(project, "data/clean")["of"] == 1
+        project.run("data/clean")
+        fate = explain(project, Ref("data", "clean"), "docs/b.md")
+    assert (fate.state, fate.ref.path) == ("left out", "data/docs")
+
+
+def test_a_project_without_a_name_is_told_what_to_write(tmp_path: Path):
+    write(tmp_path, {"inhouse.yaml": "data:\n  raw: {from: ./docs}\n"})
+    told = quickly("plan", cwd=tmp_path).stderr
+    assert "'project' is missing.\n  Write 'project: NAME' above the rest." in told
 
 
 def test_rows_are_shown_to_whoever_may_read_them(cleaned: Path):

@@ -3,6 +3,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -165,3 +168,39 @@ def _made(stage: Stage) -> Artifact:
         digest="", files={}, label=Label.OPEN, created=datetime.now(UTC), actor="ana",
         seconds=0.0, summary={},
     )  # fmt: skip
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from test_collect import STAGE, Actor, Context, scan
+
+def said(done, total, what):
+    print(done, flush=True)
+    if done == 30:
+        sys.stdin.read()  # until it is killed
+
+root, work = map(Path, sys.argv[1:])
+STAGE.run(scan(["."], root), {}, Context(work, Actor("ana"), progress=said))
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no kill -9")
+def test_killed_it_begins_again_and_gives_the_same_bytes(tmp_path: Path) -> None:
+    root = tmp_path / "many"
+    root.mkdir()
+    for n in range(60):
+        (root / f"{n:02}.md").write_text(f"# Page {n}\n\nWords of page {n}.\n", encoding="utf-8")
+    cut, whole = work(tmp_path / "cut"), work(tmp_path / "whole")
+    command = [sys.executable, "-c", KILLED, str(root), str(cut.work)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parent
+    ) as process:
+        assert process.stdout
+        assert any(line == "30\n" for line in process.stdout)
+        process.send_signal(signal.SIGKILL)
+    assert not (cut.work / FILE).exists()
+    for ctx in (cut, whole):
+        STAGE.run(scan(["."], root), {}, ctx)
+    made = [{p.name: p.read_bytes() for p in ctx.work.iterdir()} for ctx in (cut, whole)]
+    assert made[0] == made[1]

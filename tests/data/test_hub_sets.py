@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
-import json
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hub import hub, use_hub
 
 from inhouse.catalog.rows import read_rows
 from inhouse.core.access import Actor
@@ -43,65 +40,11 @@ FILES = {
 }
 
 
-class _Hub(BaseHTTPRequestHandler):
-    asked: list[str]
-
-    def do_GET(self) -> None:
-        self._answer(with_body=True)
-
-    def do_HEAD(self) -> None:
-        self._answer(with_body=False)
-
-    def log_message(self, *_: object) -> None:
-        """Stay quiet."""
-
-    def _answer(self, *, with_body: bool) -> None:
-        self.asked.append(self.path)
-        path = self.path.partition("?")[0]
-        body, headers = b"", {"X-Repo-Commit": COMMIT}
-        resolved = f"/datasets/org/intents/resolve/{COMMIT}/"
-        api = "/api/datasets/org/intents"
-        if path.startswith(f"{api}/tree/{COMMIT}"):
-            tree = [
-                {"type": "file", "path": n, "size": len(c), "oid": "0"} for n, c in FILES.items()
-            ]
-            body, headers["Content-Type"] = json.dumps(tree).encode(), "application/json"
-        elif path in (f"{api}/revision/{COMMIT}", f"{api}/revision/main"):
-            siblings = [{"rfilename": n} for n in FILES]
-            told = {"id": "org/intents", "sha": COMMIT, "siblings": siblings}
-            body, headers["Content-Type"] = json.dumps(told).encode(), "application/json"
-        elif path.startswith(resolved) and path.removeprefix(resolved) in FILES:
-            body = FILES[path.removeprefix(resolved)]
-            headers["ETag"] = f'"{hashlib.sha1(body).hexdigest()}"'
-        else:
-            headers["X-Error-Code"] = "RevisionNotFound"
-        self.send_response(404 if "X-Error-Code" in headers else 200)
-        for key, value in (headers | {"Content-Length": str(len(body))}).items():
-            self.send_header(key, value)
-        self.end_headers()
-        if with_body:
-            self.wfile.write(body)
-
-
-def use_server(monkeypatch: pytest.MonkeyPatch, port: int) -> None:
-    address = f"http://127.0.0.1:{port}"
-    template = address + "/{repo_id}/resolve/{revision}/{filename}"
-    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", address)
-    monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
-
-
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """Start the server, and return the paths that it was asked for."""
-    _Hub.asked = []
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Hub)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    use_server(monkeypatch, server.server_port)
-    yield _Hub.asked
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    """Start the hub, and return the paths that it was asked for."""
+    with hub(monkeypatch, "datasets/org/intents", COMMIT, FILES) as paths:
+        yield paths
 
 
 def work(folder: Path) -> Context:
@@ -152,7 +95,7 @@ def test_what_moves_is_refused_with_the_commit_of_today(asked: list[str]) -> Non
 def test_an_unreachable_hub_is_said_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unused_tcp_port: int
 ) -> None:
-    use_server(monkeypatch, unused_tcp_port)
+    use_hub(monkeypatch, unused_tcp_port)
     monkeypatch.setattr(time, "sleep", lambda _: None)  # it would try for half a minute
     with pytest.raises(BadInput, match="@COMMIT"):
         Hub("hf://datasets/org/intents")

@@ -14,6 +14,7 @@ from inhouse.data import curate
 from inhouse.data.recipe import read_step
 from inhouse.data.step import Batch, Given
 from inhouse.data.steps import pii, toxicity
+from inhouse.guard.guard import Guard
 
 ROWS = [
     {"id": "a", "text": "Write to ana@example.com, or ana@example.com", "label": "x"},
@@ -55,6 +56,19 @@ def test_masking_and_redacting(tmp_path):
     ]  # fmt: skip
     only = judged({"how": "redact", "types": ["ssn"]}, tmp_path).rows.column("text").to_pylist()
     assert only == [ROWS[0]["text"], ROWS[1]["text"], "SSN █████, my name is Maria Lopez"]
+
+
+def test_what_was_found_is_not_looked_for_again(tmp_path, monkeypatch):
+    looked = []
+
+    def counted(self, texts):
+        looked.extend(texts)
+        return find_many(self, texts)
+
+    find_many = Guard.find_many
+    monkeypatch.setattr(Guard, "find_many", counted)
+    judged("mask", tmp_path)
+    assert looked == [row["text"] for row in ROWS]
 
 
 def test_stand_ins_are_the_same_in_a_run_that_goes_on_and_others_in_another(tmp_path):

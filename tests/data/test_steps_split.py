@@ -16,7 +16,7 @@ from inhouse.core.artifact import Input
 from inhouse.core.errors import BadInput
 from inhouse.core.stage import Context
 from inhouse.data import curate, part
-from inhouse.data.alike import buckets, groups
+from inhouse.data.letter_runs import buckets, groups
 from inhouse.data.recipe import read_step
 from inhouse.data.steps.sample import quotas
 

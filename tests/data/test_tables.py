@@ -14,6 +14,7 @@ import pytest
 
 from inhouse.core.errors import BadInput
 from inhouse.data import tables
+from inhouse.data.reading import Reading, shape_in
 from inhouse.data.tables import head, rows
 
 ROWS: list[dict[str, Any]] = [{"text": "One", "n": 1}, {"text": "Zwölf", "n": 12}]
@@ -67,6 +68,15 @@ def test_bad_lines_are_told_with_their_numbers() -> None:
     assert "utf-8" in found[3][1]
 
 
+def test_a_table_of_which_nothing_can_be_read_says_what_is_wrong_first() -> None:
+    reading = Reading(sections=False)
+    with pytest.raises(BadInput) as told:
+        shape_in("a.csv", io.BytesIO(b'a,b\n"no,end\n1,2\n'), reading)
+    assert "Line 2: The row that begins in line 2 is none of a table" in str(told.value)
+    with pytest.raises(BadInput, match="It has no rows"):
+        shape_in("a.jsonl", io.BytesIO(b""), reading)
+
+
 def test_rows_of_a_table_that_do_not_fit_are_told() -> None:
     (_, short), (_, good), (line, open_end) = read("a.csv", b'a,b\n1\n1,2\n"no,end\n')
     assert "It has 1 column, and the head has 2" in short
@@ -81,7 +91,8 @@ def test_rows_of_a_table_that_do_not_fit_are_told() -> None:
         ("a.json", b"{}", "no list"),
         ("a.json", b"[1", "not JSON"),
         ("a.parquet", b"PAR1", "not a Parquet file"),
-        ("a.csv", b"", "first line is empty"),
+        ("a.csv", b"", "It is empty"),
+        ("a.csv", b"\na,b\n", "first line is empty"),
     ],
 )
 def test_a_file_that_cannot_be_read_says_why(path: str, data: bytes, why: str) -> None:

@@ -113,9 +113,10 @@ BITS = st.sampled_from(
         " x12", "order 12345678 ", " office", "030 1234567", "\t", "é",
     ]
 )  # fmt: skip
-TEXTS = st.lists(
-    st.one_of(BITS, st.text(alphabet="0123456789 -.@abcdeADE:/\n+()", max_size=8)), max_size=25
-).map("".join)
+PIECES = st.one_of(BITS, st.text(alphabet="0123456789 -.@abcdeADE:/\n+()", max_size=8))
+TEXTS = st.lists(PIECES, max_size=25).map("".join)
+# The work grows with the square of the length; most of these are longer than what decides.
+SHORT = st.lists(PIECES, max_size=14).map("".join)
 
 
 @given(TEXTS, st.lists(st.integers(1, 30), max_size=12))
@@ -128,7 +129,7 @@ def test_a_stream_gives_what_the_whole_text_gives(text, sizes):
     assert out == hide(text, Patterns().find(text), mask)
 
 
-@given(TEXTS)
+@given(SHORT)
 def test_a_stream_of_single_characters_gives_it_too(text):
     stream = Stream()
     assert "".join(map(stream.feed, text)) + stream.end() == hide(text, Patterns().find(text), mask)

@@ -76,6 +76,18 @@ def test_mistakes_are_told_and_it_goes_on(made: Path):
         assert watch.process.wait(30) == 0
 
 
+def test_a_strict_one_leaves_nothing_out(made: Path):
+    folder = made.parent
+    with started("run", "--watch", "--strict", cwd=folder) as watch:
+        watch.until("following")
+        write(folder, {"docs/memos/empty.md": ""})
+        assert watch.until("error: ").startswith("error: docs/memos/empty.md: It has no text.")
+        (folder / "docs/memos/empty.md").unlink()
+        watch.until("changed")
+        watch.process.send_signal(signal.SIGTERM)
+        watch.until("Stopped following.")
+
+
 @pytest.mark.parametrize(
     "polling", ["", pytest.param("true", marks=pytest.mark.slow)], ids=["events", "polling"]
 )

@@ -28,10 +28,13 @@ if TYPE_CHECKING:
 class Follower:
     """Runs a project once, then again at every change, until Ctrl-C or SIGTERM."""
 
-    def __init__(self, file: Path, actor: str | None, target: str | None, *, as_json: bool) -> None:
+    def __init__(
+        self, file: Path, actor: str | None, target: str | None, *, strict: bool, as_json: bool
+    ) -> None:
         self._file = file
         self._actor = actor
         self._target = target
+        self._strict = strict
         self._as_json = as_json
         self._known: set[str] = set()
 
@@ -59,7 +62,14 @@ class Follower:
             followed = following(house, self._target)
             seen = followed.look()
             started = time.monotonic()
-            ran = make(house, self._target, self._known, loosen=loosen, quiet=self._as_json)
+            ran = make(
+                house,
+                self._target,
+                self._known,
+                loosen=loosen,
+                strict=self._strict,
+                quiet=self._as_json,
+            )
         fresh = sum(step.made.fresh for step in ran.followed)
         if self._as_json:
             self._line(ran, len(seen), started)
@@ -80,7 +90,9 @@ class Follower:
                 # Looked at before the run: what changes while it goes on is for the next one.
                 followed = following(house, self._target)
                 now = followed.look()
-                ran = make_again(house, self._target, self._known, quiet=self._as_json)
+                ran = make_again(
+                    house, self._target, self._known, strict=self._strict, quiet=self._as_json
+                )
         except InhouseError as error:
             if followed.look() != now:
                 return followed, now  # an edit came in between, and the run for that comes next

@@ -42,7 +42,8 @@ def print_funnel(funnel: Sequence[Mapping[str, Any]]) -> None:
             found = sorted(step[what].items(), key=lambda pair: -pair[1])
             if found:
                 listed = [f"{rule.replace('_', ' ')} {times:,}" for rule, times in found[:RULES]]
-                more = f", and {len(found) - RULES} more rules" if len(found) > RULES else ""
+                left = len(found) - RULES
+                more = f", and {left} more rule{'s' * (left > 1)}" if left > 0 else ""
                 verb = "dropped" if what == "dropped" else "noted"
                 words = ", ".join(listed) + more
                 console.print(escape(f"  {number}. {step['step']} {verb}: {words}"))

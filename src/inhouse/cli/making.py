@@ -47,10 +47,12 @@ def make(
         return _run(house, target, _Observer(display, house, known), loosen=loosen, strict=strict)
 
 
-def make_again(house: Project, target: str | None, known: set[str], *, quiet: bool) -> Ran:
+def make_again(
+    house: Project, target: str | None, known: set[str], *, strict: bool, quiet: bool
+) -> Ran:
     """Do as `make` does, and say only what was left out and is not in `known`; add it there."""
     with shown(quiet=quiet, brief=True) as display:
-        return _run(house, target, _Observer(display, house, known, brief=True))
+        return _run(house, target, _Observer(display, house, known, brief=True), strict=strict)
 
 
 def _run(

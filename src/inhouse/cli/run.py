@@ -52,7 +52,9 @@ def run(
     if watch:
         from inhouse.cli.follow import Follower
 
-        Follower(project, actor or login(), target, as_json=as_json).follow(loosen=loosen)
+        Follower(project, actor or login(), target, strict=strict, as_json=as_json).follow(
+            loosen=loosen
+        )
         return
     from inhouse.project.read import unlabelled
 

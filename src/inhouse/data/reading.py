@@ -13,7 +13,7 @@ from typing import BinaryIO
 from inhouse.catalog.rows import Kind
 from inhouse.core.errors import BadInput
 from inhouse.data.columns import Shape, are_sections, kind_of_roles, shape_of
-from inhouse.data.tables import head, is_table
+from inhouse.data.tables import head, is_table, rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +53,14 @@ def reading_of(
     for file in tables:
         try:
             with file.open("rb") as opened:
-                rows = head(file.name, opened)
+                first = head(file.name, opened)
         except (OSError, BadInput):
             continue  # that it cannot be read is told when it is read
-        if not told and are_sections(rows):
+        if not told and are_sections(first):
             return Reading()
-        if rows:
+        if first:
             try:
-                shape = shape_of(rows, kind=kind, given=given)
+                shape = shape_of(first, kind=kind, given=given)
             except BadInput as error:
                 raise BadInput(f"{file.name}: {error.what}", error.fix) from error
             return Reading(shape.kind, tuple((given or {}).items()), not told, str(shape))
@@ -81,9 +81,9 @@ def holds_sections(path: str, file: BinaryIO, reading: Reading) -> bool:
     """
     if not reading.sections or reading.kind != "documents":
         return False
-    rows = head(path, file)
+    first = head(path, file)
     file.seek(0)
-    return are_sections(rows)
+    return are_sections(first)
 
 
 def shape_in(path: str, file: BinaryIO, reading: Reading) -> Shape:
@@ -92,8 +92,12 @@ def shape_in(path: str, file: BinaryIO, reading: Reading) -> Shape:
     Raises:
         BadInput: it cannot be read, or has not the columns that the reading wants.
     """
-    rows = head(path, file)
+    first = head(path, file)
     file.seek(0)
-    if not rows:
-        raise BadInput("It has no rows that can be read.", "Leave it out of the source.")
-    return shape_of(rows, kind=reading.kind, given=dict(reading.schema))
+    if not first:
+        line, why = next(rows(path, file), (0, ""))
+        raise BadInput(
+            "It has no rows that can be read." if why else "It has no rows.",
+            f"Line {line}: {why}" if why else "Write some, or leave it out of the source.",
+        )
+    return shape_of(first, kind=reading.kind, given=dict(reading.schema))

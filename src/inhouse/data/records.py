@@ -10,28 +10,22 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import takewhile
 from urllib.parse import quote
-
-import orjson
 
 from inhouse.core.errors import BadInput
 from inhouse.data.blocks import DEEPEST, heading
 from inhouse.data.parts import LeftOut, Part
+from inhouse.data.tables import DELIMITERS, LENIENT, Fields, fields_of_line, fields_of_row
 from inhouse.data.text import decode, plain
 from inhouse.models.headings import headings
 
 SEPARATOR = " > "
-DELIMITERS = ",;\t"
 WRITE = "Write 'text' into it, and 'id' and 'heading' if it has them."
 # What may begin a block that swallows the next heading, or be a heading itself.
 RISKY = re.compile(r"^ {0,3}(?:#|=|-|```|~~~|<)", re.MULTILINE)
 OPENING = re.compile(r"^( {0,3})(?=```|~~~|<)", re.MULTILINE)
-# One bad byte costs one record: it comes through as half a character, which no text has.
-LENIENT = "surrogateescape"
-HALF = re.compile(r"[\ud800-\udfff]")
-NO_TEXT = "It is not utf-8 text. Save it as UTF-8."
 LONGEST = 2**31 - 1
 LONGEST_TITLE = 12
 NOT_IN_ANCHOR = re.compile(r"[\s{}%]")
@@ -39,7 +33,6 @@ NOT_IN_ANCHOR = re.compile(r"[\s{}%]")
 # The size of a file is the limit; the library's own holds for the whole process.
 csv.field_size_limit(LONGEST)
 
-Fields = Mapping[str, object]
 Record = tuple[str, tuple[str, ...], str]
 
 
@@ -96,21 +89,9 @@ def _rows(text: str) -> Iterator[tuple[int, Fields | str]]:
     try:
         for number, row in rows(text, delimiter):
             if number > 1 and row:
-                yield number, _row(row, names)
+                yield number, fields_of_row(row, names)
     except BadInput as unfit:  # where a quotation that has no end would end, nobody can tell
         yield number + 1, f"{unfit} What stands behind it was not read."
-
-
-def _row(row: Sequence[str], names: Sequence[str]) -> Fields | str:
-    if any(map(HALF.search, row)):
-        return NO_TEXT
-    if len(row) == len(names):
-        return dict(zip(names, row, strict=True))
-    columns = "1 column" if len(row) == 1 else f"{len(row)} columns"
-    return (
-        f"It has {columns}, and the head has {len(names)}. "
-        "Put what holds the delimiter between quotes, and leave no column out."
-    )
 
 
 def _names(head: Iterable[str]) -> list[str]:
@@ -120,17 +101,7 @@ def _names(head: Iterable[str]) -> list[str]:
 def _objects(data: bytes) -> Iterator[tuple[int, Fields | str]]:
     for number, line in enumerate(decode(data, errors=LENIENT).split("\n"), 1):
         if line.strip():
-            yield number, _object(line)
-
-
-def _object(line: str) -> Fields | str:
-    if HALF.search(line):
-        return NO_TEXT
-    try:
-        found = orjson.loads(line)
-    except orjson.JSONDecodeError as error:
-        return f"It is not JSON: {error.msg} at column {error.colno}. Mend the line."
-    return found if isinstance(found, dict) else f"It is not a JSON object. {WRITE}"
+            yield number, fields_of_line(line)
 
 
 def _document(found: Iterable[tuple[int, Fields | str]]) -> Iterator[Part | LeftOut]:

@@ -79,7 +79,7 @@ def _ending(path: str) -> str:
 def _jsonl(file: IO[bytes]) -> Iterator[Line]:
     for number, line in _lines(file):
         if line.strip():
-            yield number, _object(line)
+            yield number, fields_of_line(line)
 
 
 def _packed(file: IO[bytes]) -> Iterator[Line]:
@@ -120,7 +120,8 @@ def _csv(file: IO[bytes]) -> Iterator[Line]:
     lines = _lines(file)
     _, first = next(lines, (1, ""))
     if not first.strip():
-        raise BadInput("Its first line is empty.", "Write the names of the columns into it.")
+        what = "Its first line is empty." if first else "It is empty."
+        raise BadInput(what, "Write the names of the columns into it.")
     delimiter = max(DELIMITERS, key=lambda d: len(next(csv.reader([first], delimiter=d), [])))
     reader = csv.reader((line for line in _chained(first, lines)), delimiter=delimiter, strict=True)
     ended, names = 0, None
@@ -130,7 +131,7 @@ def _csv(file: IO[bytes]) -> Iterator[Line]:
             if names is None:
                 names = [name.strip() for name in row]
             elif row:
-                yield ended, _row(row, names)
+                yield ended, fields_of_row(row, names)
     except csv.Error as error:  # where a quotation that has no end would end, nobody can tell
         yield (
             ended + 1,
@@ -155,7 +156,8 @@ def _parquet(file: IO[bytes]) -> Iterator[Line]:
         first = str(error).strip().partition("\n")[0][:200]
         if number == 0:
             raise BadInput(
-                f"It is not a Parquet file that can be read: {first}", "Write it again."
+                f"It is not a Parquet file that can be read: {first.rstrip('.')}.",
+                "Write it again.",
             ) from error
         yield number + 1, f"It cannot be read from there on: {first} {REST}"
 
@@ -198,7 +200,8 @@ def _encoding(file: IO[bytes]) -> str:
     return next((name for mark, name in MARKS if start.startswith(mark)), "utf-8")
 
 
-def _object(line: str) -> Fields | str:
+def fields_of_line(line: str) -> Fields | str:
+    """Return the fields of a line with a JSON object, or what is wrong with it."""
     if HALF.search(line):
         return NO_TEXT
     try:
@@ -208,7 +211,8 @@ def _object(line: str) -> Fields | str:
     return found if isinstance(found, dict) else "It is not a JSON object. Write {…}."
 
 
-def _row(row: Sequence[str], names: Sequence[str]) -> Fields | str:
+def fields_of_row(row: Sequence[str], names: Sequence[str]) -> Fields | str:
+    """Return the fields of a row of a table under the names of its head, or what is wrong."""
     if any(map(HALF.search, row)):
         return NO_TEXT
     if len(row) == len(names):

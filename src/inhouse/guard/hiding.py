@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -61,18 +61,26 @@ class Report:
 
 
 def hide_all(
-    texts: pa.StringArray, guard: Guard, stand_in: StandIn, report: Report | None = None
+    texts: pa.StringArray,
+    guard: Guard,
+    stand_in: StandIn,
+    report: Report | None = None,
+    *,
+    known: Mapping[str, Sequence[Finding]] | None = None,
 ) -> pa.StringArray:
     """Return an array of texts with all that the guard finds hidden; nulls stay.
 
-    A text that is JSON stays JSON.
+    A text that is JSON stays JSON. `known` are the findings of texts that were looked at already.
     """
     import pyarrow as pa
 
     plain = texts.to_pylist()
+    seen = dict(known or {})
+    new = [text for text in dict.fromkeys(t or "" for t in plain) if text not in seen]
+    seen.update(zip(new, guard.find_many(new), strict=True))
     hidden = []
-    for text, findings in zip(plain, guard.find_many([t or "" for t in plain]), strict=True):
-        made, found = hide_in_text(text or "", guard, stand_in, findings)
+    for text in plain:
+        made, found = hide_in_text(text or "", guard, stand_in, seen[text or ""])
         hidden.append(None if text is None else made)
         if report is not None:
             report.count(found)

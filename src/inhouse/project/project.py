@@ -341,7 +341,7 @@ class Project:
         entry = ref.name.partition("/")[0]
         known = getattr(self.config, ref.section, {}) if ref.section != "traces" else {}
         if entry in known and self.catalog.find(ref) is None:
-            raise NotFound("artifact", str(ref), (), "Make it with: inhouse run")
+            raise NotFound("artifact", str(ref), (), f"Make it with: inhouse run {ref.path}")
         return self.catalog.get(ref)
 
     def _made(self, section: Literal["endpoints", "knowledge", "suites"], name: str) -> Ref:

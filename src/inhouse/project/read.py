@@ -155,7 +155,8 @@ def _explain(source: Source, error: ValidationError) -> ProjectError:
         fix = f"Did you mean {near!r}?" if near else f"Known here: {', '.join(known)}."
         return source.error(place, f"unknown key {called}.", fix)
     if first["type"] == "missing":
-        return source.error(place[:-1], f"{called} is missing.", "Add it.")
+        fix = "Write 'project: NAME' above the rest." if place == ("project",) else "Add it."
+        return source.error(place[:-1], f"{called} is missing.", fix)
     subject = f"{called} is wrong"
     if first["type"] == "value_error":  # ours: a sentence and, on a line of its own, the mend
         what, _, fix = first["msg"].removeprefix("Value error, ").partition("\n")

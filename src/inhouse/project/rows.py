@@ -68,13 +68,16 @@ def explain(project: Project, ref: Ref, id: str) -> Fate:
         return fate
     parents = [e.parent for e in opened.artifact.parents if e.parent.section == "data"]
     for parent in parents:
-        own = id.removeprefix(f"{parent.name}/")
-        try:
-            return explain(project, parent, own)
-        except NotFound:
-            continue
-    known = (row for file in (FILE, DROPPED) for row in _ids(opened.folder, file))
-    raise NotFound("row", id, list(known))
+        # Several data sets go together under their names; a single one may lie in a folder that
+        # is called as it is.
+        for own in dict.fromkeys((id.removeprefix(f"{parent.name}/"), id)):
+            try:
+                return explain(project, parent, own)
+            except NotFound:
+                continue
+    known = [row for file in (FILE, DROPPED) for row in _ids(opened.folder, file)]
+    whole = next((row for row in known if row.endswith(f"/{id}")), None)
+    raise NotFound("row", id, known, f"Did you mean {whole!r}?" if whole else "")
 
 
 def differ(project: Project, before: Ref, after: Ref) -> Difference:

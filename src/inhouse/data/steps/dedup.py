@@ -17,7 +17,7 @@ from inhouse.data.step import Batch, Given, Note, Seen, Verdict
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from inhouse.data.near import Banding, Remembered
+    from inhouse.data.word_runs import Banding, Remembered
 
 CODE = 1
 NEEDS: tuple[str, ...] = ("numba",)
@@ -45,7 +45,7 @@ class Dedup:
     @property
     def banding(self) -> Banding:
         """How texts are compared."""
-        from inhouse.data.near import Banding
+        from inhouse.data.word_runs import Banding
 
         return Banding(self.words, self.bands if self.method == "minhash" else 1, self.hashes)
 
@@ -68,14 +68,14 @@ class Copies:
 
     def look(self, batch: Batch) -> pa.Table:
         """Return what is to be remembered of rows."""
-        from inhouse.data.near import signed
+        from inhouse.data.word_runs import signed
 
         found = signed(batch, self._settings.banding)
         return found if self._settings.method == "minhash" else found.select(("id", "digest"))
 
     def decide(self, seen: Seen) -> Found:
         """Find the copies."""
-        from inhouse.data.near import Remembered
+        from inhouse.data.word_runs import Remembered
 
         rows = Remembered(seen)
         copies = exact_copies(rows)
@@ -157,7 +157,7 @@ def _candidates(
     rows: Remembered, settings: Dedup, gone: set[int]
 ) -> Iterator[tuple[int, list[int]]]:
     """Yield the rows that share a band with others and are not gone, with their buckets."""
-    from inhouse.data.near import sharing
+    from inhouse.data.word_runs import sharing
 
     members, buckets = sharing(rows, settings.bands)
     at, many = 0, len(members)

@@ -9,13 +9,18 @@ from inhouse.core.errors import BadInput
 from inhouse.data.settings import read_settings
 from inhouse.data.step import Batch, Given, Note, Verdict
 
-CODE = 1
+CODE = 2
 NEEDS: tuple[str, ...] = ()
+BEFORE = r"[\s\ufeff]*(?>(?:<\?xml[^>]*>|<!--.*?-->)\s*)*+"
 PAGE = re.compile(
-    r"\s*(?:<\?xml[^>]*>\s*)?<(?:!doctype html|html|head|body|div|main|article|section|p|h[1-6]"
-    r"|table|ul|ol|span|meta|nav|header)\b",
-    re.IGNORECASE,
+    BEFORE + r"<(?:!doctype html|html|head|body|meta|title|link|script|style)\b",
+    re.IGNORECASE | re.DOTALL,
 )
+PIECE = re.compile(
+    BEFORE + r"<(?:div|main|article|section|p|h[1-6]|table|ul|ol|span|nav|header)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+HEADING = re.compile(r"^#{1,6} +\S", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +50,7 @@ class Extracting:
         columns = {name: batch.rows.column(name).to_pylist() for name in batch.rows.column_names}
         dropped, changed = [], False
         for row, text in enumerate(columns["text"]):
-            if not PAGE.match(text):
+            if not _is_page(text):
                 continue
             changed = True
             title, words, reason = _read(text)
@@ -57,6 +62,11 @@ class Extracting:
         if not changed:
             return Verdict()
         return Verdict(dropped, rows=pa.table(columns, schema=batch.rows.schema))
+
+
+def _is_page(text: str) -> bool:
+    """Say whether a text is HTML; Markdown may begin with some too, and has its own headings."""
+    return bool(PAGE.match(text) or (PIECE.match(text) and not HEADING.search(text)))
 
 
 def _read(page: str) -> tuple[str, str, str]:

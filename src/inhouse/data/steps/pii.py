@@ -9,6 +9,7 @@ import os
 import secrets
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -17,8 +18,6 @@ from inhouse.data.step import Batch, Given, Note, Verdict
 from inhouse.guard.finding import PERSONAL, check_types
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from inhouse.guard.guard import Guard
     from inhouse.guard.hiding import StandIn
 
@@ -80,17 +79,17 @@ class PersonalData:
 
     def judge(self, batch: Batch) -> Verdict:
         """Count what is in the rows, by type; hide it if that is asked for."""
-        found = self._guard.find_many(batch.texts.to_pylist())
+        from inhouse.guard.hiding import hide_all
+
+        texts = batch.texts.to_pylist()
+        found = self._guard.find_many(texts)
         notes = [
             Note(row, kind, str(count))
             for row, findings in enumerate(found)
             for kind, count in sorted(Counter(finding.type for finding in findings).items())
         ]
-        rows = None if self._stand_in is None else batch.with_texts(self._hidden)
-        return Verdict(flagged=notes, rows=rows)
-
-    def _hidden(self, texts: pa.StringArray) -> pa.StringArray:
-        from inhouse.guard.hiding import hide_all
-
-        assert self._stand_in
-        return hide_all(texts, self._guard, self._stand_in)
+        if self._stand_in is None:
+            return Verdict(flagged=notes)
+        known = dict(zip(texts, found, strict=True))
+        hidden = partial(hide_all, guard=self._guard, stand_in=self._stand_in, known=known)
+        return Verdict(flagged=notes, rows=batch.with_texts(hidden))

@@ -75,7 +75,7 @@ class Splitting:
         """Return the buckets that each row falls into, and a number made of its text."""
         import pyarrow as pa
 
-        from inhouse.data.alike import buckets
+        from inhouse.data.letter_runs import buckets
 
         texts = batch.texts.to_pylist()
         found = buckets(texts)
@@ -86,7 +86,7 @@ class Splitting:
         """Return what gives each row the part of its group."""
         import numpy as np
 
-        from inhouse.data.alike import groups
+        from inhouse.data.letter_runs import groups
 
         tables = [table.combine_chunks() for table in seen]
         columns = [table.column("buckets").combine_chunks() for table in tables]

@@ -1,4 +1,6 @@
-"""Which rows say nearly the same: candidates by MinHash, and how alike they really are.
+"""Which rows say nearly the same, by runs of their words: candidates by MinHash, then how alike.
+
+It serves to drop copies, so that every pair is really compared; `letter_runs` keeps them together.
 
 A row needs about 100 bytes of memory here, and more only if it shares a band with others; the runs
 of words that rows are compared by stay on disk. What becomes of copies is for the steps to say.
@@ -129,30 +131,3 @@ def sharing(rows: Remembered, bands: int) -> tuple[Rows, Rows]:
     all_members, all_buckets = np.concatenate(members), np.concatenate(buckets)
     by_row = np.lexsort((all_buckets, all_members))
     return all_members[by_row], np.unique(all_buckets, return_inverse=True)[1][by_row]
-
-
-def groups(rows: Remembered, bands: int) -> Rows:
-    """Return for each row the first row of its group, int64 of shape [rows].
-
-    Rows that share a band, or have the same text, are in one group, and so are those that others
-    join: candidates count as alike, so that nothing alike is ever in two groups.
-    """
-    first = np.arange(len(rows))
-
-    def root(row: int) -> int:
-        while first[row] != row:
-            first[row] = first[first[row]]
-            row = int(first[row])
-        return row
-
-    def join(left: int, right: int) -> None:
-        low, high = sorted((root(left), root(right)))
-        first[high] = low
-
-    heads: dict[int, int] = {}
-    for row, bucket in zip(*(part.tolist() for part in sharing(rows, bands)), strict=True):
-        join(heads.setdefault(bucket, row), row)
-    texts: dict[bytes, int] = {}
-    for row, digest in enumerate(rows.digests()):
-        join(texts.setdefault(digest, row), row)
-    return np.array([root(row) for row in range(len(rows))], np.int64)

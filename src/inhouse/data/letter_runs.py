@@ -1,7 +1,7 @@
 """Which texts are likely near-copies of each other, by runs of their letters.
 
 It serves to keep them together, not to drop any, so that a few too many do no harm; and unlike runs
-of words, runs of letters tell of short questions too. Dropping is the business of `near`.
+of words, runs of letters tell of short questions too. Dropping is the business of `word_runs`.
 """
 
 from __future__ import annotations
