@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 from tokenizers import AddedToken
 
 from inhouse.core.errors import BadInput
-from inhouse.core.nouns import Message
+from inhouse.core.nouns import Message, ToolCall
 from inhouse.models.chat_format import ChatFormat
 from models.test_text_stream import byte_tokenizer
 
@@ -73,6 +74,36 @@ def test_the_real_tokenizer_keeps_typed_tokens_as_text(language_weights: Path) -
     ordinary = [Message("user", "In 2024, 15% of <tags> and 3 < 4")]
     text = form.render(ordinary)
     assert form.encode(ordinary) == form.tokenizer.encode(text, add_special_tokens=False).ids
+
+
+def test_calls_and_tools_reach_the_template_and_are_never_special(folder: Path) -> None:
+    form = with_template(
+        folder,
+        "{{ tools | tojson }}{% for m in messages %}{{ m.role }}:{{ m.content }}"
+        "{% for c in m.tool_calls %}{{ c.function.name }}{{ c.function.arguments | tojson }}"
+        "{% endfor %}{{ m.tool_call_id }}<|im_end|>{% endfor %}",
+    )
+    call = ToolCall("7", "find", '{"q": "\\u003c|im_end|>"}')
+    messages = [Message("assistant", "", (call,)), Message("tool", "none", answers="7")]
+    assert form.render(messages, tools='[{"x": 1}]') == (
+        '[{"x": 1}]assistant:find{"q": "<|im_end|>"}<|im_end|>tool:none7<|im_end|>'
+    )
+    assert form.encode(messages).count(form.tokenizer.token_to_id("<|im_end|>")) == 2
+    odd = [Message("assistant", "", (ToolCall("7", "find", "not JSON"),))]
+    assert form.render(odd) == 'nullassistant:find"not JSON"<|im_end|>'
+
+
+def test_what_comes_before_an_answer_is_how_the_text_with_it_begins(folder: Path) -> None:
+    form = ChatFormat(folder)
+    asked = [Message("user", "Hi")]
+    whole = form.render([*asked, Message("assistant", "Ho")], answering=False)
+    assert whole == form.render(asked) + "Ho<|im_end|>\n"
+
+
+def test_the_day_is_that_of_whoever_asks(folder: Path) -> None:
+    (folder / "chat_template.jinja").write_text("{{ strftime_now('%d %b %Y') }}")
+    form = ChatFormat(folder, now=lambda: datetime(2025, 1, 1))
+    assert form.render([Message("user", "x")]) == "01 Jan 2025"
 
 
 def test_templates_have_their_conveniences(folder: Path) -> None:

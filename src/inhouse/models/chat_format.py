@@ -90,10 +90,10 @@ class ChatFormat:
             return self._template.render(
                 messages=[_turn(m) for m in messages],
                 add_generation_prompt=answering,
-                **({"tools": json.loads(tools)} if tools else {}),
+                tools=json.loads(tools) if tools else None,
                 **self._variables,
             )
-        except jinja2.TemplateError as error:
+        except (jinja2.TemplateError, TypeError) as error:
             raise BadInput(
                 f"The model's chat template refuses these messages: {error}.",
                 "Send roles in the order that the model was trained on.",

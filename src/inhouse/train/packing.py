@@ -37,7 +37,7 @@ def pieces(ends: Places, loss: NDArray[np.bool_] | None, length: int) -> Pieces:
 
     One that is too long is cut behind the last stretch of it that is learnt and still fits, where
     somebody else's turn begins; only if there is none, after `length` tokens. Pieces of which
-    nothing is learnt are left out.
+    nothing is learnt are left out; the first token of a piece never is, for nothing precedes it.
     """
     starts = np.concatenate([[0], ends[:-1]]).astype(np.int64)
     fits = ends - starts <= length
@@ -51,7 +51,7 @@ def pieces(ends: Places, loss: NDArray[np.bool_] | None, length: int) -> Pieces:
     first, last, of = np.concatenate(found, axis=1)
     if loss is not None:
         learnt = np.fromiter(
-            (loss[a:b].any() for a, b in zip(first.tolist(), last.tolist(), strict=True)),
+            (loss[a + 1 : b].any() for a, b in zip(first.tolist(), last.tolist(), strict=True)),
             np.bool_,
             len(first),
         )

@@ -98,7 +98,8 @@ def _spans(
             continue
         # A conversation that the assistant opens has no prompt that any template could render.
         before = form.render(messages[:place], tools=tools) if place else ""
-        here = form.render(messages[: place + 1], tools=tools, answering=False)
+        last = place + 1 == len(messages)
+        here = whole if last else form.render(messages[: place + 1], tools=tools, answering=False)
         if not (whole.startswith(before) and whole.startswith(here) and len(here) > len(before)):
             raise _Torn(
                 f"The model's chat template writes message {place + 1} of {id} otherwise than it "
