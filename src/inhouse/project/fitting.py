@@ -17,8 +17,9 @@ WHOLE, ADAPTED = 16, 4
 """Bytes of a parameter: with its gradient and two means of that, in float32; and alone."""
 SCORES = 12
 """Bytes of a score: itself, its logarithm and its gradient, in float32."""
-WIDTHS = 16
-"""So many vectors of its width does a layer keep of each token, in float32, the MLP's apart."""
+WIDTHS = 28
+"""So many vectors of its width does a layer keep of each token, in float32, the MLP's apart: as
+was measured on a model of 135 million parameters with an adapter."""
 LIBRARIES = 600 * 2**20
 """Bytes that torch and what stands on it take before a model is there."""
 CONFIG = "config.json"
