@@ -29,6 +29,7 @@ WORDS: dict[str, tuple[list[str], set[str]]] = {
     "doctor": ([], {"--offline", "--json"}),
     "evaluate": (["knowledge", "suite"], SHARED | ACTOR),
     "explain": (["ref", "row"], SHARED | ACTOR),
+    "export": (["ref", "folder"], SHARED | ACTOR | {"--format"}),
     "feedback": ([], SHARED | ACTOR | {"--since", "--endpoint", "--score", "--last"}),
     "gc": ([], SHARED | {"--dry-run"}),
     "init": (["folder"], {"--json"}),
@@ -49,7 +50,7 @@ WORDS: dict[str, tuple[list[str], set[str]]] = {
     "run": (["target"], SHARED | ACTOR | {"--dry-run", "--loosen", "--strict", "--watch"}),
     "search": (["knowledge", "query"], SHARED | ACTOR | {"--top"}),
     "serve": ([], SHARED | {"--host", "--port", "--workers", "--log", "--drain"}),
-    "show": (["ref"], SHARED | ACTOR),
+    "show": (["ref"], SHARED | ACTOR | {"--curves"}),
     "traces": (
         [],
         SHARED
