@@ -234,10 +234,23 @@ class EngineFailed(InhouseError):
 
 
 class ProviderError(InhouseError):
-    """Somebody else's API failed, refused or timed out."""
+    """Somebody else's API failed, refused or timed out.
+
+    Its host `at`, and what it `said`, are for the operator: callers are not shown them.
+    """
 
     status = 502
     code = "provider_error"
+
+    def __init__(self, what: str, fix: str, *, at: str = "", said: str = "") -> None:
+        super().__init__(what, fix)
+        self.at = at
+        self.said = said
+
+    @property
+    def private(self) -> str:
+        """What only the operator sees, as one line; empty if there is nothing."""
+        return " ".join(filter(None, [self.at and f"At {self.at}.", self.said]))
 
 
 class RequestRefused(ProviderError):

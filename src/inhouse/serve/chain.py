@@ -32,7 +32,9 @@ from inhouse.core.errors import (
 from inhouse.core.nouns import Endpoint
 from inhouse.core.protocols import LanguageModel
 from inhouse.serve.endpoint import Serve
+from inhouse.serve.failures import place_of, private_of
 from inhouse.serve.price import Price
+from inhouse.serve.seen import current
 from inhouse.serve.tally import Tally
 
 if TYPE_CHECKING:
@@ -67,10 +69,16 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """A model that was passed over, and why."""
+    """A model that was passed over, and why; what is `private` is for the record alone."""
 
     model: str
     reason: str
+    private: str = ""
+
+    @property
+    def shown(self) -> dict[str, str]:
+        """What callers see of it."""
+        return {"model": self.model, "reason": self.reason}
 
 
 class Unopened(Exception):
@@ -180,10 +188,10 @@ class Chain:
         reason = told.what if isinstance(told, InhouseError) else "It cannot be opened."
         if not isinstance(error, NOT_FOR_THIS):
             self.resting.failed(link.key, reason)
-            # Its words may be a provider's, who may repeat what was asked.
             kind, unforeseen = type(told).__name__, None if known else told
-            log.warning("%s could not answer: %s", link.name, kind, exc_info=unforeseen)
-        return Tried(link.name, reason)
+            words = (current().id, link.name, kind, place_of(told))
+            log.warning("%s: %s could not answer: %s%s", *words, exc_info=unforeseen)
+        return Tried(link.name, reason, private_of(told))
 
 
 async def chained(
@@ -249,7 +257,7 @@ def _most_telling(errors: Sequence[Exception], tried: Sequence[Tried]) -> Except
     told = _told(faults[0] if faults else errors[-1])
     known = getattr(told, "__notes__", ())
     for each in tried:
-        note = f"{each.model}: {each.reason}"
+        note = f"{each.model}: {each.reason} {each.private}".rstrip()
         if note not in known:
             told.add_note(note)
     return told

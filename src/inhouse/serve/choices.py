@@ -89,7 +89,7 @@ class Choice:
             "usage_estimated": ending.usage.estimated,
             "cost": price.of(ending.usage) if price else None,
             "price": price.unit if price else "",
-            "tried": [asdict(each) for each in served.tried],
+            "tried": [each.shown for each in served.tried],
             "citations": [asdict(citation) for citation in ending.citations],
         }
 
