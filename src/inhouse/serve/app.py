@@ -87,7 +87,9 @@ def create_app(
     async def life() -> AsyncIterator[None]:
         if api.gathering:
             await api.gathering.open()
+        api.readiness.begin()
         yield
+        await api.readiness.close()
         if api.gathering:
             await api.gathering.close()
         await api.shadows.close()
@@ -143,8 +145,8 @@ class Api:
 
     async def ready(self, request: Request, actor: Actor) -> Response:
         """Say that requests can be answered, or why not."""
-        await self.readiness.require()
-        return Json({"status": "ready"})
+        unopened = await self.readiness.require()
+        return Json({"status": "ready"} | ({"unopened": unopened} if unopened else {}))
 
     async def measure(self, request: Request, actor: Actor) -> Response:
         """Tell counts and times of all requests, for Prometheus."""
