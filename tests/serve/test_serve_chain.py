@@ -234,15 +234,36 @@ def test_a_model_whose_process_was_killed_is_passed_over(
     assert len(opened) == 2
 
 
-def test_nothing_is_switched_after_the_first_piece(
-    world: World, ana: openai.OpenAI, api: Upstream, clock: Clock
+def test_a_whole_answer_that_breaks_off_is_begun_anew_by_the_next(
+    world: World, ana: openai.OpenAI, api: Upstream, tmp_path: Path
 ) -> None:
     api.way = "breaks"
     chain(world, bought(api.url), world.analyst)
-    with pytest.raises(openai.APIStatusError) as error:
+    said = ask(ana, n=2)
+    assert [choice.message.content for choice in said.choices] == ["analyst: hi "] * 2
+    assert said.inhouse["model"] == world.analyst.pinned
+    assert said.inhouse["tried"][0]["model"] == "gpt-x"
+    found = traces(world, tmp_path)
+    assert {(t.state, t.answer, t.model) for t in found} == {
+        ("done", "analyst: hi ", world.analyst.pinned)
+    }
+
+
+def test_a_whole_answer_fails_if_all_break_off(
+    world: World, ana: openai.OpenAI, api: Upstream
+) -> None:
+    api.way = "breaks"
+    chain(world, bought(api.url), bought(api.url, name="gpt-y"))
+    with pytest.raises(openai.APIStatusError, match="'gpt-x' broke off") as error:
         ask(ana)
     assert error.value.status_code == 502
-    clock.now += REST_SECONDS
+
+
+def test_nothing_is_switched_after_the_first_piece_of_a_stream(
+    world: World, ana: openai.OpenAI, api: Upstream
+) -> None:
+    api.way = "breaks"
+    chain(world, bought(api.url), world.analyst)
     with pytest.raises(openai.APIError, match="broke off with an error of its own"):
         list(ask(ana, stream=True))
     assert not world.double(world.analyst).seen

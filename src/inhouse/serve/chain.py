@@ -1,8 +1,9 @@
 """Several models of one endpoint, asked in turn: the first that can answer does.
 
-A model that fails before the first part of its answer is passed over for the next one; after that
-nothing is switched. One that failed for a reason of its own rests for a while: others are asked
-first. Opening models is the house's business, and making an answer is that of whoever asks.
+A model that fails before the first part of its answer is passed over for the next one. After that
+nothing is switched in a stream; of an answer that is given whole nobody has seen anything yet, so
+the next model begins it anew. One that failed for a reason of its own rests for a while: others are
+asked first. Opening models is the house's business, and making an answer is that of whoever asks.
 """
 
 from __future__ import annotations
@@ -195,9 +196,12 @@ class Chain:
 
 
 async def chained(
-    served: Served, ask: Callable[[Served], AsyncGenerator[Any, None]]
+    served: Served, ask: Callable[[Served], AsyncGenerator[Any, None]], *, whole: bool
 ) -> AsyncGenerator[Any, None]:
     """Yield by which model an endpoint answers, as it was opened for that, and then the answer.
+
+    If the answer is given `whole`, another model may be yielded in the middle of it: then that one
+    answers, and what came before is void.
 
     Raises:
         InhouseError: no model can answer. What keeps a model from answering anything goes before
@@ -230,7 +234,7 @@ async def chained(
                         yield part
         except (*OWN_FAULT, *NOT_FOR_THIS) as error:
             told = chain.passed_over(link, error)
-            if begun:
+            if begun and not whole:
                 raise
             errors.append(error)
             tried.append(told)
@@ -240,10 +244,10 @@ async def chained(
 
 
 def answers(
-    served: Served, ask: Callable[[Served], AsyncGenerator[Any, None]]
+    served: Served, ask: Callable[[Served], AsyncGenerator[Any, None]], *, whole: bool = False
 ) -> AsyncGenerator[Any, None]:
     """Return the answer of an endpoint's one model, or what `chained` yields."""
-    return chained(served, ask) if served.chain else ask(served)
+    return chained(served, ask, whole=whole) if served.chain else ask(served)
 
 
 def _told(error: Exception) -> Exception:

@@ -172,6 +172,9 @@ class _Said:
             return False
         if isinstance(part, Served):
             self.trace, self._price = _taken_over(self.trace, part), part.price
+            self._first = None
+            self._texts.clear()
+            self._calls.clear()
             return False
         if isinstance(part, Piece):
             self._texts.append(part.text)
