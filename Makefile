@@ -18,10 +18,10 @@ demo: $(VENV)/.base  ## from nothing to a cited answer
 test: $(VENV)/.dev  ## the default suite
 	$(BIN)/python -m pytest -n auto -m "not slow"
 
-lm-eval: $(VENV)/.dev  ## lm-evaluation-harness beside us, which one test runs; its needs clash with ours
+lm-eval: $(VENV)/.dev  ## lm-evaluation-harness beside us, which one slow test runs; its needs clash with ours
 	$(BIN)/python -c "from bench.harness.peer import LM_EVAL; LM_EVAL.ready()"
 
-test-slow: $(VENV)/.dev  ## what takes minutes: quality on real data
+test-slow: lm-eval  ## what takes minutes: quality on real data
 	$(BIN)/python -m pytest -m slow
 
 lint: $(VENV)/.dev  ## style, types, directions

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from inhouse.core.errors import BadInput, Corrupt
-from inhouse.guard import chain, prose, tensors
+from inhouse.guard import chain, prose
 from inhouse.guard.__main__ import main
 from inhouse.guard.finding import TYPES
 from inhouse.guard.guard import Guard, built_in, find
@@ -18,6 +18,7 @@ from inhouse.guard.patterns import Patterns
 from inhouse.guard.tagger import BUILT_IN, BUILT_IN_SHA256, LONGEST, Tagger
 from inhouse.guard.training import Training, train
 from inhouse.guard.writing import Marked, write
+from inhouse.models import arrays
 
 
 def values(text):
@@ -125,7 +126,7 @@ def test_another_file_is_refused(tmp_path):
         Tagger.load(file)
     with pytest.raises(Corrupt):
         Tagger.load(file, sha256="0" * 64)
-    file.write_bytes(tensors.to_bytes(tensors.Tensors({"weights": np.zeros(3, np.int8)}, {})))
+    file.write_bytes(arrays.to_bytes(arrays.Tensors({"weights": np.zeros(3, np.int8)}, {})))
     with pytest.raises(BadInput, match="no tagger"):
         Tagger.load(file)
 

@@ -76,7 +76,9 @@ def test_mistakes_are_told_and_it_goes_on(made: Path):
         assert watch.process.wait(30) == 0
 
 
-@pytest.mark.parametrize("polling", ["", "true"], ids=["events", "polling"])
+@pytest.mark.parametrize(
+    "polling", ["", pytest.param("true", marks=pytest.mark.slow)], ids=["events", "polling"]
+)
 def test_it_outlives_what_becomes_of_a_folder(made: Path, polling: str):
     folder, memos = made.parent, made.parent / "docs/memos"
 

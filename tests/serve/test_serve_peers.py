@@ -113,6 +113,7 @@ def test_langchain_tells_of_a_wrong_key(served: Served) -> None:
         chat_of(served, "ih-wrong").invoke("hi")
 
 
+@pytest.mark.slow
 async def test_lm_eval_scores_as_the_model_does(
     served: Served, smollm_folder: Path, tmp_path: Path
 ) -> None:

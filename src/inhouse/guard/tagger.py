@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from inhouse.core.errors import BadInput
-from inhouse.guard import tensors
 from inhouse.guard.chain import NEVER, Floats, Marks, likeliest, shares
 from inhouse.guard.clues import CLUES, Clues, Reader
 from inhouse.guard.finding import Finding
+from inhouse.models import arrays as files
 
 BUILT_IN = Path(__file__).with_name("tagger.safetensors")
 BUILT_IN_SHA256 = "ee6231ead909d0a0ba7cce03dc7d2d76d4c7f60c1f0344c2d721f4ff59e9bd64"
@@ -102,7 +102,7 @@ class Tagger:
             "moves": self.moves,
         }
         said = {"types": " ".join(self.types), **about}
-        path.write_bytes(tensors.to_bytes(tensors.Tensors(arrays, said)))
+        path.write_bytes(files.to_bytes(files.Tensors(arrays, said)))
 
     @classmethod
     def load(cls, path: Path, *, sha256: str | None = None) -> Tagger:
@@ -112,7 +112,7 @@ class Tagger:
             BadInput: there is no such file, or it holds something else.
             Corrupt: its digest is not `sha256`.
         """
-        read = tensors.read(path, sha256=sha256)
+        read = files.read(path, sha256=sha256)
         types = tuple(read.about.get("types", "").split())
         marks = 2 * len(types) + 1
         wanted = {"weights": (CLUES, marks), "scale": (marks,), "moves": (marks + 1, marks)}

@@ -1,6 +1,6 @@
-"""Arrays in a safetensors file: what a tagger or a judge of texts keeps its numbers in.
+"""Arrays in a small safetensors file: what a tagger or a small classifier keeps its numbers in.
 
-Only the few kinds of number that these need; models' weights are the business of another room.
+Only the few kinds of number that these need; the weights of large models are read by `weights`.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def read(path: Path, *, sha256: str | None = None) -> Tensors:
     """
     if not path.is_file() or path.stat().st_size > LARGEST:
         raise BadInput(
-            f"{path} is no model of the guard.", "Name a file that `inhouse.guard` has trained."
+            f"{path} is no small model.", "Name a safetensors file that this program has made."
         )
     raw = path.read_bytes()
     if sha256 is not None and hashlib.sha256(raw).hexdigest() != sha256:
@@ -74,7 +74,7 @@ def read(path: Path, *, sha256: str | None = None) -> Tensors:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadInput(
             f"{path} cannot be read as arrays: {error}.",
-            "Name a safetensors file that `inhouse.guard` has trained.",
+            "Name a safetensors file that this program has made.",
         ) from error
     return Tensors(arrays, about)
 
