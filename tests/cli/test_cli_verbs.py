@@ -307,7 +307,11 @@ def test_the_doctor_without_a_network(tmp_path: Path):
     assert said["ok"]
     assert {"inhouse", "sqlite", "processor", "memory", "disk", "[train]"} <= names
     assert "package index" not in names
-    assert "[train]" in person("doctor", "--offline", cwd=tmp_path)
+    shown = person("doctor", "--offline", cwd=tmp_path)
+    assert "[train]" in shown
+    assert "inhouse init" in shown.splitlines()[-1]
+    (tmp_path / "inhouse.yaml").touch()
+    assert "inhouse run" in person("doctor", "--offline", cwd=tmp_path).splitlines()[-1]
 
 
 def test_from_any_folder(made: Path, tmp_path: Path):

@@ -17,6 +17,7 @@ TREE = [
     (errors.Incapable("tools", "What.", "Fix."), 2, 400),
     (ProjectError("What.", "Fix.", file=Path("a.yaml"), line=3, key="k"), 2, 400),
     (NotFound("model", "bose", ["base", "other"]), 2, 404),
+    (errors.ModelNotFound("model", "bose", ["base", "other"]), 2, 404),
     (Refused("What.", "Fix."), 2, 403),
     (errors.BadKey("What.", "Fix."), 2, 401),
     (errors.TooMany("What.", "Fix.", wait=1), 2, 429),

@@ -167,6 +167,21 @@ async def test_seeds_repeat_and_samples_differ(model: LocalModel) -> None:
     assert len(others) > 1
 
 
+async def test_a_seed_holds_when_the_model_is_opened_anew(smollm_folder: Path) -> None:
+    """What is promised of the default engine in its default precision, if nobody else asks."""
+    settings = {"temperature": 1.2, "top_p": 0.95, "max_tokens": 24}
+    found = []
+    for _ in range(2):
+        model = load_language(smollm_folder, name="base")
+        try:
+            found.append((await ask(model, PROMPTS[1], seed=5, **settings))[0])
+            assert (await ask(model, PROMPTS[1], seed=6, **settings))[0] != found[0]
+            found.append((await ask(model, PROMPTS[1], seed=5, **settings))[0])
+        finally:
+            await model.close()
+    assert len(set(found)) == 1
+
+
 async def test_narrow_sampling_is_greedy(model: LocalModel) -> None:
     greedy, _ = await ask(model, PROMPTS[8], max_tokens=6)
     for settings in ({"top_k": 1}, {"min_p": 0.999}, {"top_p": 0.001}):

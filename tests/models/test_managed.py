@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -100,13 +101,17 @@ async def test_leaving_closes_the_connection(vllm: VllmEngine) -> None:
             await asyncio.sleep(0.02)
 
 
-async def test_a_crash_ends_answers_under_way(vllm: VllmEngine) -> None:
+async def test_a_crash_ends_answers_under_way(
+    vllm: VllmEngine, caplog: pytest.LogCaptureFixture
+) -> None:
     family = children(vllm._server._process.pid)
     request = Request([1], Sampling(max_tokens=10_000), frozenset({9}))
     with pytest.raises(EngineStopped):
         async for _ in vllm.submit(request):
             os.kill(family[0], signal.SIGKILL)
     assert eventually(lambda: not vllm._server.running)
+    vllm._server._listener.join(20)
+    assert f"vllm (process {family[0]}) was killed by signal 9 (SIGKILL)." in caplog.text
     with pytest.raises(EngineStopped):
         await steps(vllm, Sampling(max_tokens=1))
 
@@ -136,7 +141,7 @@ async def test_what_it_says_when_it_was_asked_is_in_no_log(
         async for _ in vllm.submit(request):
             pass
     vllm._server._listener.join(20)
-    assert "vllm has ended with exit code 7" in caplog.text
+    assert re.search(r"vllm \(process \d+\) has ended with exit code 7\.", caplog.text)
     assert "a secret" not in caplog.text
 
 
@@ -152,7 +157,7 @@ def test_the_last_words_of_a_server_that_does_not_start_are_logged(
 ) -> None:
     with pytest.raises(NotSetUp, match="ended before it was ready") as raised:
         ManagedServer(launch("print('out of memory, sorry'); raise SystemExit(3)"))
-    assert "out of memory, sorry" in caplog.text
+    assert "has ended with exit code 3. Its last words: out of memory, sorry" in caplog.text
     assert "sorry" not in str(raised.value), "it is told to whoever asks over HTTP"
 
 

@@ -139,13 +139,15 @@ async def test_a_long_retry_after_is_bounded(server: Server) -> None:
 
 async def test_asking_again_has_an_end(server: Server) -> None:
     server.answers = [refusal(500, {"error": {"message": "out of order"}})]
-    await fails(server, "answered 500: out of order, 3 times over")
+    error = await fails(server, "answered 500, 3 times over")
+    assert error.said == "out of order"
     assert len(server.bodies) == 3
 
 
 async def test_a_refusal_is_not_repeated_and_hides_the_key(server: Server) -> None:
     server.answers = [refusal(401, {"error": {"message": f"bad key {KEY}."}})]
-    error = await fails(server, r"answered 401: bad key \*\*\*\.")
+    error = await fails(server, "answered 401: it takes no key like ours")
+    assert error.said == "bad key ***"
     assert error.status == 502
     assert len(server.bodies) == 1
 
@@ -203,8 +205,8 @@ async def test_an_answer_that_breaks_off(server: Server) -> None:
         (["data: [1]\n\n"], "not an object"),
         (["<html>login</html>\n"], "did not send server-sent events"),
         (["data: " + "x" * 2**22 + "\n\n"], "broke off|cannot be understood"),
-        (['data: {"error": {"message": "overloaded"}}\n\n'], "broke off: overloaded"),
-        ([event(finish="content_filter")], "because of 'content_filter'"),
+        (['data: {"error": {"message": "overloaded"}}\n\n'], "broke off with an error of its own"),
+        ([event(finish="content_filter")], "because of its content_filter"),
     ],
 )
 async def test_what_makes_no_sense_is_one_sentence(
@@ -394,12 +396,29 @@ async def test_a_request_that_is_refused_is_told_from_a_failure(
     server: Server, status: int
 ) -> None:
     server.answers = [refusal(status, {"error": {"message": "too long"}})]
-    with pytest.raises(RequestRefused, match="too long"):
+    with pytest.raises(RequestRefused, match=f"answered {status}") as caught:
         await ask(server.model())
+    assert caught.value.said == "too long"
     server.answers = [refusal(404)]
     assert not isinstance(await fails(server, "answered 404"), RequestRefused)
     server.answers = [stream(event(finish="content_filter"))]
     assert isinstance(await fails(server, "content_filter"), RequestRefused)
+
+
+@pytest.mark.parametrize("param", ["top_p", "model", None])
+async def test_of_a_providers_words_only_those_about_the_request_are_passed_on(
+    param: str | None, server: Server
+) -> None:
+    host = server.url.split("/")[2]
+    said = f"Too hot, says {server.url}x at {host}, eu.api.corp:8443/a for {KEY}"
+    error = {"message": said, "param": param, "code": "invalid_value"}
+    server.answers = [refusal(400, {"error": error})]
+    caught = await fails(server, "answered 400")
+    told = "answered 400: Too hot, says … at …, … for ***."
+    assert (told in str(caught)) == ("hot" in str(caught)) == (param == "top_p")
+    assert host not in str(caught)
+    assert (caught.at, "says http" in caught.said) == (host, True)
+    assert KEY not in caught.private
 
 
 def whole(message: dict[str, Any], finish: str = "stop") -> Handler:
@@ -422,7 +441,7 @@ async def test_an_answer_that_comes_whole_is_taken(server: Server) -> None:
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        ({"error": {"message": "overloaded"}}, "broke off: overloaded"),
+        ({"error": {"message": "overloaded"}}, "broke off with an error of its own"),
         ([1], "not a JSON object"),
         ({}, "broke off before the end"),
         ({"choices": [{"message": {"content": "x" * 2**21}}] * 9}, "too long"),

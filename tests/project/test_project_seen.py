@@ -36,6 +36,9 @@ def test_the_log_is_json_and_the_end_is_seen(made: Path) -> None:
     words = ("serve", "--port", "0", "--json", "--log", "json", "--drain", "30")
     with started(*words, cwd=made.parent, SMALL_KEY=f"sk-{CANARY}") as server:
         url = json.loads(server.until('"url"'))["url"]
+        ends = time.monotonic() + 60
+        while status(f"{url}/readyz") != 200 and time.monotonic() < ends:
+            time.sleep(0.02)
         assert status(f"{url}/readyz") == 200
         messages = [{"role": "user", "content": f"What is the price of {CANARY}?"}]
         body = json.dumps({"model": "desk", "messages": messages}).encode()

@@ -13,6 +13,7 @@ import openai
 import pytest
 from serve_world import World
 
+from inhouse.core.artifact import Ref
 from inhouse.core.label import Label
 from inhouse.serve.app import create_app
 from inhouse.serve.static import FOLDER
@@ -98,6 +99,28 @@ def test_models_are_those_the_actor_may_use(client: Clients) -> None:
     assert [m.id for m in client("cy").models.list()] == ["help", "minilm"]
 
 
+def test_a_model_is_shown_by_its_name(world: World, url: str, client: Clients) -> None:
+    world.catalog.access.set_label(Ref.parse("endpoints/desk.v2"), Label.OPEN, by="admin")
+    world.endpoint("endpoints/desk.v2", world.analyst)
+    _, key = world.key("ana")
+    names = ["desk", "endpoints/desk", "desk.v2", "minilm", "models/minilm", "models%2Fminilm"]
+    shown = [send(url, "GET", f"/v1/models/{name}", key=key) for name in names]
+    assert [status for status, _, _ in shown] == [200] * len(names)
+    ids = [body["id"] for _, body, _ in shown]
+    assert ids == ["desk", "desk", "desk.v2", "minilm", "minilm", "minilm"]
+    listed = client("ana").models.list().data
+    assert client("ana").models.retrieve("desk.v2") in listed
+
+
+def test_a_model_that_is_forbidden_is_as_none(url: str, client: Clients) -> None:
+    for name in ("desk", "endpoints/desk", "dezk", "models/base", "a/b/../c", "x?"):
+        with pytest.raises(openai.NotFoundError) as caught:
+            client("cy").models.retrieve(name)
+        assert caught.value.code == "model_not_found"
+        assert caught.value.type == "invalid_request_error"
+        assert "desk" not in caught.value.body["message"].replace(name, "")
+
+
 def test_refusal_names_label_and_source(client: Clients) -> None:
     with pytest.raises(openai.PermissionDeniedError) as caught:
         client("cy").chat.completions.create(
@@ -116,10 +139,11 @@ def test_unknown_names_reveal_only_what_is_allowed(world: World, client: Clients
         assert told in caught.value.body["message"]
         assert ("'desk'" in caught.value.body["message"]) == (actor == "ana")
     pinned = str(world.catalog.list()[2].ref)
-    with pytest.raises(openai.NotFoundError):
+    with pytest.raises(openai.NotFoundError) as caught:
         client("ana").chat.completions.create(
             model=pinned, messages=[{"role": "user", "content": "x"}]
         )
+    assert caught.value.code == "model_not_found"
     with pytest.raises(openai.NotFoundError):
         client("ana").embeddings.create(model="models/base", input="x")
 

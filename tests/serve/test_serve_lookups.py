@@ -133,6 +133,10 @@ def test_feedback_that_cannot_be_used(
     _, key = world.key("cy")
     found = send(listening, "POST", "/v1/feedback", json.dumps(sent).encode(), key)
     assert found[0] == status
+    if sent["id"] == "x":
+        error = found[1]["error"]
+        assert "The field 'id' is not the id of an answer. Send the id" in error["message"]
+        assert error["param"] == "id"
 
 
 def test_a_server_without_traces_says_so(world: World, url: str) -> None:

@@ -310,11 +310,14 @@ def test_what_an_api_says_of_a_prompt_is_not_logged(
         with running(create_app(world.house)) as listening:
             messages = [{"role": "user", "content": CANARY}]
             body = chat(model="api", messages=messages)
-            status, told, _ = send(listening.url, "POST", "/v1/chat/completions", body, ana)
+            status, told, shown = send(listening.url, "POST", "/v1/chat/completions", body, ana)
             found = scraped(listening.url, operator)
         api.shutdown()
     assert status == 502
-    assert CANARY in told["error"]["message"]  # the caller's own words, told to the caller
+    assert "The model 'm' answered 400." in told["error"]["message"]
+    assert CANARY not in told["error"]["message"]
+    place = f"Request {shown['x-request-id']} at 127.0.0.1:{api.server_port}: "
+    assert any(place in text for text, _ in lines)
     version = (ref.version or "")[:8]
     assert found["inhouse_engine_retries_total", "m", version] == 1
     assert found["inhouse_engine_failures_total", "m", version] == 1

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 from serve_world import Model, World, running
 from test_serve_door import chat, send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from inhouse.core.nouns import Message
 from inhouse.core.protocols import Piece, Sampling, Usage
@@ -21,6 +22,7 @@ from inhouse.observe.traces import Traces
 from inhouse.observe.wanted import Wanted
 from inhouse.serve.app import create_app
 from inhouse.serve.server import Clients
+from inhouse.serve.slow import MAX_HEAD, SLICE
 
 WORDS = "word " * 1_000
 
@@ -114,13 +116,33 @@ def test_who_reads_too_slowly_is_cut_off_and_on_record(world: World, impatient: 
 
 
 @pytest.mark.parametrize("begun", [b"", b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n"])
-def test_endless_headers_are_cut_off(impatient: str, begun: bytes) -> None:
+def test_endless_headers_are_cut_off(
+    impatient: str, begun: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsed = []
+    parse = HttpToolsProtocol.data_received
+
+    def counted(self: HttpToolsProtocol, data: bytes) -> None:
+        parsed.append(len(data))
+        parse(self, data)
+
+    monkeypatch.setattr(HttpToolsProtocol, "data_received", counted)
+    first = b"POST /v1/feedback HTTP/1.1\r\nHost: x\r\n" + begun
     with connected(impatient) as client:
-        client.sendall(b"POST /v1/feedback HTTP/1.1\r\nHost: x\r\n" + begun)
-        sent = 0
-        with pytest.raises(OSError):
-            while sent < 32 * 2**20:  # more than the sockets hold
-                sent += client.send(b"X: y\r\n" * 1_000)
+        client.sendall(first)
+        with pytest.raises((BrokenPipeError, ConnectionResetError)):
+            while True:
+                client.sendall(b"X: y\r\n" * 1_000)
+    assert MAX_HEAD <= sum(parsed) <= MAX_HEAD + (SLICE if begun else 0)
+
+
+def test_as_many_headers_as_there_may_be(impatient: str) -> None:
+    start, end = b"GET /healthz HTTP/1.1\r\nHost: x\r\nX: ", b"\r\n\r\n"
+    for more, status in ((0, b"200"), (1, b"431")):
+        filling = b"y" * (MAX_HEAD - len(start + end) + more)
+        with connected(impatient) as client:
+            client.sendall(start + filling + end)
+            assert client.recv(1_000).startswith(b"HTTP/1.1 " + status)
 
 
 def test_endless_headers_are_told_so(impatient: str) -> None:

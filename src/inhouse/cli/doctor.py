@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 import typer
 from rich.markup import escape
 
-from inhouse.cli.options import AsJson
+from inhouse.cli.options import FILE, AsJson
 from inhouse.cli.terminal import console, print_json, print_next, size
 
 ENOUGH_DISK = 2 * 10**9
@@ -60,7 +60,7 @@ def doctor(
             if f.mend:
                 console.print(f"     [dim]{'':<15} mend: {escape(f.mend)}[/]")
         if good:
-            print_next("inhouse init")
+            print_next("inhouse run" if FILE.exists() else "inhouse init")
     if not good:
         raise typer.Exit(1)
 

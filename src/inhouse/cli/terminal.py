@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from inhouse.core.errors import InhouseError
+from inhouse.core.errors import InhouseError, ProviderError
 
 WIDE = 200
 GAP = 2
@@ -51,6 +51,8 @@ def print_error(error: InhouseError, *, as_json: bool) -> None:
         print_json(error_as_plain(error))
         return
     stderr.print(f"[red]error:[/] {escape(error.what)}")
+    if isinstance(error, ProviderError) and error.private:
+        stderr.print(f"  [dim]{escape(error.private)}[/]")
     stderr.print(f"  [dim]{escape(error.fix)}[/]")
 
 

@@ -7,6 +7,7 @@ InhouseError                  exit 1, HTTP 500
 │   │       └── Incapable     one that this model cannot do; another may
 │   ├── ProjectError          the project file, with file, line and key
 │   ├── NotFound              HTTP 404: no such thing; names the nearest
+│   │   └── ModelNotFound     no such endpoint or embedder
 │   ├── Refused               HTTP 403: the label does not admit the actor
 │   ├── BadKey                HTTP 401: no key, an unknown, expired or revoked one
 │   ├── TooMany               HTTP 429: more than a limit allows; says when to ask again
@@ -98,6 +99,12 @@ class NotFound(UserError):
         listing = ", ".join(known[:10]) or "none yet"
         hint = f"Did you mean {near!r}?" if near else f"Known: {listing}."
         super().__init__(f"There is no {kind} {name!r}.", fix or hint)
+
+
+class ModelNotFound(NotFound):
+    """No such endpoint or embedder: what a request calls its model."""
+
+    code = "model_not_found"
 
 
 class Refused(UserError):
@@ -227,10 +234,23 @@ class EngineFailed(InhouseError):
 
 
 class ProviderError(InhouseError):
-    """Somebody else's API failed, refused or timed out."""
+    """Somebody else's API failed, refused or timed out.
+
+    Its host `at`, and what it `said`, are for the operator: callers are not shown them.
+    """
 
     status = 502
     code = "provider_error"
+
+    def __init__(self, what: str, fix: str, *, at: str = "", said: str = "") -> None:
+        super().__init__(what, fix)
+        self.at = at
+        self.said = said
+
+    @property
+    def private(self) -> str:
+        """What only the operator sees, as one line; empty if there is nothing."""
+        return " ".join(filter(None, [self.at and f"At {self.at}.", self.said]))
 
 
 class RequestRefused(ProviderError):

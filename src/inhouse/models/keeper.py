@@ -1,7 +1,8 @@
 """Runs another program and ends it when its own standard input ends: its starter is gone then.
 
 That holds however the starter went, killed outright too. Where the system can do it, the program
-also ends with this process. It writes nothing and passes on how the program ended.
+also ends with this process. It writes the number of the program's process, as its first line, and
+passes on how the program ended.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from functools import partial
 
 GRACE_SECONDS = 5
+FIRST_LINE = b"The program is process %d.\n"
 PARENT_DEATH_SIGNAL = 1
 """Linux's number for the request to be told when the parent ends."""
 
@@ -28,6 +31,8 @@ def main() -> int:
         start_new_session=True,
         preexec_fn=partial(_end_with_parent, os.getpid()) if sys.platform == "linux" else None,  # noqa: PLW1509
     )
+    with suppress(OSError):  # nobody reads
+        os.write(1, FIRST_LINE % program.pid)
     # Begun after the program: a thread would make it unsafe to run code between fork and exec.
     threading.Thread(target=_watch, args=(program,), daemon=True).start()
     status = program.wait()

@@ -14,6 +14,7 @@ import os
 import re
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -29,6 +30,7 @@ import aiohttp
 import orjson
 
 from inhouse.core.errors import BadInput, EngineFailed, EngineStopped, NotSetUp
+from inhouse.models.keeper import FIRST_LINE
 from inhouse.models.sse import MalformedStream, events
 
 HOST = "127.0.0.1"
@@ -49,6 +51,7 @@ PASSED_ON = re.compile(
     "|(CUDA|NVIDIA|HIP|ROCR|ROCM|HSA|VK|NCCL|TORCH|TRITON|OMP|MKL|KMP|OPENBLAS|GGML|LLAMA|VLLM)_.*",
     re.IGNORECASE,
 )
+NUMBER = re.compile(re.escape(FIRST_LINE).replace(b"%d", rb"(\d+)"))
 SECRET = re.compile("KEY|TOKEN|SECRET|PASSWORD", re.IGNORECASE)
 """Of our environment, what somebody else's program needs: not the keys of other services."""
 
@@ -167,15 +170,19 @@ class ManagedServer:
         Later ones may quote what somebody asked: nobody keeps them.
         """
         assert self._process.stdout is not None
+        number = self._process.pid
         for line in self._process.stdout:
-            if not self._asked:
+            if first := NUMBER.fullmatch(line):
+                number = int(first[1])
+            elif not self._asked:
                 self._lines.append(line.decode(errors="replace").rstrip())
         if self._closing:
             return
+        how = f"{self.name} (process {number}) {_ending(self._process.wait())}"
         if self._asked:
-            log.error("%s has ended with exit code %d.", self.name, self._process.wait())
+            log.error("%s.", how)
         else:
-            log.error("%s has ended. Its last words: %s", self.name, self._last_words())
+            log.error("%s. Its last words: %s", how, self._last_words())
 
     def _last_words(self) -> str:
         return " | ".join([line for line in self._lines if line][-SHOWN_LINES:]) or "none"
@@ -269,6 +276,17 @@ def find_program(name: str, variable: str, fix: str) -> str:
         where = f"{variable} names {named}, which is no program" if named else "it is not on PATH"
         raise NotSetUp(f"This model runs on {name}, and {where}.", fix)
     return str(Path(found).absolute())
+
+
+def _ending(status: int) -> str:
+    """Return how a program ended, by what its keeper passes on: above 128 stands for a signal."""
+    number = -status if status < 0 else status - 128
+    if number > 0:
+        try:
+            return f"was killed by signal {number} ({signal.Signals(number).name})"
+        except ValueError:
+            pass  # a program may end with any number
+    return f"has ended with exit code {status}"
 
 
 def _environment() -> dict[str, str]:

@@ -19,6 +19,7 @@ import orjson
 from inhouse.core.errors import BadInput, ProviderError, RequestRefused
 from inhouse.core.nouns import Message
 from inhouse.core.protocols import Finish, Piece, Sampling, Usage
+from inhouse.models.blame import NOT_THIS, Blame
 from inhouse.models.counts import Counts
 from inhouse.models.engine import Capabilities, Stats, check_capable, check_sampling
 from inhouse.models.http_connection import Answer, Broken, Silent
@@ -40,7 +41,6 @@ LINE_LIMIT = 2**20
 ERROR_LIMIT = 4096
 WHOLE_LIMIT = 16 * 2**20
 BUSY = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
-NOT_THIS = frozenset({400, 413, 422})
 PASSED_ON = Capabilities(frozenset({"json_schema"}), penalties=True, logit_bias=True, tools=True)
 FINISHES: dict[str, Finish] = {
     "stop": "stop",
@@ -101,6 +101,7 @@ class RemoteModel:
             connect=self._patience.connect,
             idle=self._patience.idle,
         )
+        self._blame = Blame(provider.model, urlsplit(provider.url).netloc, provider.key)
         self._counts = Counts()
         self._retries = self._failures = 0
 
@@ -188,14 +189,16 @@ class RemoteModel:
         What is left out to please the provider is left out for good once that has pleased it.
         """
         for attempt in range(self._patience.retries + 1):
-            wait, answered = None, await self._reach(body)
+            wait, said, answered = None, "", await self._reach(body)
             if isinstance(answered, str):
                 failure = answered
             elif answered.status == 200:
                 return answered
             else:
                 wait = _retry_after(answered)
-                failure, field = await self._refusal(answered)
+                found = await _refusal(answered)
+                failure, said = self._blame.answered(answered.status, found), reason_of(found)
+                field = field_of(found)
                 changed = without(body, field) if answered.status in NOT_THIS else None
                 if changed:
                     answered = await self._open(changed)
@@ -203,11 +206,11 @@ class RemoteModel:
                     return answered
                 if answered.status not in BUSY:
                     kind = RequestRefused if answered.status in NOT_THIS else ProviderError
-                    raise self._error(failure, kind)
+                    raise self._error(failure, said, kind)
             if attempt < self._patience.retries:
                 self._retries += 1
                 await asyncio.sleep(self._pause(attempt, wait))
-        raise self._error(f"{failure}, {self._patience.retries + 1} times over")
+        raise self._error(f"{failure}, {self._patience.retries + 1} times over", said)
 
     async def _reach(self, body: bytes) -> Answer | str:
         """Return an answer that has begun, or how the API could not be reached."""
@@ -222,22 +225,8 @@ class RemoteModel:
 
     def _sound(self, event: dict[str, Any]) -> dict[str, Any]:
         if "error" in event:
-            raise self._error(f"broke off: {reason_of(event)}")
+            raise self._error("broke off with an error of its own", reason_of(event))
         return event
-
-    async def _refusal(self, answer: Answer) -> tuple[str, str]:
-        """Return what the provider refuses, and the field it names; let the answer go."""
-        text = b""
-        with suppress(Broken, Silent):
-            while len(text) < ERROR_LIMIT and (chunk := await answer.read()):
-                text += chunk
-        answer.close()
-        try:
-            found = orjson.loads(text)
-        except orjson.JSONDecodeError:
-            found = None
-        said = reason_of(found)
-        return f"answered {answer.status}" + (f": {said}" if said else ""), field_of(found)
 
     def _pause(self, attempt: int, asked: float | None) -> float:
         """Return how long to wait: what the provider asks for, or twice as long each time.
@@ -252,16 +241,28 @@ class RemoteModel:
     def _finish(self, reason: object) -> Finish | None:
         if reason is None or reason in FINISHES:
             return FINISHES.get(str(reason))
-        kind = RequestRefused if reason == "content_filter" else ProviderError
-        raise self._error(f"ended the answer because of {str(reason)[:100]!r}", kind)
+        if reason == "content_filter":
+            raise self._error("ended the answer because of its content_filter", "", RequestRefused)
+        raise self._error("ended the answer for a reason of its own", str(reason)[:100])
 
-    def _error(self, what: str, kind: type[ProviderError] = ProviderError) -> ProviderError:
+    def _error(
+        self, how: str, said: str = "", kind: type[ProviderError] = ProviderError
+    ) -> ProviderError:
         self._failures += 1
-        host = urlsplit(self._provider.url).netloc
-        sentence = f"The model {self._provider.model!r} at {host} {what}."
-        if self._provider.key:
-            sentence = sentence.replace(self._provider.key, "***")
-        return kind(sentence, "Try again, or check address, model name and key of the endpoint.")
+        return self._blame.error(how, said, kind)
+
+
+async def _refusal(answer: Answer) -> object:
+    """Return what an answer says that is none, if it can be read; let it go."""
+    text = b""
+    with suppress(Broken, Silent):
+        while len(text) < ERROR_LIMIT and (chunk := await answer.read()):
+            text += chunk
+    answer.close()
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
 
 
 def _retry_after(answer: Answer) -> float | None:

@@ -25,6 +25,8 @@ OPTIONAL = (
     "min_p",
 )
 UNKNOWN = ("unsupported_parameter", "extra_forbidden")
+OURS = frozenset({"model", "stream", "stream_options"})
+"""What requests hold that no caller has chosen."""
 """What providers call a field that the model does not have."""
 
 
@@ -73,16 +75,28 @@ def field_of(body: object) -> str:
 
     ``max_tokens`` is named where there are too many as well, and that is the caller's to mend.
     """
+    field, kind = _named(body)
+    return field if field != "max_tokens" or kind in UNKNOWN else ""
+
+
+def about_the_request(body: object) -> bool:
+    """Say whether a provider complains of what the caller has chosen: a field, or its length."""
+    field, kind = _named(body)
+    return kind == "context_length_exceeded" or bool(field and field not in OURS)
+
+
+def _named(body: object) -> tuple[str, object]:
+    """Return the field of a request that an error names, if any, and its kind."""
     match body:
         case {"error": {"param": str(field), "code": kind}}:
-            pass
+            return field, kind
         case {"detail": [{"loc": [*_, str(field)], "type": kind}, *_]}:
-            pass
+            return field, kind
         case {"error": {"param": str(field)}} | {"detail": [{"loc": [*_, str(field)]}, *_]}:
-            kind = None
-        case _:
-            return ""
-    return field if field != "max_tokens" or kind in UNKNOWN else ""
+            return field, None
+        case {"error": {"code": kind}}:
+            return "", kind
+    return "", None
 
 
 def event_of(body: object) -> dict[str, Any] | None:

@@ -42,7 +42,7 @@ def app(
     wanted, house = project.config.serve, project.house(sink)
     house.models.budget = (wanted.memory_bytes or machine.models_bytes()) // workers
     house.turnstile = Turnstile(-(-wanted.concurrent // workers), -(-wanted.queue // workers))
-    return create_app(
+    served = create_app(
         house,
         max_body=wanted.body_bytes,
         seconds=wanted.seconds,
@@ -50,3 +50,5 @@ def app(
         watchers=watchers,
         workers=folder,
     )
+    served.readiness.open_first()
+    return served

@@ -16,7 +16,7 @@ from inhouse.catalog import Catalog
 from inhouse.catalog.lineage import Moment
 from inhouse.core.access import Action, Actor, Decision
 from inhouse.core.artifact import Ref
-from inhouse.core.errors import BadInput, NotFound
+from inhouse.core.errors import BadInput, ModelNotFound, NotFound
 from inhouse.core.label import Label
 
 T = TypeVar("T")
@@ -162,7 +162,7 @@ class Admission:
             if quick:
                 raise _ToWrite
             known = [offer.name for offer in self.offers(actor) if offer.kind == kind]
-            raise NotFound(kind, name, known)
+            raise ModelNotFound(kind, name, known)
         if kind == "endpoint":
             return self._upheld(self._use(ref, actor, now), actor, quick=quick)
         judged = self._catalog.access.judge(actor, "use", ref, now)

@@ -20,8 +20,10 @@ from starlette.responses import Response
 
 from inhouse.catalog.spending import Spending
 from inhouse.core.access import Actor
+from inhouse.core.errors import ModelNotFound
 from inhouse.core.protocols import FeedbackSink
 from inhouse.serve import lookup_shapes, shapes, static
+from inhouse.serve.admission import Offer
 from inhouse.serve.bodies import ChatBody, CompletionBody, ResponseBody
 from inhouse.serve.chat import ChatDialect
 from inhouse.serve.choices import Dialect, Exchange
@@ -85,7 +87,9 @@ def create_app(
     async def life() -> AsyncIterator[None]:
         if api.gathering:
             await api.gathering.open()
+        api.readiness.begin()
         yield
+        await api.readiness.close()
         if api.gathering:
             await api.gathering.close()
         await api.shadows.close()
@@ -123,6 +127,7 @@ class Api:
             Line("GET", "/metrics", "operate", self.measure, None, str),
             Line("GET", "/openapi.json", "public", self.openapi, None, dict),
             Line("GET", "/v1/models", "list", self.models, None, lookup_shapes.Models),
+            Line("GET", "/v1/models/{model}", "list", self.model, None, lookup_shapes.Model),
             Line("POST", "/v1/chat/completions", "use", self.chat, ChatBody, chat),
             Line("POST", "/v1/completions", "use", self.complete, CompletionBody, text),
             Line("POST", "/v1/responses", "use", self.respond, ResponseBody, response),
@@ -140,8 +145,8 @@ class Api:
 
     async def ready(self, request: Request, actor: Actor) -> Response:
         """Say that requests can be answered, or why not."""
-        await self.readiness.require()
-        return Json({"status": "ready"})
+        unopened = await self.readiness.require()
+        return Json({"status": "ready"} | ({"unopened": unopened} if unopened else {}))
 
     async def measure(self, request: Request, actor: Actor) -> Response:
         """Tell counts and times of all requests, for Prometheus."""
@@ -154,21 +159,15 @@ class Api:
     async def models(self, request: Request, actor: Actor) -> Response:
         """List the endpoints and embedders that the caller may use."""
         offers = await self._house.offers(actor)
-        data = [
-            {
-                "id": offer.name,
-                "object": "model",
-                "created": int(offer.released),
-                "owned_by": "inhouse",
-                "inhouse": {
-                    "kind": offer.kind,
-                    "ref": offer.path,
-                    "label": str(offer.label),
-                },
-            }
-            for offer in offers
-        ]
-        return Json({"object": "list", "data": data})
+        return Json({"object": "list", "data": [_shown(offer) for offer in offers]})
+
+    async def model(self, request: Request, actor: Actor) -> Response:
+        """Show an endpoint or embedder; one that the caller may not use is as none."""
+        name, offers = request.path_params["model"], await self._house.offers(actor)
+        for offer in offers:
+            if name in (offer.name, offer.path):
+                return Json(_shown(offer))
+        raise ModelNotFound("model", name, [offer.name for offer in offers])
 
     async def chat(self, request: Request, actor: Actor) -> Response:
         """Answer a conversation at an endpoint."""
@@ -250,6 +249,16 @@ class Api:
     ) -> Response:
         answered = await while_connected(request.scope, work, seconds=self._seconds)
         return answered or nobody_there()
+
+
+def _shown(offer: Offer) -> dict[str, object]:
+    return {
+        "id": offer.name,
+        "object": "model",
+        "created": int(offer.released),
+        "owned_by": "inhouse",
+        "inhouse": {"kind": offer.kind, "ref": offer.path, "label": str(offer.label)},
+    }
 
 
 def _asked(

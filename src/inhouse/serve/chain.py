@@ -1,8 +1,9 @@
 """Several models of one endpoint, asked in turn: the first that can answer does.
 
-A model that fails before the first part of its answer is passed over for the next one; after that
-nothing is switched. One that failed for a reason of its own rests for a while: others are asked
-first. Opening models is the house's business, and making an answer is that of whoever asks.
+A model that fails before the first part of its answer is passed over for the next one. After that
+nothing is switched in a stream; of an answer that is given whole nobody has seen anything yet, so
+the next model begins it anew. One that failed for a reason of its own rests for a while: others are
+asked first. Opening models is the house's business, and making an answer is that of whoever asks.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ from inhouse.core.errors import (
 from inhouse.core.nouns import Endpoint
 from inhouse.core.protocols import LanguageModel
 from inhouse.serve.endpoint import Serve
+from inhouse.serve.failures import place_of, private_of
 from inhouse.serve.price import Price
+from inhouse.serve.seen import current
 from inhouse.serve.tally import Tally
 
 if TYPE_CHECKING:
@@ -67,10 +70,16 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """A model that was passed over, and why."""
+    """A model that was passed over, and why; what is `private` is for the record alone."""
 
     model: str
     reason: str
+    private: str = ""
+
+    @property
+    def shown(self) -> dict[str, str]:
+        """What callers see of it."""
+        return {"model": self.model, "reason": self.reason}
 
 
 class Unopened(Exception):
@@ -180,16 +189,19 @@ class Chain:
         reason = told.what if isinstance(told, InhouseError) else "It cannot be opened."
         if not isinstance(error, NOT_FOR_THIS):
             self.resting.failed(link.key, reason)
-            # Its words may be a provider's, who may repeat what was asked.
             kind, unforeseen = type(told).__name__, None if known else told
-            log.warning("%s could not answer: %s", link.name, kind, exc_info=unforeseen)
-        return Tried(link.name, reason)
+            words = (current().id, link.name, kind, place_of(told))
+            log.warning("%s: %s could not answer: %s%s", *words, exc_info=unforeseen)
+        return Tried(link.name, reason, private_of(told))
 
 
 async def chained(
-    served: Served, ask: Callable[[Served], AsyncGenerator[Any, None]]
+    served: Served, ask: Callable[[Served], AsyncGenerator[Any, None]], *, whole: bool
 ) -> AsyncGenerator[Any, None]:
     """Yield by which model an endpoint answers, as it was opened for that, and then the answer.
+
+    If the answer is given `whole`, another model may be yielded in the middle of it: then that one
+    answers, and what came before is void.
 
     Raises:
         InhouseError: no model can answer. What keeps a model from answering anything goes before
@@ -222,7 +234,7 @@ async def chained(
                         yield part
         except (*OWN_FAULT, *NOT_FOR_THIS) as error:
             told = chain.passed_over(link, error)
-            if begun:
+            if begun and not whole:
                 raise
             errors.append(error)
             tried.append(told)
@@ -232,10 +244,10 @@ async def chained(
 
 
 def answers(
-    served: Served, ask: Callable[[Served], AsyncGenerator[Any, None]]
+    served: Served, ask: Callable[[Served], AsyncGenerator[Any, None]], *, whole: bool = False
 ) -> AsyncGenerator[Any, None]:
     """Return the answer of an endpoint's one model, or what `chained` yields."""
-    return chained(served, ask) if served.chain else ask(served)
+    return chained(served, ask, whole=whole) if served.chain else ask(served)
 
 
 def _told(error: Exception) -> Exception:
@@ -249,7 +261,7 @@ def _most_telling(errors: Sequence[Exception], tried: Sequence[Tried]) -> Except
     told = _told(faults[0] if faults else errors[-1])
     known = getattr(told, "__notes__", ())
     for each in tried:
-        note = f"{each.model}: {each.reason}"
+        note = f"{each.model}: {each.reason} {each.private}".rstrip()
         if note not in known:
             told.add_note(note)
     return told

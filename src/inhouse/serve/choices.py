@@ -74,6 +74,12 @@ class Choice:
         for part in piece.calls:
             self._call(part)
 
+    def taken_over(self, by: Served) -> None:
+        """Begin anew with another model."""
+        self.by, self.first, self.last = by, 0.0, 0.0
+        for said in (self.texts, self.tokens, self.calls):
+            said.clear()
+
     def end(self, ending: Ending, served: Served) -> None:
         """Take how it ended."""
         served, price = self.by or served, (self.by or served).price
@@ -89,7 +95,7 @@ class Choice:
             "usage_estimated": ending.usage.estimated,
             "cost": price.of(ending.usage) if price else None,
             "price": price.unit if price else "",
-            "tried": [asdict(each) for each in served.tried],
+            "tried": [each.shown for each in served.tried],
             "citations": [asdict(citation) for citation in ending.citations],
         }
 
@@ -225,7 +231,8 @@ class Exchange:
         return [counted(stream, self._spend) for stream in streams]
 
     def _recorded(self, served: Served) -> Sequence[Parts]:
-        streams, sink = streams_of(self._dialect, served), self._house.sink
+        whole, sink = not self._asked.streamed, self._house.sink
+        streams = streams_of(self._dialect, served, whole=whole)
         if sink is None:
             return streams
         reach = self._house.reach(served)
@@ -242,7 +249,7 @@ class Exchange:
         return choices
 
 
-def streams_of(dialect: Dialect, served: Served) -> Sequence[Parts]:
+def streams_of(dialect: Dialect, served: Served, *, whole: bool = False) -> Sequence[Parts]:
     """Return the streams of the answers; where there are several models, each asks in turn."""
     if not served.chain:
         return dialect.parts(served)
@@ -250,7 +257,8 @@ def streams_of(dialect: Dialect, served: Served) -> Sequence[Parts]:
     def ask(number: int, by: Served) -> Parts:
         return dialect.parts(by)[number]  # the others do nothing until they are heard
 
-    return [answers(served, partial(ask, number)) for number in range(dialect.answers)]
+    numbers = range(dialect.answers)
+    return [answers(served, partial(ask, number), whole=whole) for number in numbers]
 
 
 def _usage(choices: Sequence[Choice], each: int) -> Usage:
@@ -282,5 +290,6 @@ def _take(choice: Choice, part: Part, served: Served) -> Piece | None:
     elif isinstance(part, Ending):
         choice.end(part, served)
     else:
-        choice.by, current().model = part, part.model_name
+        choice.taken_over(part)
+        current().model = part.model_name
     return None

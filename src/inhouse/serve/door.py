@@ -35,6 +35,7 @@ class Door:
 
     def __init__(self, house: House, line: Line, limits: KeyLimits) -> None:
         self.path, self.guard, self._handle = line.path, line.guard, line.handler
+        self.names = line.names
         self.methods = {"GET", "HEAD"} if line.method == "GET" else {line.method}
         self._house, self._limits = house, limits
 
@@ -73,6 +74,7 @@ class App:
         self._watchers = watchers
         self._life = life
         self._by_path = {door.path: door for door in doors}
+        self._by_start = [(door.path.partition("{")[0], door) for door in doors if door.names]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request, whatever becomes of it, or live as long as the server."""
@@ -103,13 +105,22 @@ class App:
             seen.answers = ()  # what was said is let go of, also where this context lives on
 
     async def _through(self, request: Request, seen: Seen) -> Response:
-        door = self._by_path.get(request.scope["path"])
+        door = self._by_path.get(request.scope["path"]) or self._named(request.scope)
         if door is None:
             return unknown(request)
         if request.method not in door.methods:
             return wrong_method(request, door.methods)
         seen.route = door.path
         return await door.open(request)
+
+    def _named(self, scope: Scope) -> Door | None:
+        """Return the door whose path ends with a name, which may have slashes in it."""
+        for start, door in self._by_start:
+            name = scope["path"].removeprefix(start)
+            if name and name != scope["path"]:
+                scope["path_params"] = {door.names[0]: name}
+                return door
+        return None
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()

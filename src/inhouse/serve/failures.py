@@ -11,7 +11,14 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from inhouse.core.errors import BadKey, InhouseError, Refused, TooMany
+from inhouse.core.errors import (
+    BadKey,
+    InhouseError,
+    ProviderError,
+    Refused,
+    RequestRefused,
+    TooMany,
+)
 from inhouse.serve.seen import current
 
 log = logging.getLogger(__name__)
@@ -42,9 +49,22 @@ class Json(Response):
             self.raw_headers.append((name.encode(), value.encode("latin-1")))
 
 
+def private_of(error: BaseException) -> str:
+    """Return what of a failure only its record says: a provider's address and words."""
+    return error.private if isinstance(error, ProviderError) else ""
+
+
+def place_of(error: BaseException) -> str:
+    """Return what the log says of the place where an API failed; its words may quote a prompt."""
+    return f" at {error.at}" if isinstance(error, ProviderError) and error.at else ""
+
+
 def error_body(error: Exception, request_id: str) -> dict[str, Any]:
     """Return the body of a failure; one that nobody foresaw is logged and shown by its id."""
     if isinstance(error, InhouseError):
+        if place := place_of(error):
+            how = type(error).__name__ if isinstance(error, RequestRefused) else error.what
+            log.warning("Request %s%s: %s", request_id, place, how)
         param = getattr(error, "param", None)
         return _body(str(error), _kind(error), error.code, FIELDS.get(param, param))
     log.error("Request %s failed.", request_id, exc_info=error)

@@ -160,10 +160,7 @@ class House:
                 engine = await held.enter_async_context(self._lease(link))
             retriever = None
             if knowledge:
-                found = self._retrievers.lease(
-                    ref.pinned, _key(knowledge), lambda: self.loaders.retriever(knowledge)
-                )
-                retriever = await held.enter_async_context(found)
+                retriever = await held.enter_async_context(self._search(ref, knowledge))
             yield Served(
                 endpoint=link.endpoint,
                 settings=link.settings,
@@ -195,10 +192,7 @@ class House:
                 owner, decision = await self.admission.search(name, actor)
             ref = decision.thing
             self._upkeep.forget_others(owner)
-            lease = self._retrievers.lease(
-                owner.pinned, _key(ref), lambda: self.loaders.retriever(ref)
-            )
-            async with lease as retriever:
+            async with self._search(owner, ref) as retriever:
                 yield Searched(ref, retriever, decision.label)
 
     @asynccontextmanager
@@ -238,6 +232,31 @@ class House:
             artifact = await asyncio.to_thread(self.catalog.get, decision.thing)
             yield decision, artifact.digest
 
+    def served(self) -> Sequence[Ref]:
+        """Return the version of each endpoint that is served; those of APIs alone come first."""
+        return sorted(self.catalog.heads("endpoints"), key=lambda ref: self._made_of(ref)[0].size)
+
+    async def prepare(self, version: Ref) -> bool:
+        """Open what a version of an endpoint answers with; return whether there was room for it.
+
+        Raises:
+            InhouseError: it cannot be opened.
+        """
+        self._upkeep.begin()
+        links = await asyncio.to_thread(self._made_of, version)
+        knowledge, size, models = links[0].endpoint.knowledge, links[0].size, self.models
+        known = links[0].key in models.open
+        room = known or not size or not models.size or models.size + size <= models.budget
+        async with AsyncExitStack() as held:
+            if knowledge:
+                await held.enter_async_context(self._search(version, knowledge))
+            if room and len(links) > 1:
+                chain = Chain(links, self._lease, self._resting)
+                await held.enter_async_context(chain.first())
+            elif room:
+                await held.enter_async_context(self._lease(links[0]))
+        return room
+
     def reach(self, served: Served) -> Sequence[Decision]:
         """Return the yeses to the sources that an answer of an opened endpoint may rest on."""
         if served.retriever is None:
@@ -271,6 +290,10 @@ class House:
         key = f"{_key(endpoint.ref)} {link.key}"
         lease = self.models.lease(owner, key, lambda: self.loaders.api(endpoint))
         return leased(lease, link.settings.guard)
+
+    def _search(self, owner: Ref, knowledge: Ref) -> AbstractAsyncContextManager[Retriever]:
+        load = partial(self.loaders.retriever, knowledge)
+        return self._retrievers.lease(owner.pinned, _key(knowledge), load)
 
     async def _decided(self, name: str, actor: Actor, version: Ref | None) -> Decision:
         if version is None:

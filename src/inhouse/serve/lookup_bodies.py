@@ -5,6 +5,7 @@ Those of the routes that do are in `inhouse.serve.bodies`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -23,6 +24,7 @@ MAX_CLASSIFIED = 64
 MAX_LABELS = 100
 MAX_WEIGHED = 1024
 """Texts times labels: each pair is read by itself, one after the other."""
+ANSWER_ID = r"^((chatcmpl|cmpl)-|resp_)?[0-9a-f]{32}(-[1-9][0-9]{0,4})?$"
 TEXT = {"type": "string", "minLength": 1}
 
 
@@ -156,13 +158,16 @@ class FeedbackBody(Body):
     The id is that of a response, of its request, or of one of several answers in it.
     """
 
-    id: Annotated[str, Field(pattern=r"^((chatcmpl|cmpl)-|resp_)?[0-9a-f]{32}(-[1-9][0-9]{0,4})?$")]
+    id: Annotated[str, WithJsonSchema({"type": "string", "pattern": ANSWER_ID})]
     score: Literal[-1, 1] | None = None
     thumbs: Literal["up", "down"] | None = None
     correction: Annotated[str, Field(max_length=100_000)] = ""
 
     @model_validator(mode="after")
     def _rated(self) -> Self:
+        if not re.fullmatch(ANSWER_ID, self.id):
+            fix = "Send the id of a response, such as chatcmpl-3f2a…, or its x-request-id, in full."
+            refuse("id", "The field {place!r} is not the id of an answer.", fix)
         if (self.score is None) == (self.thumbs is None):
             refuse("score", "Feedback needs a score or thumbs.", "Send one of the two.")
         return self

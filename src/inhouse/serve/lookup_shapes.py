@@ -15,9 +15,10 @@ class Health(TypedDict):
 
 
 class Ready(TypedDict):
-    """A server that can answer requests."""
+    """A server that can answer requests; but for some endpoints, if they are `unopened`."""
 
     status: Literal["ready"]
+    unopened: NotRequired[int]
 
 
 class ModelOrigin(TypedDict):

@@ -6,6 +6,7 @@ All of it comes from the table of routes, the request bodies and `inhouse.serve.
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -30,7 +31,8 @@ PLACE = "#/components/schemas/{model}"
 class Line:
     """A line in the table of routes: what it takes, if anything, and what it answers.
 
-    What it takes stands in the body, or in the address if the method is GET.
+    What it takes stands in the body, or in the address if the method is GET. A path may end with a
+    name in braces, which stands for the rest of an address.
     """
 
     method: str
@@ -39,6 +41,11 @@ class Line:
     handler: Handler
     body: type[Body] | None
     answer: Any
+
+    @property
+    def names(self) -> Sequence[str]:
+        """What the path calls the part of an address that differs, if there is one."""
+        return re.findall(r"\{(\w+)\}", self.path)
 
 
 def document(lines: Sequence[Line], version: str) -> Json:
@@ -89,7 +96,12 @@ def _operation(line: Line, of: Schemas) -> Json:
             "5XX": {"description": "The caller cannot.", "content": failure},
         },
     }
-    if line.body and line.method == "GET":
+    if line.names:
+        told["parameters"] = [
+            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+            for name in line.names
+        ]
+    elif line.body and line.method == "GET":
         told["parameters"] = _parameters(line.body)
     elif line.body:
         content = {"application/json": {"schema": of[line.body]}}

@@ -1,4 +1,4 @@
-"""Whether the server is ready for requests: its store, its recorder, and that it stays.
+"""Whether the server is ready for requests: its store, its recorder, its models, and that it stays.
 
 Why not is said in words that tell nothing of what is here.
 """
@@ -13,6 +13,7 @@ from typing import Protocol, runtime_checkable
 
 from inhouse.core.errors import InhouseError
 from inhouse.serve.house import House
+from inhouse.serve.opening import Opening
 
 log = logging.getLogger(__name__)
 
@@ -45,28 +46,46 @@ class Readiness:
 
     def __init__(self, house: House) -> None:
         self._house = house
+        self._opening: Opening | None = None
         self._leaving = False
         self._looks: dict[str, _Look] = {
             "the store cannot be read": _Look(self._read),
             "nothing can be recorded": _Look(self._probe),
         }
 
+    def open_first(self) -> None:
+        """Open what endpoints need when the server starts; until then it is not ready."""
+        self._opening = Opening(self._house)
+
+    def begin(self) -> None:
+        """Take note that the server starts."""
+        if self._opening:
+            self._opening.begin()
+
+    async def close(self) -> None:
+        """Open no more."""
+        if self._opening:
+            await self._opening.close()
+
     def leave(self) -> None:
         """Take note that the server is about to stop."""
         self._leaving = True
 
-    async def require(self) -> None:
-        """Do nothing if requests can be answered.
+    async def require(self) -> int:
+        """Return how many endpoints cannot be opened, if requests to the others can be answered.
 
         Raises:
             NotReady: they cannot, or no more should come; it says why.
         """
         fine = await asyncio.gather(*(look.fine() for look in self._looks.values()))
         reasons = [why for why, well in zip(self._looks, fine, strict=True) if not well]
+        if self._opening:
+            reasons += self._opening.reasons
         if self._leaving:
             reasons.append("it is stopping")
         if reasons:
             raise NotReady(f"Not ready: {', '.join(reasons)}.", "Ask another server meanwhile.")
+        return self._opening.unopened if self._opening else 0
 
     async def _read(self) -> None:
         await asyncio.to_thread(self._house.catalog.heads, "endpoints")

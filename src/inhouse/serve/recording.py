@@ -17,6 +17,7 @@ from inhouse.core.label import Label
 from inhouse.core.nouns import Trace, TraceState
 from inhouse.core.protocols import Piece, Sink
 from inhouse.serve.answer import Ending
+from inhouse.serve.failures import private_of
 from inhouse.serve.guarding import on_record
 from inhouse.serve.house import Served
 from inhouse.serve.price import Price
@@ -110,7 +111,7 @@ async def looked_up(
         yield found
         state, seen.read = "done", found.prompt_tokens
     except Exception as failure:
-        state, error = "failed", f"{type(failure).__name__}: {failure}"
+        state, error = "failed", told(failure)
         raise
     finally:
         if spend and not error:
@@ -172,6 +173,9 @@ class _Said:
             return False
         if isinstance(part, Served):
             self.trace, self._price = _taken_over(self.trace, part), part.price
+            self._first = None
+            self._texts.clear()
+            self._calls.clear()
             return False
         if isinstance(part, Piece):
             self._texts.append(part.text)
@@ -184,8 +188,7 @@ class _Said:
     def failed(self, error: Exception) -> None:
         """Take note of why there is no more, or of why it is not on record."""
         self.whole = False
-        notes = getattr(error, "__notes__", ())
-        self._error = "\n".join([f"{type(error).__name__}: {error}", *notes])
+        self._error = told(error)
 
     def ended(self, ending: Ending) -> Trace:
         """Return the record of a whole answer."""
@@ -218,6 +221,12 @@ class _Said:
             price=price.unit if price else "",
             **how,
         )
+
+
+def told(error: Exception) -> str:
+    """Return what the record says of a failure, with what callers are not shown."""
+    said = f"{type(error).__name__}: {error} {private_of(error)}".rstrip()
+    return "\n".join([said, *getattr(error, "__notes__", ())])
 
 
 def _taken_over(trace: Trace, served: Served) -> Trace:

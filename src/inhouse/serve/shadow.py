@@ -24,7 +24,7 @@ from inhouse.core.protocols import Sink
 from inhouse.serve.choices import Dialect, streams_of
 from inhouse.serve.house import House, Served
 from inhouse.serve.price import Price
-from inhouse.serve.recording import Asked, Parts, recorded
+from inhouse.serve.recording import Asked, Parts, recorded, told
 
 log = logging.getLogger(__name__)
 
@@ -190,7 +190,7 @@ def _failed(trial: Trial, decision: Decision, asked: Asked, error: Exception) ->
         label=decision.label,
         endpoint=trial.ref,
         request=asked.body,
-        error=f"{type(error).__name__}: {error}",
+        error=told(error),
         seconds=time.time() - asked.at,
         extra={"shadow_of": asked.id.removeprefix(SHADOW)},
     )

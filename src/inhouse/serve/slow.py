@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 
 SLOW_SECONDS = 30.0
 MAX_HEAD = 64 * 2**10
+SLICE = 16 * 2**10
+"""Bytes read at once: what begins within a slice is not counted until the next one."""
 
 
 class Patient(HttpToolsProtocol):
@@ -48,17 +50,16 @@ class Patient(HttpToolsProtocol):
         if self.crowded:
             self._send_away()
             return
-        for start in range(0, len(data), MAX_HEAD):
-            part = data[start : start + MAX_HEAD]
-            self.unread += len(part)
-            super().data_received(part)
-            if self.transport.is_closing():
-                return
-            if self.unread > MAX_HEAD:
+        while data and not self.transport.is_closing():
+            if self.unread == MAX_HEAD:
                 log.info("A client sent more than %d bytes of headers.", MAX_HEAD)
                 what = f"The headers have more than {MAX_HEAD} bytes."
                 self._refuse(431, "headers_too_large", what)
                 return
+            part = data[: min(SLICE, MAX_HEAD - self.unread)]
+            data = data[len(part) :]
+            self.unread += len(part)
+            super().data_received(part)
 
     def on_headers_complete(self) -> None:
         """Count anew: the headers are here."""
