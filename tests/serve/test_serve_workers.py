@@ -184,12 +184,16 @@ def test_whichever_worker_is_asked_tells_the_metrics_of_all(served: Served):
 
 
 def test_workers_go_on_for_a_while_until_the_second_signal(file: Path):
-    with serving(file, "--workers", "2", "--drain", "60", "--log", "json") as own:
-        own.process.send_signal(signal.SIGTERM)
+    def wait_until(ready: bool) -> None:
         ends = time.monotonic() + 20
-        while own.get("/readyz")[0] == 200:
+        while (own.get("/readyz")[0] == 200) != ready:
             assert time.monotonic() < ends
             time.sleep(0.02)
+
+    with serving(file, "--workers", "2", "--drain", "60", "--log", "json") as own:
+        wait_until(ready=True)  # before that, it is not ready for another reason
+        own.process.send_signal(signal.SIGTERM)
+        wait_until(ready=False)
         assert own.ask()[0] == 200
         own.process.send_signal(signal.SIGTERM)
         assert own.process.wait(30) == 0

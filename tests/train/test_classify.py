@@ -244,6 +244,7 @@ def accuracy(folder: Path, pairs: list[tuple[str, str]]) -> float:
 
 
 @train
+@pytest.mark.slow
 @pytest.mark.weights
 @pytest.mark.data
 def test_four_intents_of_real_questions(weights_store: Path, tmp_path: Path):

@@ -43,7 +43,7 @@ class Classify:
     """How to learn.
 
     Args:
-        epochs: how often each example is learnt from.
+        epochs: how often each example is learnt from; more often where they are few batches.
         batch: examples that are learnt from at once.
         tokens: the most tokens of a text that are read.
         rate: the highest learning rate of the encoder; it rises over the first tenth and falls to

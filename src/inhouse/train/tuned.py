@@ -15,6 +15,8 @@ from inhouse.train.class_learner import ClassLearner, Floats
 from inhouse.train.learnt import KEEP_EVERY, WEIGHTS, Learnt, Setting
 
 CHECKPOINT, BEST = "checkpoint.safetensors", "best.safetensors"
+LEAST_STEPS, MOST_EPOCHS = 40, 16
+"""Few batches are learnt from more often than asked for: a dozen steps teach a new head nothing."""
 SCRATCH = (CHECKPOINT, f"{CHECKPOINT}.part", BEST, f"{BEST}.part")
 
 
@@ -35,8 +37,10 @@ def learn(examples: Examples, how: Tuned, setting: Setting) -> Learnt:
     learner = ClassLearner(setting.base, classes=len(examples.classes), tokens=setting.tokens)
     rows, unseen = learner.read(known.texts), learner.read(held.texts)
     lengths, chance = [len(row) for row in rows], Random(setting.ctx.seed)
-    plan = [batch for _ in range(how.epochs) for batch in batches(lengths, how.batch, chance)]
-    counts, each = weights(known.sizes), len(plan) // how.epochs
+    each = -(-len(rows) // how.batch)
+    epochs = max(how.epochs, min(-(-LEAST_STEPS // each), MOST_EPOCHS))
+    plan = [batch for _ in range(epochs) for batch in batches(lengths, how.batch, chance)]
+    counts = weights(known.sizes)
     checkpoint, best = setting.ctx.work / CHECKPOINT, setting.ctx.work / BEST
     told = learner.resume(checkpoint) if checkpoint.is_file() else {"losses": [], "accuracies": []}
     losses, accuracies = told["losses"], told["accuracies"]
