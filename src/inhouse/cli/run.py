@@ -72,6 +72,19 @@ def run(
         print_json(plain(ran))
     else:
         _print(ran, endpoints)
+    if over := _over_budget(ran):
+        stderr.print(*over, sep="\n")
+        raise typer.Exit(1)
+
+
+def _over_budget(ran: Ran) -> Sequence[str]:
+    """Return a line for each model that was made small and lost more than it may."""
+    return [
+        f"{step.planned.step.path} loses more than its budget; the best that was found is kept. "
+        f"See: inhouse show {step.planned.step.path}"
+        for step in ran.followed
+        if step.made.artifact.summary.get("within") is False
+    ]
 
 
 def _print(ran: Ran, endpoints: Sequence[str]) -> None:

@@ -15,6 +15,8 @@ Right = npt.NDArray[np.bool_]
 class Loss:
     """How many points of accuracy a smaller model has more than a larger one; mostly below 0.
 
+    To a hundredth.
+
     `low` and `high` hold the difference with 95 % confidence, as far as the choice of texts goes;
     that another training would give another model is not in it.
     """
@@ -36,4 +38,5 @@ def loss(smaller: Right, larger: Right, *, seed: int = 0) -> Loss:
     shares = np.array([gained, lost, count - gained - lost]) / count
     drawn = np.random.default_rng(seed).multinomial(count, shares, DRAWS)
     low, high = np.percentile((drawn[:, 0] - drawn[:, 1]) / count * 100, [2.5, 97.5])
-    return Loss((gained - lost) / count * 100, float(low), float(high))
+    points = (gained - lost) / count * 100
+    return Loss(round(points, 2), round(float(low), 2), round(float(high), 2))
