@@ -165,6 +165,20 @@ def test_rows_that_the_method_cannot_learn_from(file: Path, entry: str, said: st
     assert said in str(error.value)
 
 
+def test_tokens_of_two_data_sets_have_two_names(file: Path):
+    split = (
+        "  a: {from: data/pay, steps: [{split: {train: .5, test: .5}}]}\n"
+        "  a--train: {from: data/pay, steps: [{sample: 5}]}\n"
+    )
+    edit(file, "data:\n", f"data:\n{split}")
+    entry = "{method: continue, base: models/base, mix: [data/a--train, data/a/train]}"
+    edit(file, ENTRY, f"analyst: {entry}")
+    write(file.parent, NO_BASE)
+    with opened(file) as project, pytest.raises(ProjectError) as error:
+        project.plan()
+    assert "the tokens of data/a--train and of data/a/train would share a name" in str(error.value)
+
+
 def test_an_embedder_is_no_base_of_what_writes(file: Path):
     edit(file, '"file:./base"', "minilm-l6")
     with pytest.raises(ProjectError, match="is an embedder, and a language model is wanted here"):

@@ -113,6 +113,10 @@ def check_rows(entry: Trained, recipes: Mapping[str, Recipe]) -> None:
     Raises:
         BadInput: `continue` is given chats, `instruct` no chats, or one of them other rows.
     """
+    for ref in entry.mix:
+        part = ref.replace("--", "/", 1)
+        if part != ref and part in recipes:
+            raise BadInput(f"the tokens of {ref} and of {part} would share a name.", "Rename one.")
     kinds = {ref: kind_of_rows(ref, recipes) for ref in entry.mix}
     wanted = BY_METHOD[entry.method]
     for ref, kind in kinds.items():
