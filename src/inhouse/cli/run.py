@@ -56,6 +56,7 @@ def run(
             loosen=loosen
         )
         return
+    from inhouse.project.kinds import asked
     from inhouse.project.read import unlabelled
 
     with opened(project, actor) as house:
@@ -67,7 +68,7 @@ def run(
             stderr.print("Stopped. What was done is kept; go on with: inhouse run")
             raise typer.Exit(130) from None
         there = {ref.name for ref in house.catalog.heads("endpoints")}
-        endpoints = [name for name in house.config.endpoints if name in there]
+        endpoints = [name for name in asked(house.config) if name in there]
     if as_json:
         print_json(plain(ran))
     else:

@@ -101,6 +101,11 @@ def classifiers(project: ProjectFile) -> dict[str, Ref]:
     return {name: Ref.parse(form) for name, form in forms.items() if form}
 
 
+def asked(project: ProjectFile) -> list[str]:
+    """Return the endpoints that answer in words, by name: not those that classify."""
+    return [name for name, one in project.endpoints.items() if not _classifies(one, project)]
+
+
 def _alone(place: Place, entry: object) -> bool:
     """Say whether a classifier is the one model of an endpoint: it cannot be one of several."""
     return isinstance(entry, CLASSIFIERS) and place[0] == "endpoints" and place[-1] == "model"
