@@ -69,6 +69,11 @@ def run(
             raise typer.Exit(130) from None
         there = {ref.name for ref in house.catalog.heads("endpoints")}
         endpoints = [name for name in asked(house.config) if name in there]
+    _end(ran, endpoints, as_json=as_json)
+
+
+def _end(ran: Ran, endpoints: Sequence[str], *, as_json: bool) -> None:
+    """Say what was made; exit with 1 if something costs more than its budget."""
     if as_json:
         print_json(plain(ran))
     else:
