@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.compress.painted import COLOURS, EXAMPLES, THINGS
 from tests.models.conftest import pulled
 
 from inhouse.catalog.rows import write_rows
@@ -24,15 +25,6 @@ from inhouse.models.student import Student
 
 pytestmark = [pytest.mark.weights, pytest.mark.train]
 
-COLOURS = ("blue", "green", "red", "white")
-THINGS = ("car", "house", "coat", "door", "boat", "wall", "cup", "hat")
-EXAMPLES = [
-    (f"{start} the {colour} {thing}{end}", colour)
-    for start in ("I want", "please sell me", "where can I find")
-    for colour in COLOURS
-    for thing in THINGS
-    for end in ("", " today", ", please?")
-]
 TEST = [(f"could you paint a {c} {t} for us", c) for c in COLOURS for t in THINGS]
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.compress.painted import COLOURS, EXAMPLES, THINGS
 
 from inhouse.compress.variants import variants
 from inhouse.compress.vocabulary import trimmed
@@ -16,16 +17,8 @@ from inhouse.models.weights import open_weights
 
 pytestmark = pytest.mark.weights
 
-COLOURS = ("red", "green", "blue", "white")
-THINGS = ("car", "house", "coat", "door", "boat", "wall", "cup", "hat")
-MADE = [
-    (f"{start} the {colour} {thing}{end}", colour)
-    for start in ("I want", "please sell me", "where can I find")
-    for colour in COLOURS
-    for thing in THINGS
-    for end in ("", " today", ", please?")
-]
-TEXTS, LABELS = [text for text, _ in MADE], np.array([COLOURS.index(c) for _, c in MADE])
+TEXTS = [text for text, _ in EXAMPLES]
+LABELS = np.array([COLOURS.index(colour) for _, colour in EXAMPLES])
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +112,7 @@ def test_it_needs_numpy_alone(student: Student, tmp_path: Path) -> None:
         "sys.exit(f'{heavy} was loaded' if heavy else 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert (done.returncode, done.stdout.strip()) == (0, "0"), done.stderr
+    assert (done.returncode, done.stdout.strip()) == (0, "2"), done.stderr
 
 
 def test_what_is_no_student_is_refused(student: Student, tmp_path: Path) -> None:
