@@ -138,11 +138,7 @@ async def _grounded(
     settings = served.settings
     yield tally
     found, ending = await looked()
-    if not found.asks:
-        yield POLITE
-        yield replace(ending, support=None)
-        return
-    if not found.hits or found.support < settings.bar:
+    if not found.asks or not found.hits or found.support < settings.bar:
         for last in _refusal(found, ending):
             yield last
         return
@@ -213,7 +209,14 @@ async def _looked(
 
 
 def _refusal(found: Found, ending: Ending) -> Iterator[str | Ending]:
-    """Yield that there is no answer, with the nearest sections if there are any."""
+    """Yield that there is no answer, with the nearest sections if there are any.
+
+    Who has asked nothing is told what can be asked.
+    """
+    if not found.asks:
+        yield POLITE
+        yield replace(ending, support=None)
+        return
     near = found.hits[:OFFERED]
     citations = cite(near, spans(found.query, near))
     yield REFUSAL + (NEAREST + listing(citations) if citations else "")
