@@ -7,7 +7,7 @@ in the same weights. All weights are laid out like a pulled model, a LoRA as PEF
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,14 +25,17 @@ from inhouse.train.embed import copy_beside
 if TYPE_CHECKING:
     from inhouse.train.held_out import Parted
     from inhouse.train.mixer import Mixer
+    from inhouse.train.tokens import Tokens
     from inhouse.train.trainer import LanguageTrainer, Run
 
-Method = Literal["continue", "instruct"]
+Make = Callable[[Any, Any, "Run"], "LanguageTrainer"]
+"""Makes what takes the steps, from a model, the arguments of transformers, and what is learnt."""
+Method = Literal["continue", "instruct", "prefer"]
 BASE = "base"
 SEEN = "seen.parquet"
 CHECKPOINTS = "checkpoints"
 KEEP_SECONDS = 300.0
-EPOCHS: Mapping[Method, float] = {"continue": 1.0, "instruct": 3.0}
+EPOCHS: Mapping[Method, float] = {"continue": 1.0, "instruct": 3.0, "prefer": 1.0}
 LORA_RATE, FULL_RATE = 2e-4, 3e-5
 WARMING = 0.05
 DECAY = 0.01
@@ -89,24 +92,28 @@ def run(spec: Language, inputs: Inputs, ctx: Context) -> Result:
     """
     require_train()
     base = inputs[BASE]
-    _check_base(spec, base)
+    check_base(spec, base)
     parts = _parted(spec, inputs)
-    mixer = _mixer(spec, parts, ctx.seed)
+    mixer = mixer_of(spec, parts, ctx.seed)
     _check_learnt(spec, mixer)
-    trainer, about = _trained(spec, base, _run_of(spec, mixer, parts, ctx), ctx)
-    _write(spec, base, trainer, ctx)
+    trainer, about = trained(spec, base, run_of(spec, mixer, parts, ctx), ctx)
+    write_weights(spec, base, trainer, ctx)
     trainer.curves.save(ctx.work)
-    _write_seen(mixer, parts, ctx.work)
-    summary = _summary(spec, base, trainer, mixer) | about | _wasted(spec, mixer, parts)
-    settings = asdict(spec) | {"rate": _rate(spec), "seed": ctx.seed, "bfloat16": trainer.half}
+    write_seen(mixer, parts, ctx.work)
+    summary = summary_of(spec, base, trainer, mixer) | about | _wasted(spec, mixer, parts)
+    settings = asdict(spec) | {"rate": rate_of(spec), "seed": ctx.seed, "bfloat16": trainer.half}
     data = {name: inputs[name].artifact for name, _ in spec.mix}
     write_card(ctx.work, base.artifact, data, settings, summary)
-    left = sorted((ctx.work / CHECKPOINTS).rglob("*"))
-    scratch = tuple(file.relative_to(ctx.work).as_posix() for file in left if file.is_file())
-    return Result(summary, scratch=scratch)
+    return Result(summary, scratch=scratch_of(ctx.work))
 
 
 STAGE = Stage("train.language", 1, run)
+
+
+def scratch_of(work: Path) -> tuple[str, ...]:
+    """Return the files that only an unfinished run needs."""
+    left = sorted((work / CHECKPOINTS).rglob("*"))
+    return tuple(file.relative_to(work).as_posix() for file in left if file.is_file())
 
 
 def require_train() -> None:
@@ -119,7 +126,12 @@ def require_train() -> None:
         raise MissingExtra("Training a language model", "train")
 
 
-def _check_base(spec: Language, base: Input) -> None:
+def check_base(spec: Language, base: Input) -> None:
+    """Make sure that a model can learn what is asked.
+
+    Raises:
+        BadInput: it is no language model, or rows are longer than what it reads.
+    """
     config, ref = read_json(base.folder / "config.json"), base.artifact.ref.path
     if kind_of(config) != "language":
         raise BadInput(
@@ -139,6 +151,9 @@ def _parted(spec: Language, inputs: Inputs) -> dict[str, Parted]:
     from inhouse.train.tokens import Tokens
 
     sources = {name: Tokens(inputs[name].folder) for name, _ in spec.mix}
+    judged = [name for name, tokens in sources.items() if tokens.about.preferences]
+    if judged:
+        raise BadInput(f"{judged[0]} holds preferences.", "Learn from them with 'method: prefer'.")
     chats = [name for name, tokens in sources.items() if tokens.about.template]
     if spec.method == "continue" and chats:
         raise BadInput(f"{chats[0]} holds chats.", "Learn from them with 'method: instruct'.")
@@ -147,17 +162,25 @@ def _parted(spec: Language, inputs: Inputs) -> dict[str, Parted]:
             f"{' and '.join(sources)} hold no chats.",
             "Learn from documents with 'method: continue', or add a data set of chats.",
         )
-    vocabulary = read_json(inputs[BASE].folder / "config.json").get("vocab_size", 0)
     for name, tokens in sources.items():
-        if tokens.about.vocabulary > vocabulary:
-            raise BadInput(
-                f"{name} was tokenised for another model than {inputs[BASE].artifact.ref.path}.",
-                "Tokenise it for this one.",
-            )
+        check_vocabulary(name, tokens, inputs[BASE])
     return {name: parted(name, tokens, length=spec.length) for name, tokens in sources.items()}
 
 
-def _mixer(spec: Language, parts: Mapping[str, Parted], seed: int) -> Mixer:
+def check_vocabulary(name: str, tokens: Tokens, base: Input) -> None:
+    """Make sure that tokens are those of a model.
+
+    Raises:
+        BadInput: they were made for another one.
+    """
+    if tokens.about.vocabulary > read_json(base.folder / "config.json").get("vocab_size", 0):
+        raise BadInput(
+            f"{name} was tokenised for another model than {base.artifact.ref.path}.",
+            "Tokenise it for this one.",
+        )
+
+
+def mixer_of(spec: Language, parts: Mapping[str, Parted], seed: int) -> Mixer:
     """Return the stream of the whole run, in whole steps."""
     from inhouse.train.mixer import Mixer
     from inhouse.train.schedule import Phase, Schedule
@@ -184,7 +207,8 @@ def _check_learnt(spec: Language, mixer: Mixer) -> None:
         parts_of(mixer.at(step), rows=spec.batch)
 
 
-def _run_of(spec: Language, mixer: Mixer, parts: Mapping[str, Parted], ctx: Context) -> Run:
+def run_of(spec: Language, mixer: Mixer, parts: Mapping[str, Parted], ctx: Context) -> Run:
+    """Return what a run learns from, and where it keeps its unfinished work."""
     from inhouse.train.stream import once, rows_at_once
     from inhouse.train.trainer import Run
 
@@ -199,8 +223,8 @@ def _run_of(spec: Language, mixer: Mixer, parts: Mapping[str, Parted], ctx: Cont
     )
 
 
-def _trained(
-    spec: Language, base: Input, run: Run, ctx: Context
+def trained(
+    spec: Language, base: Input, run: Run, ctx: Context, make: Make | None = None
 ) -> tuple[LanguageTrainer, dict[str, int]]:
     """Take all steps; return who took them, and how many parameters there are and learn."""
     from transformers import TrainingArguments, set_seed
@@ -221,7 +245,7 @@ def _trained(
         max_steps=len(run.mixer),
         per_device_train_batch_size=run.rows,
         gradient_accumulation_steps=math.ceil(spec.batch / run.rows),
-        learning_rate=_rate(spec),
+        learning_rate=rate_of(spec),
         lr_scheduler_type="cosine",
         warmup_steps=max(1, round(WARMING * len(run.mixer))),
         weight_decay=DECAY,
@@ -232,12 +256,12 @@ def _trained(
         report_to="none",
         disable_tqdm=True,
     )
-    trainer = LanguageTrainer(model, arguments, run)
+    trainer = (make or LanguageTrainer)(model, arguments, run)
     trainer.learn(newest(run.root))
     return trainer, about
 
 
-def _write(spec: Language, base: Input, trainer: LanguageTrainer, ctx: Context) -> None:
+def write_weights(spec: Language, base: Input, trainer: LanguageTrainer, ctx: Context) -> None:
     """Write the weights; those of a LoRA are seen to be the same once they are merged."""
     import torch
 
@@ -252,7 +276,7 @@ def _write(spec: Language, base: Input, trainer: LanguageTrainer, ctx: Context) 
     check_merged(trainer.model, base.folder, ctx.work, tokens)
 
 
-def _write_seen(mixer: Mixer, parts: Mapping[str, Parted], folder: Path) -> None:
+def write_seen(mixer: Mixer, parts: Mapping[str, Parted], folder: Path) -> None:
     """Write which documents were learnt from: source, id and digest of each."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -267,7 +291,10 @@ def _write_seen(mixer: Mixer, parts: Mapping[str, Parted], folder: Path) -> None
             writer.write_batch(pa.record_batch(list(map(list, found)), schema=columns))
 
 
-def _summary(spec: Language, base: Input, trainer: LanguageTrainer, mixer: Mixer) -> dict[str, Any]:
+def summary_of(
+    spec: Language, base: Input, trainer: LanguageTrainer, mixer: Mixer
+) -> dict[str, Any]:
+    """Return what the stage reports of a run."""
     losses = trainer.curves.losses
     edge = max(len(losses) // 10, 1)
     config, draws = read_json(base.folder / "config.json"), len(mixer.schedule)
@@ -298,5 +325,6 @@ def _wasted(spec: Language, mixer: Mixer, parts: Mapping[str, Parted]) -> dict[s
     return {"wasted": round(empty / len(mixer.schedule), 4)}
 
 
-def _rate(spec: Language) -> float:
+def rate_of(spec: Language) -> float:
+    """Return the highest learning rate."""
     return spec.rate or (LORA_RATE if spec.lora else FULL_RATE)
