@@ -65,11 +65,11 @@ class Budget(Entry):
 class Trained(Entry):
     """A language model that has learnt from your documents, your chats, or what people prefer."""
 
-    method: Annotated[
-        Literal["continue", "instruct", "prefer"], BeforeValidator(known_method)
-    ] = Field(
-        description="continue: learn to go on with documents. instruct: learn from chats what "
-        "the assistant says. prefer: learn which answers people prefer."
+    method: Annotated[Literal["continue", "instruct", "prefer"], BeforeValidator(known_method)] = (
+        Field(
+            description="continue: learn to go on with documents. instruct: learn from chats what "
+            "the assistant says. prefer: learn which answers people prefer."
+        )
     )
     base: Text = Field(description="The language model to start from: models/NAME.")
     mix: Mix = Field(

@@ -110,7 +110,7 @@ def check_rows(entry: Trained, recipes: Mapping[str, Recipe]) -> None:
     """Refuse a mix from which the method cannot learn, as far as kinds are known beforehand.
 
     Raises:
-        BadInput: a method is given rows of another, but for documents among the chats of `instruct`.
+        BadInput: a method is given rows of another one; `instruct` may have documents too.
     """
     for ref in entry.mix:
         part = ref.replace("--", "/", 1)
