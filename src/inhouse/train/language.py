@@ -92,25 +92,25 @@ def run(spec: Language, inputs: Inputs, ctx: Context) -> Result:
     """
     require_train()
     base = inputs[BASE]
-    check_base(spec, base)
+    _check_base(spec, base)
     parts = _parted(spec, inputs)
-    mixer = mixer_of(spec, parts, ctx.seed)
+    mixer = _mixer(spec, parts, ctx.seed)
     _check_learnt(spec, mixer)
-    trainer, about = trained(spec, base, run_of(spec, mixer, parts, ctx), ctx)
-    write_weights(spec, base, trainer, ctx)
+    trainer, about = _trained(spec, base, _run_of(spec, mixer, parts, ctx), ctx)
+    _write(spec, base, trainer, ctx)
     trainer.curves.save(ctx.work)
-    write_seen(mixer, parts, ctx.work)
-    summary = summary_of(spec, base, trainer, mixer) | about | _wasted(spec, mixer, parts)
-    settings = asdict(spec) | {"rate": rate_of(spec), "seed": ctx.seed, "bfloat16": trainer.half}
+    _write_seen(mixer, parts, ctx.work)
+    summary = _summary(spec, base, trainer, mixer) | about | _wasted(spec, mixer, parts)
+    settings = asdict(spec) | {"rate": _rate(spec), "seed": ctx.seed, "bfloat16": trainer.half}
     data = {name: inputs[name].artifact for name, _ in spec.mix}
     write_card(ctx.work, base.artifact, data, settings, summary)
-    return Result(summary, scratch=scratch_of(ctx.work))
+    return Result(summary, scratch=_scratch(ctx.work))
 
 
 STAGE = Stage("train.language", 1, run)
 
 
-def scratch_of(work: Path) -> tuple[str, ...]:
+def _scratch(work: Path) -> tuple[str, ...]:
     """Return the files that only an unfinished run needs."""
     left = sorted((work / CHECKPOINTS).rglob("*"))
     return tuple(file.relative_to(work).as_posix() for file in left if file.is_file())
@@ -126,12 +126,7 @@ def require_train() -> None:
         raise MissingExtra("Training a language model", "train")
 
 
-def check_base(spec: Language, base: Input) -> None:
-    """Make sure that a model can learn what is asked.
-
-    Raises:
-        BadInput: it is no language model, or rows are longer than what it reads.
-    """
+def _check_base(spec: Language, base: Input) -> None:
     config, ref = read_json(base.folder / "config.json"), base.artifact.ref.path
     if kind_of(config) != "language":
         raise BadInput(
@@ -163,11 +158,11 @@ def _parted(spec: Language, inputs: Inputs) -> dict[str, Parted]:
             "Learn from documents with 'method: continue', or add a data set of chats.",
         )
     for name, tokens in sources.items():
-        check_vocabulary(name, tokens, inputs[BASE])
+        _check_vocabulary(name, tokens, inputs[BASE])
     return {name: parted(name, tokens, length=spec.length) for name, tokens in sources.items()}
 
 
-def check_vocabulary(name: str, tokens: Tokens, base: Input) -> None:
+def _check_vocabulary(name: str, tokens: Tokens, base: Input) -> None:
     """Make sure that tokens are those of a model.
 
     Raises:
@@ -180,7 +175,7 @@ def check_vocabulary(name: str, tokens: Tokens, base: Input) -> None:
         )
 
 
-def mixer_of(spec: Language, parts: Mapping[str, Parted], seed: int) -> Mixer:
+def _mixer(spec: Language, parts: Mapping[str, Parted], seed: int) -> Mixer:
     """Return the stream of the whole run, in whole steps."""
     from inhouse.train.mixer import Mixer
     from inhouse.train.schedule import Phase, Schedule
@@ -207,8 +202,7 @@ def _check_learnt(spec: Language, mixer: Mixer) -> None:
         parts_of(mixer.at(step), rows=spec.batch)
 
 
-def run_of(spec: Language, mixer: Mixer, parts: Mapping[str, Parted], ctx: Context) -> Run:
-    """Return what a run learns from, and where it keeps its unfinished work."""
+def _run_of(spec: Language, mixer: Mixer, parts: Mapping[str, Parted], ctx: Context) -> Run:
     from inhouse.train.stream import once, rows_at_once
     from inhouse.train.trainer import Run
 
@@ -223,7 +217,7 @@ def run_of(spec: Language, mixer: Mixer, parts: Mapping[str, Parted], ctx: Conte
     )
 
 
-def trained(
+def _trained(
     spec: Language, base: Input, run: Run, ctx: Context, make: Make | None = None
 ) -> tuple[LanguageTrainer, dict[str, int]]:
     """Take all steps; return who took them, and how many parameters there are and learn."""
@@ -245,7 +239,7 @@ def trained(
         max_steps=len(run.mixer),
         per_device_train_batch_size=run.rows,
         gradient_accumulation_steps=math.ceil(spec.batch / run.rows),
-        learning_rate=rate_of(spec),
+        learning_rate=_rate(spec),
         lr_scheduler_type="cosine",
         warmup_steps=max(1, round(WARMING * len(run.mixer))),
         weight_decay=DECAY,
@@ -261,7 +255,7 @@ def trained(
     return trainer, about
 
 
-def write_weights(spec: Language, base: Input, trainer: LanguageTrainer, ctx: Context) -> None:
+def _write(spec: Language, base: Input, trainer: LanguageTrainer, ctx: Context) -> None:
     """Write the weights; those of a LoRA are seen to be the same once they are merged."""
     import torch
 
@@ -276,7 +270,7 @@ def write_weights(spec: Language, base: Input, trainer: LanguageTrainer, ctx: Co
     check_merged(trainer.model, base.folder, ctx.work, tokens)
 
 
-def write_seen(mixer: Mixer, parts: Mapping[str, Parted], folder: Path) -> None:
+def _write_seen(mixer: Mixer, parts: Mapping[str, Parted], folder: Path) -> None:
     """Write which documents were learnt from: source, id and digest of each."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -291,10 +285,7 @@ def write_seen(mixer: Mixer, parts: Mapping[str, Parted], folder: Path) -> None:
             writer.write_batch(pa.record_batch(list(map(list, found)), schema=columns))
 
 
-def summary_of(
-    spec: Language, base: Input, trainer: LanguageTrainer, mixer: Mixer
-) -> dict[str, Any]:
-    """Return what the stage reports of a run."""
+def _summary(spec: Language, base: Input, trainer: LanguageTrainer, mixer: Mixer) -> dict[str, Any]:
     losses = trainer.curves.losses
     edge = max(len(losses) // 10, 1)
     config, draws = read_json(base.folder / "config.json"), len(mixer.schedule)
@@ -325,6 +316,5 @@ def _wasted(spec: Language, mixer: Mixer, parts: Mapping[str, Parted]) -> dict[s
     return {"wasted": round(empty / len(mixer.schedule), 4)}
 
 
-def rate_of(spec: Language) -> float:
-    """Return the highest learning rate."""
+def _rate(spec: Language) -> float:
     return spec.rate or (LORA_RATE if spec.lora else FULL_RATE)

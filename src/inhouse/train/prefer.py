@@ -16,16 +16,16 @@ from inhouse.train.card import write_card
 from inhouse.train.language import (
     BASE,
     Language,
-    check_base,
-    check_vocabulary,
-    mixer_of,
+    _check_base,
+    _check_vocabulary,
+    _mixer,
+    _run_of,
+    _scratch,
+    _summary,
+    _trained,
+    _write,
+    _write_seen,
     require_train,
-    run_of,
-    scratch_of,
-    summary_of,
-    trained,
-    write_seen,
-    write_weights,
 )
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ class Prefer(Language):
     beta: float = 0.1
 
     def __post_init__(self) -> None:
+        Language.__post_init__(self)
         if self.method != "prefer" or not self.beta > 0:
             raise BadInput("Preferences are learnt with a beta above 0.", "Correct 'beta'.")
 
@@ -66,26 +67,26 @@ def run(spec: Prefer, inputs: Inputs, ctx: Context) -> Result:
     from inhouse.train.preference import PreferenceTrainer, Sources
 
     base = inputs[BASE]
-    check_base(spec, base)
+    _check_base(spec, base)
     spec = replace(spec, rate=spec.rate or (LORA_RATE if spec.lora else FULL_RATE))
     parts, long = _parted(spec, inputs)
-    mixer, aim = mixer_of(spec, parts, ctx.seed), _aim(spec, parts)
+    mixer, aim = _mixer(spec, parts, ctx.seed), _aim(spec, parts)
     sources = Sources(
         {name: part.learnt for name, part in parts.items()},
         {name: part.held for name, part in parts.items()},
     )
     make = partial(PreferenceTrainer, aim=aim, sources=sources)
-    given = replace(run_of(spec, mixer, parts, ctx), rows=1)
-    found, about = trained(spec, base, given, ctx, make)
-    write_weights(spec, base, found, ctx)
+    given = replace(_run_of(spec, mixer, parts, ctx), rows=1)
+    found, about = _trained(spec, base, given, ctx, make)
+    _write(spec, base, found, ctx)
     found.curves.save(ctx.work)
-    write_seen(mixer, parts, ctx.work)
-    summary = summary_of(spec, base, found, mixer) | about
+    _write_seen(mixer, parts, ctx.work)
+    summary = _summary(spec, base, found, mixer) | about
     summary |= _told(cast("PreferenceCurves", found.curves), aim, long)
     settings = asdict(spec) | asdict(aim) | {"seed": ctx.seed, "bfloat16": found.half}
     data = {name: inputs[name].artifact for name, _ in spec.mix}
     write_card(ctx.work, base.artifact, data, settings, summary)
-    return Result(summary, scratch=scratch_of(ctx.work))
+    return Result(summary, scratch=_scratch(ctx.work))
 
 
 STAGE = Stage("train.prefer", 1, run)
@@ -109,7 +110,7 @@ def _parted(spec: Prefer, inputs: Inputs) -> tuple[dict[str, Parted], int]:
                 "Name data sets of prompts with answers that were chosen and rejected, or called "
                 "good and bad.",
             )
-        check_vocabulary(name, tokens, inputs[BASE])
+        _check_vocabulary(name, tokens, inputs[BASE])
         tokens, many = fitting(tokens, spec.length)
         found[name] = parted(name, tokens, length=spec.length, share=HELD)
         long += many
