@@ -34,14 +34,14 @@ if TYPE_CHECKING:
     from inhouse.train.preference_curves import PreferenceCurves
 
 HELD = 0.1
-LORA_RATE, FULL_RATE = 1e-4, 5e-6
+LORA_RATE, FULL_RATE = 2e-4, 5e-6
 
 
 @dataclass(frozen=True, slots=True)
 class Prefer(Language):
     """What to learn, and how, as a `Language` says it; the method is "prefer".
 
-    Without a rate it is 1e-4 for a LoRA, 5e-6 for all weights. Without a budget all is read once.
+    Without a rate it is 2e-4 for a LoRA, 5e-6 for all weights. Without a budget all is read once.
 
     Args:
         beta: how much it costs to go away from what the model said before.

@@ -185,7 +185,7 @@ class PreferenceTrainer(LanguageTrainer):
                 given = (self._on_device(tensors_of(part)) for part in parts)
                 said = torch.cat([likelihoods(self.model, each) for each in given])
                 self._references.add(said.tolist())
-                self.run.progress(place + 1, len(wanted), "rows known before")
+                self.run.progress(place + 1, len(wanted), "rows read beforehand")
 
     def _given(self, key: Key, judged: Judged, learnt: int) -> dict[str, Any]:
         """Return a row as the model is given it, with what it said of it before."""
