@@ -17,6 +17,7 @@ What is equal and what is not:
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -75,6 +76,7 @@ def run() -> Iterator[Row]:
         print(f"ours: {spent:.0f} CPU-seconds for {many} pairs", file=sys.stderr)
         theirs, other = None, None
         if find_spec("trl"):
+            gc.collect()  # ours is not to take the memory that the peer needs
             seen = set(pq.read_table(work / "seen.parquet")["id"].to_pylist())
             theirs, model = peer(Path(folder, "peer"), base, [r for r in known if r["id"] in seen])
             other = likelihoods_of(model, test)
