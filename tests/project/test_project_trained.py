@@ -134,6 +134,10 @@ def file(tmp_path: Path) -> Path:
             "Take 'full' or 'lora' out",
         ),
         ("{method: continue, base: models/analyst, mix: data/pay}", "go in a circle"),
+        (
+            "{method: continue, base: models/base, mix: data/pay, beta: 0.2}",
+            "only 'method: prefer' has a beta. Take it out.",
+        ),
     ],
 )
 def test_a_wrong_entry_is_one_sentence(file: Path, entry: str, said: str):
@@ -154,6 +158,10 @@ def test_a_wrong_entry_is_one_sentence(file: Path, entry: str, said: str):
         (
             "{method: instruct, base: models/base, mix: [data/memos, data/pay]}",
             "data/memos and data/pay hold documents, and 'method: instruct' learns from chats.",
+        ),
+        (
+            "{method: prefer, base: models/base, mix: data/chats}",
+            "holds chats, and 'method: prefer' learns from preferences. Use method: instruct.",
         ),
     ],
 )
@@ -315,6 +323,50 @@ def check_the_program(folder: Path) -> None:
     gguf = quickly("export", "models/analyst", "gguf", "--format", "gguf", cwd=folder)
     assert "'gguf' is no format of an export" in gguf.stderr
     assert not (folder / "gguf").exists()
+
+
+PREFER = """\
+project: preferring
+groups: {staff: [ana]}
+data:
+  pairs: {from: ./pairs.jsonl, label: staff}
+  thumbs: {from: ./thumbs.csv}
+models:
+  base: {from: "file:./base"}
+  tuned: {method: prefer, base: models/base, mix: data/pairs, length: 128, batch: 2, rate: 0.01}
+  nicer: {method: prefer, base: models/tuned, mix: [data/pairs, data/thumbs], beta: 0.2,
+          budget: {epochs: 0.5}, length: 128, batch: 2, full: true}
+endpoints:
+  desk: {model: models/nicer}
+"""
+
+
+@pytest.mark.train
+@pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing:FutureWarning")
+def test_from_what_people_prefer_to_a_model_that_answers(tmp_path: Path):
+    pairs = [
+        {"prompt": f"Is {n} much?", "chosen": f"Yes, {n} is.", "rejected": "No idea, go away!"}
+        for n in range(60)
+    ]
+    thumbs = [f"Is {n} few?,{said}" for n in range(30) for said in ("Yes.,good", "Go away!,bad")]
+    files = {
+        "inhouse.yaml": PREFER,
+        "pairs.jsonl": "".join(json.dumps(pair) + "\n" for pair in pairs),
+        "thumbs.csv": "\n".join(["prompt,answer,thumb", *thumbs]) + "\n",
+    }
+    file = write(tmp_path, files) / "inhouse.yaml"
+    tiny_base(tmp_path / "base")
+    with opened(file) as project:
+        project.run()
+        tuned, nicer = (project.artifact(Ref.parse(f"models/{n}")) for n in ("tuned", "nicer"))
+        assert (tuned.summary["kind"], tuned.summary["loss"]) == ("adapter", "dpo")
+        assert tuned.summary["held"]["data/pairs"]["accuracy"] == [0.5, 1.0]
+        assert (nicer.summary["kind"], nicer.summary["loss"]) == ("language", "kto")
+        assert set(nicer.summary["held"]) == {"data/pairs", "data/thumbs"}
+        assert str(nicer.label) == "staff"
+        assert project.ask("desk", "Is 7 much?").text
+    shown = quickly("show", "models/tuned", "--curves", cwd=tmp_path)
+    assert "accuracy before" in shown.stdout, shown.stderr
 
 
 REAL = """\
