@@ -14,6 +14,7 @@ from inhouse.models import build, ready
 from inhouse.project.made import Around, Made
 from inhouse.project.schema import Model, ProjectFile
 from inhouse.project.train_schema import Trained
+from inhouse.project.watching import watched
 from inhouse.train import language, tokenise
 
 WEIGHTS, ADAPTER = "weights", "adapter"
@@ -37,7 +38,8 @@ def trained(name: str, entry: Trained, around: Around) -> Sequence[Made]:
         spec = ready.Ready("transformers")
         found.append(Made(base, ready.STAGE, spec, weights_of(entry.base, project)))
     parents.insert(0, (language.BASE, base))
-    return [*found, Made(path, language.STAGE, _spec(entry), parents)]
+    parents += [(ref, ref) for ref in entry.watch.suites]
+    return [*found, Made(path, watched(language.STAGE), _spec(entry), parents)]
 
 
 def _spec(entry: Trained) -> language.Language:
@@ -52,7 +54,7 @@ def _spec(entry: Trained) -> language.Language:
         batch=entry.batch,
         rate=entry.rate,
         lora=entry.rank,
-        watch=entry.watch,
+        watch=entry.watch.every,
     )
 
 

@@ -56,6 +56,9 @@ def write_card(
             [(name, f"{a:.3f}", f"{b:.3f}") for name, (a, b) in summary["perplexity"].items()],
         ),
     ]
+    if summary["suites"]:
+        seen = [(name, f"{a:.3f}", f"{b:.3f}") for name, (a, b) in summary["suites"].items()]
+        blocks += ["Suites:", _table(("suite", "before", "after"), seen)]
     (folder / CARD).write_text("\n\n".join(blocks) + "\n", encoding="utf-8")
 
 

@@ -22,6 +22,7 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArgu
 
 from inhouse.core.stage import Progress
 from inhouse.train.checkpoint import Checkpoint, commit
+from inhouse.train.live import Look
 from inhouse.train.mixer import Mixer
 from inhouse.train.stream import UNLEARNT, Part, parts_from, parts_of
 from inhouse.train.watch import Curves
@@ -41,6 +42,7 @@ class Run:
         root: where checkpoints lie.
         keep: seconds between two of them.
         progress: told of each step.
+        look: returns figures of the model as it is, by name, whenever it is measured.
     """
 
     mixer: Mixer
@@ -50,6 +52,7 @@ class Run:
     root: Path
     keep: float
     progress: Progress
+    look: Look | None = None
 
 
 class Stream(IterableDataset):  # type: ignore[misc]
@@ -90,10 +93,17 @@ class LanguageTrainer(Trainer):  # type: ignore[misc]
             self.curves.rows = json.loads((checkpoint.folder / CURVES).read_text(encoding="utf-8"))
             self._before = self.curves.rows[-1]["seconds"]
         else:
-            self.curves.begin(self.measure())
+            self.curves.begin()
+            self.look()
         self._began = time.monotonic()
         self.train(resume_from_checkpoint=str(checkpoint.folder) if checkpoint else None)
+        self.look()
+
+    def look(self) -> None:
+        """Note how the model does now."""
         self.curves.measured(self.measure())
+        if self.run.look:
+            self.curves.watched(self.run.look(self.model))
 
     def measure(self) -> dict[str, float]:
         """Return the perplexity of what is kept out of training, by source."""
@@ -227,7 +237,7 @@ class _Watcher(TrainerCallback):  # type: ignore[misc]
         self._run.progress(step, steps, "steps")
         if step < steps:
             if every and step % every == 0:
-                self._trainer.curves.measured(self._trainer.measure())
+                self._trainer.look()
             control.should_save = self._trainer.is_due()
         return control
 
