@@ -270,7 +270,15 @@ class Likelihood:
     tokens: int
 
 
-class Examined(Protocol):
+class Answers(Protocol):
+    """What answers questions of suites: a language model, or an endpoint."""
+
+    def answers(self, conversations: Sequence[Sequence[Message]], *, tokens: int) -> Sequence[str]:
+        """Return what it says next in each, greedily, in so many tokens at most."""
+        ...
+
+
+class Examined(Answers, Protocol):
     """A language model as suites ask it: one that is served, or one that is being trained.
 
     Each text is judged by itself, whatever is asked together with it.
@@ -282,10 +290,6 @@ class Examined(Protocol):
 
     def endings(self, asked: Sequence[tuple[str, Sequence[str]]]) -> Sequence[Sequence[Likelihood]]:
         """Return of each text how likely each of its endings is behind it."""
-        ...
-
-    def answers(self, conversations: Sequence[Sequence[Message]], *, tokens: int) -> Sequence[str]:
-        """Return what it says next in each, greedily, in so many tokens at most."""
         ...
 
 

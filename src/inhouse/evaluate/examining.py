@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
-from inhouse.core.protocols import Classifier, Examined, Likelihood
+from inhouse.core.protocols import Answers, Classifier, Examined, Likelihood
 from inhouse.core.stage import Progress
 from inhouse.evaluate.answers import exact, f1
 from inhouse.evaluate.papers import Choice, Item, Kind, Labelled, Question, Text, labels_of
@@ -27,13 +27,15 @@ Examiner = Callable[[Sequence[Item], Progress], list[Mark]]
 
 def examiner(model: Examined, kind: Kind) -> Examiner:
     """Return what marks a language model."""
-    judge = {
-        "perplexity": _read,
-        "questions": _answered,
-        "choice": _chosen,
-        "classes": _classed,
-    }[kind]
+    if kind == "questions":
+        return asker(model)
+    judge = {"perplexity": _read, "choice": _chosen, "classes": _classed}[kind]
     return lambda items, progress: judge(model, items, progress)
+
+
+def asker(model: Answers) -> Examiner:
+    """Return what marks the answers of a model or an endpoint to questions."""
+    return lambda items, progress: _answered(model, items, progress)
 
 
 def sorter(classifier: Classifier) -> Examiner:
@@ -64,7 +66,7 @@ def _read(model: Examined, items: Sequence[Item], progress: Progress) -> list[Ma
     return found
 
 
-def _answered(model: Examined, items: Sequence[Item], progress: Progress) -> list[Mark]:
+def _answered(model: Answers, items: Sequence[Item], progress: Progress) -> list[Mark]:
     found: list[Mark] = []
     for some in _some([cast(Question, item) for item in items], progress):
         said = model.answers([item.messages for item in some], tokens=TOKENS)

@@ -36,12 +36,13 @@ def perplexity(marks: Sequence[Mark]) -> float:
 def bits(marks: Sequence[Mark]) -> float:
     """Return the bits that each byte takes, which models of other tokens can be compared by."""
     size = math.fsum(mark["bytes"] for mark in marks)
-    return -math.fsum(mark["logprob"] for mark in marks) / math.log(2) / size
+    lost = -math.fsum(mark["logprob"] for mark in marks) / math.log(2)
+    return lost / size
 
 
 def accuracy(marks: Sequence[Mark]) -> float:
     """Return the share of texts that are put into their class."""
-    return sum(mark["said"] == mark["label"] for mark in marks) / len(marks)
+    return math.fsum(mark["said"] == mark["label"] for mark in marks) / len(marks)
 
 
 def macro_f1(marks: Sequence[Mark]) -> float:

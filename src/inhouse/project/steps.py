@@ -24,11 +24,12 @@ from inhouse.data.reading import reading_of
 from inhouse.data.recipe import read_step, require
 from inhouse.knowledge import index
 from inhouse.knowledge.lance import require_lance
-from inhouse.models import build, lora, pull, ready
+from inhouse.models import build, lora, pull
 from inhouse.models.builtin import BUILTINS
 from inhouse.project.data_schema import Data
 from inhouse.project.data_steps import EMBEDDER as EMBEDDING
 from inhouse.project.data_steps import MODEL, derived
+from inhouse.project.forms import form_of
 from inhouse.project.kinds import as_it_is
 from inhouse.project.loaders import EMBEDDER
 from inhouse.project.made import Around
@@ -38,10 +39,8 @@ from inhouse.project.read import Place, references
 from inhouse.project.schema import Api, Endpoint, Model, ProjectFile
 from inhouse.project.source import Source
 from inhouse.project.suite_steps import asked
-from inhouse.project.train_steps import ADAPTER, runs_as, weights_of
+from inhouse.project.train_steps import ADAPTER, weights_of
 from inhouse.serve import endpoint as serving
-
-LANGUAGE = "openvino"
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,11 +323,11 @@ class _Steps:
         form = as_it_is(ref, self._project)
         if form is not None:
             return form
-        engine, precision = runs_as(ref, self._project)
-        if engine != "openvino":
-            return self._form(ref, engine, ready.STAGE, ready.Ready(engine))
-        spec = build.Build(precision=precision)
-        return self._form(ref, f"{LANGUAGE}-{spec.precision}", build.STAGE, spec)
+        made = form_of(ref, self._project)
+        if made.path not in self._steps:
+            parents = tuple(self._edge(*parent) for parent in made.parents)
+            self._add(made.path, made.stage, made.spec, parents)
+        return made.path
 
     def _form(self, ref: str, form: str, stage: Stage, spec: object) -> str:
         """Return the path of a model in another form, adding the step once."""

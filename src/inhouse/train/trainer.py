@@ -234,7 +234,7 @@ class _Watcher(TrainerCallback):  # type: ignore[misc]
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:  # noqa: ANN401
         step, steps, every = state.global_step, len(self._run.mixer), self._run.every
         self._trainer.finished(step)
-        self._run.progress(step, steps, "steps")
+        self._run.progress(step, steps, self._trainer.curves.unit())
         if step < steps:
             if every and step % every == 0:
                 self._trainer.look()

@@ -32,6 +32,7 @@ class Curves:
     def __init__(self, sources: Sequence[str], rows: Sequence[Mapping[str, Any]] = ()) -> None:
         self.rows: list[dict[str, Any]] = [dict(row) for row in rows]
         self._sources = sources
+        self._seen: Mapping[str, float] = {}
 
     def begin(self) -> None:
         """Begin with a row for what is measured before the first step."""
@@ -67,6 +68,7 @@ class Curves:
     def watched(self, figures: Mapping[str, float]) -> None:
         """Note what a watcher saw after the last step, by suite and figure."""
         self.rows[-1] |= figures
+        self._seen = figures
 
     def suites(self) -> dict[str, list[float]]:
         """Return of each suite's figures the first and the last that was seen."""
@@ -75,6 +77,10 @@ class Curves:
             values = [row[name] for row in self.rows if name in row]
             found[name] = [values[0], values[-1]]
         return found
+
+    def unit(self) -> str:
+        """Return what steps are called where it is told how far it is: with the last figures."""
+        return ", ".join(["steps", *(f"{name} {value:.3f}" for name, value in self._seen.items())])
 
     def _watched(self) -> list[str]:
         names = dict.fromkeys(name for row in self.rows for name in row)
