@@ -80,7 +80,7 @@ def test_the_weights_are_the_same_to_the_last_bit(folder: Path, spec: Language):
 
 
 def test_what_is_looked_at_is_the_model_that_is_written(folder: Path):
-    """What the model in memory says at the end, the engine says of the weights that were written."""
+    """At the end the model in memory says what an engine says with the weights on disk."""
     from inhouse.models.examined import LocalExamined
     from inhouse.models.load import load_language
 
