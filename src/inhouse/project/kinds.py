@@ -11,6 +11,7 @@ from inhouse.project.compress_schema import Compressed
 from inhouse.project.loaders import EMBEDDER
 from inhouse.project.schema import Adapted, Endpoint, Learnt, Model, ProjectFile
 from inhouse.project.source import Source
+from inhouse.project.suite_schema import OF_MODELS
 from inhouse.project.train_schema import Trained
 
 Place = tuple[str | int, ...]
@@ -87,6 +88,22 @@ def check_classifying(project: ProjectFile, source: Source) -> None:
                 f"{idle[0]!r} changes nothing at an endpoint that classifies.",
                 "Take it out, or name a model that writes.",
             )
+
+
+def check_watched(project: ProjectFile, source: Source) -> None:
+    """Refuse suites of knowledge bases where a language model is watched.
+
+    Raises:
+        ProjectError: there is one.
+    """
+    for name, model in project.models.items():
+        for i, ref in enumerate(model.watch.suites if isinstance(model, Trained) else ()):
+            if project.suites[ref.partition("/")[2]].kind not in OF_MODELS:
+                raise source.error(
+                    ("models", name, "watch", "suites", i),
+                    f"{ref!r} asks knowledge bases, and no models.",
+                    f"Name a suite of one of these kinds: {', '.join(OF_MODELS)}.",
+                )
 
 
 def embedders(project: ProjectFile) -> dict[str, Ref]:

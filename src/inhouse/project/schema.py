@@ -19,6 +19,7 @@ from inhouse.core.nouns import SUPPORTED
 from inhouse.project.classify_schema import Classified
 from inhouse.project.compress_schema import Compressed
 from inhouse.project.data_schema import LABEL, AnyData, Entry
+from inhouse.project.suite_schema import Suite
 from inhouse.project.train_schema import METHODS, OWN_KEYS, Trained, known_method
 from inhouse.project.values import (
     Address,
@@ -213,21 +214,6 @@ class Endpoint(Entry):
     def models(self) -> Sequence[str | Api]:
         """Its models in the order in which they are asked."""
         return self.model if isinstance(self.model, list) else [self.model]
-
-
-class Suite(Entry):
-    """Questions with what is known of their answers: what to measure."""
-
-    kind: Literal["retrieval", "answerability"] = Field(
-        description="retrieval: does a knowledge base find the right sections? "
-        "answerability: does it know when they hold no answer?"
-    )
-    source: Text = Field(
-        alias="from",
-        description='A file of {"query", "relevant": [ids of sections], "kind"}, or of '
-        '{"query" or "messages", "answerable", "kind"}, one a line.',
-    )
-    label: LabelText = LABEL
 
 
 AnyModel = Annotated[

@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from inhouse.core.errors import nearest
 from inhouse.project.data_schema import LABEL, Entry
+from inhouse.project.suite_schema import Watch, Watched
 from inhouse.project.values import Count, LabelText, Mix, Text
 
 METHODS: Mapping[str, str] = {
@@ -100,10 +101,10 @@ class Trained(Entry):
         description="How much it costs to go away from what the base says; with 'method: prefer' "
         "only.",
     )
-    watch: Annotated[int, Field(ge=0, strict=True)] = Field(
-        default=0,
-        description="Measure what is kept out of training every so many steps; 0 does it before "
-        "and after only.",
+    watch: Watched = Field(
+        default=Watch(),
+        description="Measure what is kept out of training every so many steps, and suites with "
+        "it: a number of steps, or {every, suites}. It is done before and after in any case.",
     )
     label: LabelText = LABEL
 

@@ -15,6 +15,7 @@ from inhouse.models import build, ready
 from inhouse.project.made import Around, Made
 from inhouse.project.schema import Model, ProjectFile
 from inhouse.project.train_schema import Trained
+from inhouse.project.watching import watched
 from inhouse.train import language, prefer, tokenise
 
 WEIGHTS, ADAPTER = "weights", "adapter"
@@ -38,8 +39,9 @@ def trained(name: str, entry: Trained, around: Around) -> Sequence[Made]:
         spec = ready.Ready("transformers")
         found.append(Made(base, ready.STAGE, spec, weights_of(entry.base, project)))
     parents.insert(0, (language.BASE, base))
+    parents += [(ref, ref) for ref in entry.watch.suites]
     stage = prefer.STAGE if entry.method == "prefer" else language.STAGE
-    return [*found, Made(path, stage, _spec(entry), parents)]
+    return [*found, Made(path, watched(stage), _spec(entry), parents)]
 
 
 def _spec(entry: Trained) -> language.Language:
@@ -56,7 +58,7 @@ def _spec(entry: Trained) -> language.Language:
         batch=entry.batch,
         rate=entry.rate,
         lora=entry.rank,
-        watch=entry.watch,
+        watch=entry.watch.every,
     )
 
 

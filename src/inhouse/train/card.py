@@ -53,6 +53,9 @@ def write_card(
         "kept out of training:",
         _table(("source", "measure", "before", "after"), list(_measured(summary))),
     ]
+    if summary["suites"]:
+        seen = [(name, f"{a:.3f}", f"{b:.3f}") for name, (a, b) in summary["suites"].items()]
+        blocks += ["Suites:", _table(("suite", "before", "after"), seen)]
     (folder / CARD).write_text("\n\n".join(blocks) + "\n", encoding="utf-8")
 
 

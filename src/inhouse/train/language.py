@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import fmean
@@ -91,12 +91,15 @@ def run(spec: Language, inputs: Inputs, ctx: Context) -> Result:
             run went astray.
     """
     require_train()
+    from inhouse.train.live import look_of
+
     base = inputs[BASE]
     _check_base(spec, base)
     parts = _parted(spec, inputs)
     mixer = _mixer(spec, parts, ctx.seed)
     _check_learnt(spec, mixer)
-    trainer, about = _trained(spec, base, _run_of(spec, mixer, parts, ctx), ctx)
+    plan = replace(_run_of(spec, mixer, parts, ctx), look=look_of(ctx.watcher, base.folder))
+    trainer, about = _trained(spec, base, plan, ctx)
     _write(spec, base, trainer, ctx)
     trainer.curves.save(ctx.work)
     _write_seen(mixer, parts, ctx.work)
@@ -304,6 +307,10 @@ def _summary(spec: Language, base: Input, trainer: LanguageTrainer, mixer: Mixer
         "perplexity": {
             name: [round(value, 4) for value in ends]
             for name, ends in trainer.curves.perplexity().items()
+        },
+        "suites": {
+            name: [round(value, 4) for value in ends]
+            for name, ends in trainer.curves.suites().items()
         },
         "shares": {name: n * spec.length for name, n in mixer.schedule.counts(draws).items()},
     }

@@ -64,6 +64,7 @@ def run(spec: Prefer, inputs: Inputs, ctx: Context) -> Result:
             went astray.
     """
     require_train()
+    from inhouse.train.live import look_of
     from inhouse.train.preference import PreferenceTrainer, Sources
 
     base = inputs[BASE]
@@ -76,13 +77,14 @@ def run(spec: Prefer, inputs: Inputs, ctx: Context) -> Result:
         {name: part.held for name, part in parts.items()},
     )
     make = partial(PreferenceTrainer, aim=aim, sources=sources)
-    given = replace(_run_of(spec, mixer, parts, ctx), rows=1)
+    look = look_of(ctx.watcher, base.folder)
+    given = replace(_run_of(spec, mixer, parts, ctx), rows=1, look=look)
     found, about = _trained(spec, base, given, ctx, make)
     _write(spec, base, found, ctx)
     found.curves.save(ctx.work)
     _write_seen(mixer, parts, ctx.work)
     summary = _summary(spec, base, found, mixer) | about
-    summary |= _told(cast("PreferenceCurves", found.curves), aim, long)
+    summary |= _told(cast("PreferenceCurves", found.curves), aim, long) | found.pace.whole()
     settings = asdict(spec) | asdict(aim) | {"seed": ctx.seed, "bfloat16": found.half}
     data = {name: inputs[name].artifact for name, _ in spec.mix}
     write_card(ctx.work, base.artifact, data, settings, summary)

@@ -22,6 +22,7 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArgu
 
 from inhouse.core.stage import Progress
 from inhouse.train.checkpoint import Checkpoint, commit
+from inhouse.train.live import Look
 from inhouse.train.mixer import Mixer
 from inhouse.train.pace import Pace, peak, work_of
 from inhouse.train.stream import UNLEARNT, Part, parts_from, parts_of
@@ -42,6 +43,7 @@ class Run:
         root: where checkpoints lie.
         keep: seconds between two of them.
         progress: told of each step.
+        look: returns figures of the model as it is, by name, whenever it is measured.
     """
 
     mixer: Mixer
@@ -51,6 +53,7 @@ class Run:
     root: Path
     keep: float
     progress: Progress
+    look: Look | None = None
 
 
 class Stream(IterableDataset):  # type: ignore[misc]
@@ -92,13 +95,20 @@ class LanguageTrainer(Trainer):  # type: ignore[misc]
             self.curves.rows = json.loads((checkpoint.folder / CURVES).read_text(encoding="utf-8"))
             self._before = self.curves.rows[-1]["seconds"]
         else:
-            self.curves.begin(self.measure())
+            self.curves.begin()
+            self.look()
         self._began = time.monotonic()
         self.pace = Pace(
             work_of(self.model, self.run.mixer.length), peak(self.args.device, self.half)
         )
         self.train(resume_from_checkpoint=str(checkpoint.folder) if checkpoint else None)
+        self.look()
+
+    def look(self) -> None:
+        """Note how the model does now."""
         self.curves.measured(self.measure())
+        if self.run.look:
+            self.curves.watched(self.run.look(self.model))
 
     def measure(self) -> dict[str, float]:
         """Return the perplexity of what is kept out of training, by source."""
@@ -249,10 +259,11 @@ class _Watcher(TrainerCallback):  # type: ignore[misc]
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:  # noqa: ANN401
         step, steps, every = state.global_step, len(self._run.mixer), self._run.every
         self._trainer.finished(step)
-        self._run.progress(step, steps, f"steps, {self._trainer.pace.told()}")
+        told = f"steps, {self._trainer.pace.told()}{self._trainer.curves.told()}"
+        self._run.progress(step, steps, told)
         if step < steps:
             if every and step % every == 0:
-                self._trainer.curves.measured(self._trainer.measure())
+                self._trainer.look()
             control.should_save = self._trainer.is_due()
         return control
 
