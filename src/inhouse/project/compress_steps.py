@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from inhouse.catalog import Catalog
 from inhouse.compress import classifier
 from inhouse.core.artifact import Input
 from inhouse.core.errors import BadInput
 from inhouse.core.protocols import Classifier
 from inhouse.project.classify_schema import Classified
 from inhouse.project.compress_schema import Compressed
-from inhouse.project.data_steps import Derived
 from inhouse.project.loaders import EMBEDDER, Loaders
-from inhouse.project.schema import ProjectFile
+from inhouse.project.made import Around, Made
 
 
-def compressed(entry: Compressed, project: ProjectFile, catalog: Catalog) -> Derived:
+def compressed(name: str, entry: Compressed, around: Around) -> Sequence[Made]:
     """Return how a smaller model is made.
 
     Raises:
         BadInput: what it is to learn from cannot be made smaller.
     """
-    teacher = project.models[entry.compress.removeprefix("models/")]
+    teacher = around.project.models[entry.compress.removeprefix("models/")]
     if not isinstance(teacher, Classified):
         raise BadInput(
             f"{entry.compress!r} is no classifier that was trained here.",
@@ -39,7 +37,7 @@ def compressed(entry: Compressed, project: ProjectFile, catalog: Catalog) -> Der
 
     @contextmanager
     def opened(source: Input) -> Iterator[Classifier]:
-        yield Loaders(catalog).classifier(source.artifact.ref)
+        yield Loaders(around.catalog).classifier(source.artifact.ref)
 
     spec = classifier.Compress(points=entry.budget.points)
-    return Derived(classifier.stage(opened), spec, parents)
+    return [Made(f"models/{name}", classifier.stage(opened), spec, parents)]

@@ -27,25 +27,21 @@ from inhouse.knowledge import index
 from inhouse.knowledge.lance import require_lance
 from inhouse.models import build, lora, pull, ready
 from inhouse.models.builtin import BUILTINS
-from inhouse.project.classify_schema import Classified
-from inhouse.project.compress_schema import Compressed
-from inhouse.project.compress_steps import compressed
 from inhouse.project.data_schema import Data
 from inhouse.project.data_steps import EMBEDDER as EMBEDDING
 from inhouse.project.data_steps import MODEL, derived
 from inhouse.project.kinds import as_it_is
 from inhouse.project.loaders import EMBEDDER
+from inhouse.project.made import Around
+from inhouse.project.model_steps import WAYS
 from inhouse.project.pin import local_pin
 from inhouse.project.read import Place, references
-from inhouse.project.schema import Adapted, Api, Endpoint, Model, ProjectFile
+from inhouse.project.schema import Api, Endpoint, Model, ProjectFile
 from inhouse.project.source import Source
-from inhouse.project.train_schema import Trained
-from inhouse.project.train_steps import ADAPTER, check_rows, runs_as, trained, weights_of
+from inhouse.project.train_steps import ADAPTER, runs_as, weights_of
 from inhouse.serve import endpoint as serving
-from inhouse.train import classify, embed, language
 
 LANGUAGE = "openvino"
-ADAPT = embed.stage(index.sections_of)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,54 +198,27 @@ class _Steps:
         )
 
     def _models(self, name: str) -> None:
-        entry = self._project.models[name]
+        entry, path = self._project.models[name], f"models/{name}"
         own = Label.parse(entry.label)
-        if isinstance(entry, Classified):
-            self._classifier(name, entry, own)
-        elif isinstance(entry, Compressed):
-            self._compressed(name, entry, own)
-        elif isinstance(entry, Adapted):
-            parents = (self._edge("base", entry.base), *(self._edge(r, r) for r in entry.sources))
-            self._add(f"models/{name}", ADAPT, embed.Embed(), parents, own)
-            if not self._catalog.made(self._version(f"models/{name}")):
-                embed.require_train()
-        elif isinstance(entry, Trained):
-            self._trained(name, entry, own)
-        else:
-            spec = self._pull(entry, ("models", name, "from"))
-            self._add(f"models/{name}", pull.STAGE, spec, (), own)
+        if isinstance(entry, Model):
+            self._add(path, pull.STAGE, self._pull(entry, ("models", name, "from")), (), own)
             if entry.adapter:
-                self._adapter(f"models/{name}", entry.adapter, own)
-
-    def _classifier(self, name: str, entry: Classified, own: Label) -> None:
-        parents = (self._edge("base", entry.base), self._edge("examples", entry.examples))
-        self._add(f"models/{name}", classify.STAGE, classify.Classify(), parents, own)
-        if not self._catalog.made(self._version(f"models/{name}")):
-            embed.require_train("Training a classifier")
-        self._form(f"models/{name}", EMBEDDER, build.STAGE, build.Build("classifier"))
-
-    def _compressed(self, name: str, entry: Compressed, own: Label) -> None:
+                self._adapter(path, entry.adapter, own)
+            return
+        way = WAYS[type(entry)]
+        recipes = {path: step.recipe for path, step in self._steps.items()}
         try:
-            found = compressed(entry, self._project, self._catalog)
+            wanted = way.made(name, entry, Around(self._project, self._catalog, recipes))
         except BadInput as error:
-            raise self._source.error(("models", name, "compress"), error.what, error.fix) from error
-        parents = tuple(self._edge(role, ref) for role, ref in found.parents)
-        self._add(f"models/{name}", found.stage, found.spec, parents, own)
-        if not self._catalog.made(self._version(f"models/{name}")):
-            embed.require_train("Compressing a classifier")
-
-    def _trained(self, name: str, entry: Trained, own: Label) -> None:
-        try:
-            check_rows(entry, {path: step.recipe for path, step in self._steps.items()})
-        except BadInput as error:
-            raise self._source.error(("models", name, "mix"), error.what, error.fix) from error
-        for one in trained(name, entry, self._project):
+            raise self._source.error(("models", name, way.key), error.what, error.fix) from error
+        for one in wanted:
             if one.path not in self._steps:
-                parents = tuple(self._edge(role, path) for role, path in one.parents)
-                label = own if one.path == f"models/{name}" else Label.OPEN
-                self._add(one.path, one.stage, one.spec, parents, label)
-        if not self._catalog.made(self._version(f"models/{name}")):
-            language.require_train()
+                parents = tuple(self._edge(*parent) for parent in one.parents)
+                self._add(
+                    one.path, one.stage, one.spec, parents, own if one.path == path else Label.OPEN
+                )
+        if not self._catalog.made(self._version(path)):
+            way.require()
 
     def _adapter(self, model: str, folder: str, own: Label) -> None:
         try:

@@ -1,17 +1,17 @@
 """How language models of the project learn: their tokens, the training, and weights to begin with.
 
-It says stage, spec and parents; putting them in order is the business of `steps`.
+It says stage, spec and parents; the table of all types of entries is in `model_steps`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from inhouse.core.errors import BadInput
-from inhouse.core.stage import Recipe, Stage
+from inhouse.core.stage import Recipe
 from inhouse.data import collect, hub
 from inhouse.models import build, ready
+from inhouse.project.made import Around, Made
 from inhouse.project.schema import Model, ProjectFile
 from inhouse.project.train_schema import Trained
 from inhouse.train import language, tokenise
@@ -22,19 +22,14 @@ MERGED = "transformers"
 BY_METHOD = {"continue": "documents", "instruct": "chats"}
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
-    """How something is made: its path, stage, spec, and parents as pairs of role and path."""
+def trained(name: str, entry: Trained, around: Around) -> Sequence[Made]:
+    """Return how a model is trained, what it needs for that first.
 
-    path: str
-    stage: Stage
-    spec: object
-    parents: Sequence[tuple[str, str]]
-
-
-def trained(name: str, entry: Trained, project: ProjectFile) -> Sequence[Made]:
-    """Return how a model is trained, what it needs for that first."""
-    path = f"models/{name}"
+    Raises:
+        BadInput: the method cannot learn from the mix.
+    """
+    check_rows(entry, around.recipes)
+    path, project = f"models/{name}", around.project
     found = [_tokens(entry.base, ref, project) for ref in sorted(entry.mix)]
     parents = [(made.parents[0][1], made.path) for made in found]
     base = whole(entry.base, project)
