@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import fmean
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from inhouse.train.trainer import LanguageTrainer, Run
 
 Method = Literal["continue", "instruct"]
-BASE = "base"
+BASE, TEACHER = "base", "teacher"
 SEEN = "seen.parquet"
 CHECKPOINTS = "checkpoints"
 KEEP_SECONDS = 300.0
@@ -82,6 +82,8 @@ class Language:
 def run(spec: Language, inputs: Inputs, ctx: Context) -> Result:
     """Train the input ``base`` on the tokens that lie under the names of the mix.
 
+    With an input ``teacher``, it learns to answer as that does, and not what the texts say.
+
     Raises:
         MissingExtra: what learns is not installed.
         BadInput: base or tokens do not fit the method, there is too little to learn from, or the
@@ -93,7 +95,10 @@ def run(spec: Language, inputs: Inputs, ctx: Context) -> Result:
     parts = _parted(spec, inputs)
     mixer = _mixer(spec, parts, ctx.seed)
     _check_learnt(spec, mixer)
-    trainer, about = _trained(spec, base, _run_of(spec, mixer, parts, ctx), ctx)
+    run = _run_of(spec, mixer, parts, ctx)
+    if TEACHER in inputs:
+        run = replace(run, teacher=_frozen(inputs[TEACHER]))
+    trainer, about = _trained(spec, base, run, ctx)
     _write(spec, base, trainer, ctx)
     trainer.curves.save(ctx.work)
     _write_seen(mixer, parts, ctx.work)
@@ -197,6 +202,13 @@ def _run_of(spec: Language, mixer: Mixer, parts: Mapping[str, Parted], ctx: Cont
         keep=KEEP_SECONDS,
         progress=ctx.progress,
     )
+
+
+def _frozen(teacher: Input) -> Any:  # noqa: ANN401
+    """Return a model that learns nothing itself."""
+    from inhouse.train.language_model import load_model
+
+    return load_model(teacher.folder).requires_grad_(False).eval()
 
 
 def _trained(
