@@ -73,7 +73,7 @@ def test_nothing_is_made_of_what_is_small(file: Path):
         "{method: continue, base: models/small, mix: data/memos}",
     ):
         with pytest.raises(
-            ProjectError, match="models/small' (was made small|is no language model)"
+            ProjectError, match=r"models/small' (was made small|is no language model)"
         ):
             planned(file, f"{SMALL}\n  other: {entry}")
 
@@ -93,6 +93,7 @@ def test_forms_are_shared_and_layers_are_tried_if_asked_for(file: Path):
     assert str(steps["models/small/less-50-taught"].label) == "open"
 
 
+@pytest.mark.slow
 @pytest.mark.train
 @pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing:FutureWarning")
 def test_the_smallest_that_is_good_enough_is_served(file: Path):
@@ -104,9 +105,8 @@ def test_the_smallest_that_is_good_enough_is_served(file: Path):
         small = project.artifact(Ref.parse("models/small"))
         told = small.summary
         report = json.loads((project.catalog.load(small.ref).folder / "report.json").read_text())
-        assert [one["form"] for one in report["forms"]] == [
-            "less-50-int4", "less-50-int8", "int4", "int8",
-        ]  # fmt: skip
+        forms = {"int8", "int4", "less-50-int8", "less-50-int4"}
+        assert {one["form"] for one in report["forms"]} == forms
         sizes = {one["form"]: one["bytes"] for one in report["forms"]}
         assert told["bytes_after"] == sizes[told["form"]] < told["bytes_before"]
         assert told["within"]

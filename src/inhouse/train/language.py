@@ -104,6 +104,8 @@ def run(spec: Language, inputs: Inputs, ctx: Context) -> Result:
     _write_seen(mixer, parts, ctx.work)
     summary = _summary(spec, base, trainer, mixer) | about | _wasted(spec, mixer, parts)
     settings = asdict(spec) | {"rate": _rate(spec), "seed": ctx.seed, "bfloat16": trainer.half}
+    if TEACHER in inputs:
+        settings["teacher"] = inputs[TEACHER].artifact.ref.pinned
     data = {name: inputs[name].artifact for name, _ in spec.mix}
     write_card(ctx.work, base.artifact, data, settings, summary)
     left = sorted((ctx.work / CHECKPOINTS).rglob("*"))
