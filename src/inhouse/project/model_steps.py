@@ -67,6 +67,6 @@ WAYS: Mapping[type, Way] = {
     Compressed: Way(
         compressed, lambda: embed.require_train("Compressing a classifier"), "compress"
     ),
-    Shrunk: Way(shrunk, _nothing, "compress"),
     Trained: Way(trained, language.require_train, "mix"),
+    Shrunk: Way(shrunk, _nothing, "compress"),
 }
