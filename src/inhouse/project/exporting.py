@@ -234,7 +234,10 @@ def _as_openvino(project: Project, artifact: Artifact, work: Path) -> None:
                 f"{artifact.ref.path} has not been built for OpenVINO.",
                 "Name it at an endpoint and type inhouse run, or leave --format out.",
             )
-        built = made[0]
+        # Where a model was made small there are several: what answers comes first.
+        serving = [project.catalog.get(ref) for ref in project.catalog.heads("endpoints")]
+        asked = {edge.parent for endpoint in serving for edge in endpoint.parents}
+        built = max(made, key=lambda form: (form.ref in asked, form.summary["precision"] != "f16"))
     access = project.catalog.access
     access.decide(access.actor(project.actor_name), "read", built.ref).require()
     folder = project.catalog.load(built.ref).folder
