@@ -110,7 +110,7 @@ def test_the_smallest_that_is_good_enough_is_served(file: Path):
         sizes = {one["form"]: one["bytes"] for one in report["forms"]}
         assert told["bytes_after"] == sizes[told["form"]] < told["bytes_before"]
         assert told["within"]
-        assert report["windows"] == 32
+        assert report["windows"] == 16
         assert project.ask("small", "What is it?").text
         with pytest.raises(Refused, match="hr"):
             project.ask("small", "What is it?", actor="bo")
