@@ -206,10 +206,10 @@ def _words(folder: Path, weights: Weights) -> dict[str, Any]:
     said |= {
         f"tokenizer.ggml.{kind}_token_id": stop for kind, stop in zip(STOPS, stops, strict=False)
     }
-    first = tokenizer.encode("a").ids[: -len(tokenizer.encode("a", add_special_tokens=False).ids)]
-    if first:
-        said["tokenizer.ggml.bos_token_id"] = first[0]
-    said["tokenizer.ggml.add_bos_token"] = bool(first)
+    begun = tokenizer.encode("a")
+    said["tokenizer.ggml.add_bos_token"] = starts = bool(begun.special_tokens_mask[0])
+    if starts:
+        said["tokenizer.ggml.bos_token_id"] = begun.ids[0]
     said["tokenizer.ggml.pre"] = _split(tokenizer, said)
     template = folder / "chat_template.jinja"
     if template.is_file():
