@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import pytest
 from models.test_text_stream import byte_tokenizer
 from small_project import edit, opened, quickly, write
@@ -16,6 +17,8 @@ from small_project import edit, opened, quickly, write
 from inhouse.catalog import Catalog
 from inhouse.core.artifact import Ref
 from inhouse.core.errors import BadInput, ProjectError, Refused
+from inhouse.models.gguf_file import GgufFile
+from inhouse.models.weights import open_weights
 from inhouse.project.exporting import export
 from inhouse.project.learnt import curves
 from inhouse.project.read import read
@@ -251,6 +254,13 @@ def test_from_documents_to_a_model_that_answers_and_leaves(file: Path):
             project.ask("analyst", "What is it?", actor="bo")
         done = export(project, tuned.ref, folder / "out")
         assert str(done.label) == "hr"
+        assert "seen.parquet" not in (folder / "out" / "README.md").read_text()
+        export(project, tuned.ref, folder / "gguf", "gguf", "f32")
+        for wrong in ("q2_k", "int8"):
+            with pytest.raises(BadInput, match=f"{wrong!r} is no precision"):
+                export(project, tuned.ref, folder / "q2", "gguf", wrong)
+        with pytest.raises(BadInput, match="changes nothing in the format hf"):
+            export(project, tuned.ref, folder / "q2", "hf", "f16")
         with pytest.raises(BadInput, match="holds something already"):
             export(project, tuned.ref, folder / "out")
     with opened(file, "bo") as project:
@@ -270,6 +280,7 @@ def test_from_documents_to_a_model_that_answers_and_leaves(file: Path):
             weights == (project.catalog.load(form.ref).folder / "openvino_model.bin").read_bytes()
         )
     check_logits(folder, Catalog(folder / ".inhouse"))
+    check_the_gguf_file(folder)
     check_the_program(folder)
 
 
@@ -290,6 +301,20 @@ def check_logits(folder: Path, catalog: Catalog) -> None:
         wanted = PeftModel.from_pretrained(base, adapter).eval()(tokens).logits
     assert (found - wanted).abs().max() < 1e-4
     assert (found - before).abs().max() > 1e-2
+
+
+def check_the_gguf_file(folder: Path) -> None:
+    """It holds the same weights, and words and template with them."""
+    assert set(os.listdir(folder / "gguf")) == {
+        *("model.gguf", "labels.json", "README.md", "curves.parquet")
+    }
+    found, wanted = open_weights(folder / "gguf"), open_weights(folder / "out")
+    for name in found.names:
+        np.testing.assert_array_equal(found.take(name), wanted.take(name))
+    said = GgufFile(folder / "gguf" / "model.gguf").metadata
+    assert said["tokenizer.ggml.eos_token_id"] == 256
+    assert said["tokenizer.chat_template"] == TEMPLATE
+    assert said["general.name"] == "analyst"
 
 
 def torch_inference() -> AbstractContextManager[None]:
@@ -320,9 +345,11 @@ def check_the_program(folder: Path) -> None:
     assert {"data/pay": "hr", "data/memos": "open"}.items() <= {
         one["ref"].partition("@")[0]: one["label"] for one in labels["made_from"]
     }.items()
-    gguf = quickly("export", "models/analyst", "gguf", "--format", "gguf", cwd=folder)
-    assert "'gguf' is no format of an export" in gguf.stderr
-    assert not (folder / "gguf").exists()
+    pickle = quickly("export", "models/analyst", "pickle", "--format", "pickle", cwd=folder)
+    assert "'pickle' is no format of an export" in pickle.stderr
+    assert not (folder / "pickle").exists()
+    onnx = quickly("export", "models/analyst", "onnx", "--format", "onnx", cwd=folder)
+    assert "no embedder, and no classifier" in onnx.stderr
 
 
 PREFER = """\

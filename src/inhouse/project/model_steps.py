@@ -18,6 +18,8 @@ from inhouse.project.compress_steps import compressed
 from inhouse.project.loaders import EMBEDDER
 from inhouse.project.made import Around, Made
 from inhouse.project.schema import Adapted
+from inhouse.project.shrink_schema import Shrunk
+from inhouse.project.shrink_steps import shrunk
 from inhouse.project.train_schema import Trained
 from inhouse.project.train_steps import trained, weights_of
 from inhouse.train import classify, embed, language
@@ -54,6 +56,10 @@ def _classified(name: str, entry: Classified, around: Around) -> Sequence[Made]:
     ]
 
 
+def _nothing() -> None:
+    """Nothing is required: what trains layers again asks for itself."""
+
+
 _ADAPT = embed.stage(index.sections_of)
 WAYS: Mapping[type, Way] = {
     Adapted: Way(_adapted, embed.require_train, "base"),
@@ -62,4 +68,5 @@ WAYS: Mapping[type, Way] = {
         compressed, lambda: embed.require_train("Compressing a classifier"), "compress"
     ),
     Trained: Way(trained, language.require_train, "mix"),
+    Shrunk: Way(shrunk, _nothing, "compress"),
 }

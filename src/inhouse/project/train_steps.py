@@ -32,7 +32,7 @@ def trained(name: str, entry: Trained, around: Around) -> Sequence[Made]:
     """
     check_rows(entry, around.recipes)
     path, project = f"models/{name}", around.project
-    found = [_tokens(entry.base, ref, project) for ref in sorted(entry.mix)]
+    found = [tokens_of(entry.base, ref, project) for ref in sorted(entry.mix)]
     parents = [(made.parents[0][1], made.path) for made in found]
     base = whole(entry.base, project)
     if base != entry.base:
@@ -62,7 +62,7 @@ def _spec(entry: Trained) -> language.Language:
     )
 
 
-def _tokens(base: str, ref: str, project: ProjectFile) -> Made:
+def tokens_of(base: str, ref: str, project: ProjectFile) -> Made:
     """Return how a data set becomes tokens of the model that all of a line begin with.
 
     Training changes no tokenizer, so what is trained anew needs no new tokens.
@@ -73,11 +73,19 @@ def _tokens(base: str, ref: str, project: ProjectFile) -> Made:
 
 
 def pulled(ref: str, project: ProjectFile) -> str:
-    """Return the pulled model that a model was made of, step by step; itself if it is one."""
+    """Return the pulled model that a model was made of, step by step; itself if it is one.
+
+    Raises:
+        BadInput: it was made small, and nothing is made of that.
+    """
     entry = project.models[ref.partition("/")[2]]
     if isinstance(entry, Model):
         return ref
-    assert isinstance(entry, Trained)
+    if not isinstance(entry, Trained):
+        raise BadInput(
+            f"{ref!r} was made small, and cannot learn or become smaller.",
+            "Name the model that it was made of.",
+        )
     return pulled(entry.base, project)
 
 

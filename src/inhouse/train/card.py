@@ -44,7 +44,7 @@ def write_card(
                 for name, one in sources.items()
             ],
         ),
-        "Which documents it has seen: `seen.parquet`.",
+        "Which documents it has seen is known where it was trained.",
         "## Settings",
         _table(("setting", "value"), [(name, str(value)) for name, value in settings.items()]),
         "## Measured",

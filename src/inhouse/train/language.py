@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 Make = Callable[[Any, Any, "Run"], "LanguageTrainer"]
 """Makes what takes the steps, from a model, the arguments of transformers, and what is learnt."""
 Method = Literal["continue", "instruct", "prefer"]
-BASE = "base"
+BASE, TEACHER = "base", "teacher"
 SEEN = "seen.parquet"
 CHECKPOINTS = "checkpoints"
 KEEP_SECONDS = 300.0
@@ -85,6 +85,8 @@ class Language:
 def run(spec: Language, inputs: Inputs, ctx: Context) -> Result:
     """Train the input ``base`` on the tokens that lie under the names of the mix.
 
+    With an input ``teacher``, it learns to answer as that does, and not what the texts say.
+
     Raises:
         MissingExtra: what learns is not installed.
         BadInput: base or tokens do not fit the method, there is too little to learn from, or the
@@ -99,6 +101,8 @@ def run(spec: Language, inputs: Inputs, ctx: Context) -> Result:
     mixer = _mixer(spec, parts, ctx.seed)
     _check_learnt(spec, mixer)
     plan = replace(_run_of(spec, mixer, parts, ctx), look=look_of(ctx.watcher, base.folder))
+    if TEACHER in inputs:
+        plan = replace(plan, teacher=_frozen(inputs[TEACHER]))
     trainer, about = _trained(spec, base, plan, ctx)
     _write(spec, base, trainer, ctx)
     trainer.curves.save(ctx.work)
@@ -106,6 +110,8 @@ def run(spec: Language, inputs: Inputs, ctx: Context) -> Result:
     summary = _summary(spec, base, trainer, mixer) | about | _wasted(spec, mixer, parts)
     summary |= trainer.pace.whole()
     settings = asdict(spec) | {"rate": _rate(spec), "seed": ctx.seed, "bfloat16": trainer.half}
+    if TEACHER in inputs:
+        settings["teacher"] = inputs[TEACHER].artifact.ref.pinned
     data = {name: inputs[name].artifact for name, _ in spec.mix}
     write_card(ctx.work, base.artifact, data, settings, summary)
     return Result(summary, scratch=_scratch(ctx.work))
@@ -220,6 +226,13 @@ def _run_of(spec: Language, mixer: Mixer, parts: Mapping[str, Parted], ctx: Cont
         keep=KEEP_SECONDS,
         progress=ctx.progress,
     )
+
+
+def _frozen(teacher: Input) -> Any:  # noqa: ANN401
+    """Return a model that learns nothing itself."""
+    from inhouse.train.language_model import load_model
+
+    return load_model(teacher.folder).requires_grad_(False).eval()
 
 
 def _trained(
