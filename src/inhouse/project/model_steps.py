@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from inhouse.core.errors import BadInput
 from inhouse.knowledge import index
 from inhouse.models import build
 from inhouse.project.classify_schema import Classified
@@ -21,7 +22,7 @@ from inhouse.project.schema import Adapted
 from inhouse.project.shrink_schema import Shrunk
 from inhouse.project.shrink_steps import shrunk
 from inhouse.project.train_schema import Trained
-from inhouse.project.train_steps import trained, weights_of
+from inhouse.project.train_steps import kind_of_rows, trained, weights_of
 from inhouse.train import classify, embed, language
 
 
@@ -47,6 +48,12 @@ def _adapted(name: str, entry: Adapted, _: Around) -> Sequence[Made]:
 
 
 def _classified(name: str, entry: Classified, around: Around) -> Sequence[Made]:
+    kind = kind_of_rows(entry.examples, around.recipes)
+    if kind not in (None, "examples"):
+        raise BadInput(
+            f"{entry.examples} holds {kind}, and 'method: classify' learns from examples.",
+            "Name a data set of texts with labels.",
+        )
     path = f"models/{name}"
     parents = [("base", entry.base), ("examples", entry.examples)]
     served = build.Build("classifier")

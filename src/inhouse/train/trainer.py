@@ -300,16 +300,15 @@ def tensors_of(part: Part) -> dict[str, Any]:
 
 
 def losses_of(model: Any, given: Mapping[str, Any]) -> Any:  # noqa: ANN401
-    """Return the losses of all rows, [n, places]; 0 where a row learns nothing.
+    """Return the loss at each token, [n, length]; 0 where nothing is learnt.
 
     Only places are scored at which some row learns: to score all words is a fifth of the work of a
     small model, and half of a chat is said by others. Packed texts are told apart by their
     positions alone: with an attention mask beside them transformers would let each see those
     before it.
     """
-    targets = given["targets"]
-    places = (targets != UNLEARNT).any(0).nonzero().flatten()
-    targets = targets[:, places]
+    places = (given["targets"] != UNLEARNT).any(0).nonzero().flatten()
+    targets = given["targets"][:, places]
     scores = model(
         input_ids=given["input_ids"],
         position_ids=given.get("position_ids"),
@@ -318,7 +317,8 @@ def losses_of(model: Any, given: Mapping[str, Any]) -> Any:  # noqa: ANN401
     flat = cross_entropy(
         scores.flatten(0, 1).float(), targets.flatten(), ignore_index=UNLEARNT, reduction="none"
     )
-    return flat.view(targets.shape)
+    found = torch.zeros(given["targets"].shape, device=flat.device)
+    return found.index_copy(1, places, flat.view(targets.shape))
 
 
 def _learnt_parts(mixer: Mixer, step: int) -> list[Part]:
