@@ -49,7 +49,7 @@ from inhouse.train.tokens import Tokens
 
 PAIRS = "data/pairs"
 TURNS = ("prompt", "chosen", "rejected")
-LEARNT, ASKED = 288, 300
+LEARNT, ASKED = 288, 240
 CHARACTERS = 450
 RATE, BETA, RANK, LENGTH = 3e-4, 0.1, 16, 512
 PEER = "trl DPOTrainer"
