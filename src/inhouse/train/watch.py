@@ -78,9 +78,9 @@ class Curves:
             found[name] = [values[0], values[-1]]
         return found
 
-    def unit(self) -> str:
-        """Return what steps are called where it is told how far it is: with the last figures."""
-        return ", ".join(["steps", *(f"{name} {value:.3f}" for name, value in self._seen.items())])
+    def told(self) -> list[str]:
+        """Return in words what a watcher saw last."""
+        return [f"{name} {value:.3f}" for name, value in self._seen.items()]
 
     def _watched(self) -> list[str]:
         names = dict.fromkeys(name for row in self.rows for name in row)
