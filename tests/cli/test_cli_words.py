@@ -27,7 +27,7 @@ WORDS: dict[str, tuple[list[str], set[str]]] = {
     "ask": (["endpoint", "question"], SHARED | ACTOR | {"--max-tokens", "--temperature"}),
     "diff": (["before", "after"], SHARED | ACTOR),
     "doctor": ([], {"--offline", "--json"}),
-    "evaluate": (["knowledge", "suite"], SHARED | ACTOR),
+    "evaluate": (["things"], SHARED | ACTOR),
     "explain": (["ref", "row"], SHARED | ACTOR),
     "export": (["ref", "folder"], SHARED | ACTOR | {"--format", "--precision"}),
     "feedback": ([], SHARED | ACTOR | {"--since", "--endpoint", "--score", "--last"}),

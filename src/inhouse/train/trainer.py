@@ -269,8 +269,8 @@ class _Watcher(TrainerCallback):  # type: ignore[misc]
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:  # noqa: ANN401
         step, steps, every = state.global_step, len(self._run.mixer), self._run.every
         self._trainer.finished(step)
-        told = f"steps, {self._trainer.pace.told()}{self._trainer.curves.told()}"
-        self._run.progress(step, steps, told)
+        told = (self._trainer.pace.told(), *self._trainer.curves.told())
+        self._run.progress(step, steps, ", ".join(["steps", *told]))
         if step < steps:
             if every and step % every == 0:
                 self._trainer.look()

@@ -78,9 +78,9 @@ class Curves:
             found[name] = [values[0], values[-1]]
         return found
 
-    def told(self) -> str:
-        """Return the figures that a watcher saw last, each behind a comma."""
-        return "".join(f", {name} {value:.3f}" for name, value in self._seen.items())
+    def told(self) -> list[str]:
+        """Return in words what a watcher saw last."""
+        return [f"{name} {value:.3f}" for name, value in self._seen.items()]
 
     def _watched(self) -> list[str]:
         names = dict.fromkeys(name for row in self.rows for name in row)
