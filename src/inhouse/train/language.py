@@ -103,6 +103,7 @@ def run(spec: Language, inputs: Inputs, ctx: Context) -> Result:
     trainer.curves.save(ctx.work)
     _write_seen(mixer, parts, ctx.work)
     summary = _summary(spec, base, trainer, mixer) | about | _wasted(spec, mixer, parts)
+    summary |= trainer.pace.whole()
     settings = asdict(spec) | {"rate": _rate(spec), "seed": ctx.seed, "bfloat16": trainer.half}
     if TEACHER in inputs:
         settings["teacher"] = inputs[TEACHER].artifact.ref.pinned
@@ -195,9 +196,10 @@ def _run_of(spec: Language, mixer: Mixer, parts: Mapping[str, Parted], ctx: Cont
     from inhouse.train.stream import once, rows_at_once
     from inhouse.train.trainer import Run
 
+    words = max(part.learnt.about.vocabulary for part in parts.values())
     return Run(
         mixer,
-        rows=min(spec.batch, rows_at_once(spec.length)),
+        rows=min(spec.batch, rows_at_once(spec.length, words)),
         held={name: once(name, part.held, length=spec.length) for name, part in parts.items()},
         every=spec.watch,
         root=ctx.work / CHECKPOINTS,
