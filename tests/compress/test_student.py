@@ -31,7 +31,8 @@ def encoder(weights_store: Path) -> Path:
 @pytest.fixture(scope="module")
 def student(encoder: Path) -> Student:
     pytest.importorskip("torch")
-    from inhouse.compress.convolution import Lessons, Settings, learn
+    from inhouse.compress.convolution import Settings, learn
+    from inhouse.compress.lessons import Lessons
 
     small, rows = trimmed(load_tokenizer(encoder), TEXTS)
     vectors = open_weights(encoder).take("embeddings.word_embeddings.weight")[rows]
@@ -77,8 +78,7 @@ def test_numpy_says_what_torch_says(student: Student) -> None:
     net = _Net(known.vectors, Settings(width=32, filters=24, forgotten=0), len(COLOURS))
     with torch.no_grad():
         for layer, rows in zip(net.filters, known.filters, strict=True):
-            shaped = torch.from_numpy(rows).unflatten(1, (-1, 32)).transpose(1, 2)
-            layer.weight.copy_(shaped)
+            layer.weight.copy_(torch.from_numpy(rows))
         for layer, part in zip(net.filters, np.split(known.offsets, 3), strict=True):
             layer.bias.copy_(torch.from_numpy(part))
         net.head.weight.copy_(torch.from_numpy(known.head))

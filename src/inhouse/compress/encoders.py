@@ -1,0 +1,91 @@
+"""An encoder with its head made smaller: fewer words, fewer layers, a byte for each weight.
+
+What comes out is laid out and served like any classifier that was built: by OpenVINO, without
+torch. How fewer layers learn to do the work of all is the business of `depth`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from tokenizers import Tokenizer
+
+from inhouse.models import build, heads
+from inhouse.models.embedder import TOGETHER
+from inhouse.models.pull import context_tokens
+from inhouse.models.weight_files import read_json
+from inhouse.models.weights import Weights
+
+WORDS = "embeddings.word_embeddings.weight"
+LAYER = "encoder.layer."
+NEEDLESS = ("pooler.", "embeddings.position_ids")
+
+
+def layers_of(folder: Path) -> int:
+    """Return how many layers an encoder has."""
+    found: int = read_json(folder / "config.json")["num_hidden_layers"]
+    return found
+
+
+def half(layers: int) -> list[int]:
+    """Return half of the layers, the first and the last among them: of 6 the layers 0, 2 and 5."""
+    return np.rint(np.linspace(0, layers - 1, max(layers // 2, 1))).astype(int).tolist()
+
+
+def cut(whole: Weights, rows: npt.NDArray[np.intp], layers: Sequence[int]) -> Weights:
+    """Return an encoder with some of the words and layers of a whole one.
+
+    Args:
+        whole: the encoder.
+        rows: the words that stay, by their number in the whole encoder; the padding among them.
+        layers: the layers that stay.
+    """
+    prefix = "" if WORDS in whole else "bert."
+    stays = {f"{LAYER}{old}.": f"{LAYER}{new}." for new, old in enumerate(layers)}
+    names = {}
+    for name in whole.names:
+        own = name.removeprefix(prefix)
+        if own.startswith(LAYER):
+            start = ".".join(own.split(".")[:3]) + "."
+            if start in stays:
+                names[own.replace(start, stays[start], 1)] = name
+        elif not own.startswith(NEEDLESS):
+            names[own] = name
+
+    def read(name: str) -> npt.NDArray[np.float32]:
+        found = whole.take(names[name])
+        return found[rows] if name == WORDS else found
+
+    shapes = {own: whole.shape(name) for own, name in names.items()}
+    shapes[WORDS] = (len(rows), shapes[WORDS][1])
+    padding = whole.config.get("pad_token_id") or 0
+    config = dict(whole.config) | {
+        "vocab_size": len(rows),
+        "num_hidden_layers": len(layers),
+        "pad_token_id": rows.tolist().index(padding),
+    }
+    return Weights(config, shapes, read)
+
+
+def write(
+    folder: Path, weights: Weights, tokenizer: Tokenizer, head: heads.Head, whole: Path
+) -> None:
+    """Write a classifier that is served like a built one, with a byte for each weight.
+
+    Raises:
+        BadInput: it is of a family that cannot be built.
+    """
+    build.save(weights, "int8", folder / build.MODEL)
+    spelled = json.dumps(json.loads(tokenizer.to_str()), ensure_ascii=False)
+    (folder / "tokenizer.json").write_text(spelled, encoding="utf-8")
+    heads.save(head, folder)
+    config = dict(weights.config) | {
+        "max_tokens": context_tokens(whole, weights.config),
+        # With weights of 8 bits, how many texts there are changes the order of adding.
+        TOGETHER: 1,
+    }
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")

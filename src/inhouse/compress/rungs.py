@@ -1,0 +1,114 @@
+"""The ladder: ways to make a classifier small, from the smallest to the largest.
+
+Each writes a classifier into a folder, as it is served. Which of them is kept is the business of
+`classifier`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from inhouse.compress import bags, convolution, depth, encoders
+from inhouse.compress.lessons import Lessons
+from inhouse.compress.vocabulary import trimmed
+from inhouse.core.stage import Progress
+from inhouse.models import heads
+from inhouse.models.chat_format import load_tokenizer
+from inhouse.models.weights import open_weights
+
+BAG = (4096, 48)
+"""Places that parts of words are hashed to, and numbers in the vector of each."""
+CONVOLUTIONS = ((64, 96), (128, 192))
+"""Width and filters."""
+OF_DEPTH = 12
+"""So many times fewer texts does an encoder learn from: it knows the language already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What all rungs start from.
+
+    Args:
+        encoder: folder of the encoder and its head, as it was trained.
+        classes: by the numbers in the lessons.
+        own: the texts that say which words are in use.
+        lessons: what to learn from.
+        samples: texts that a student learns from, repetitions counted.
+        seed: of all that chance decides.
+    """
+
+    encoder: Path
+    classes: Sequence[str]
+    own: Sequence[str]
+    lessons: Lessons
+    samples: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """A way to make a classifier small: its name, and what writes it into a folder."""
+
+    name: str
+    make: Callable[[Ground, Path, Progress], None]
+
+
+def ladder(encoder: Path) -> list[Rung]:
+    """Return the rungs for an encoder, the smallest first."""
+    layers = encoders.layers_of(encoder)
+    found = [Rung("hashed words", _bag)]
+    found += [Rung(f"convolution {w}x{f}", _convolution(w, f)) for w, f in CONVOLUTIONS]
+    if layers > 1:
+        found.append(Rung(f"{len(encoders.half(layers))} of {layers} layers, int8", _half))
+    return [*found, Rung(f"{layers} layers, int8", _whole)]
+
+
+def _bag(ground: Ground, folder: Path, progress: Progress) -> None:
+    places, width = BAG
+    settings = bags.Settings(places=places, width=width, samples=ground.samples, seed=ground.seed)
+    bags.learn(ground.classes, ground.lessons, settings, progress=progress).save(folder)
+
+
+def _convolution(width: int, filters: int) -> Callable[[Ground, Path, Progress], None]:
+    def make(ground: Ground, folder: Path, progress: Progress) -> None:
+        tokenizer, rows = trimmed(load_tokenizer(ground.encoder), ground.own)
+        weights = open_weights(ground.encoder)
+        name = encoders.WORDS if encoders.WORDS in weights else f"bert.{encoders.WORDS}"
+        vectors = np.asarray(weights.take(name))[rows]
+        settings = convolution.Settings(
+            width=width, filters=filters, samples=ground.samples, seed=ground.seed
+        )
+        convolution.learn(
+            ground.classes, tokenizer, vectors, ground.lessons, settings, progress=progress
+        ).save(folder)
+
+    return make
+
+
+def _half(ground: Ground, folder: Path, progress: Progress) -> None:
+    layers = encoders.half(encoders.layers_of(ground.encoder))
+    start, head = _started(ground, layers)
+    whole = depth.Encoder(open_weights(ground.encoder), load_tokenizer(ground.encoder))
+    settings = depth.Settings(samples=max(ground.samples // OF_DEPTH, 1), seed=ground.seed)
+    weights, head = depth.learn(
+        start, whole, layers, head, ground.lessons, settings, progress=progress
+    )
+    encoders.write(folder, weights, start.tokenizer, head, ground.encoder)
+
+
+def _whole(ground: Ground, folder: Path, progress: Progress) -> None:
+    start, head = _started(ground, range(encoders.layers_of(ground.encoder)))
+    encoders.write(folder, start.weights, start.tokenizer, head, ground.encoder)
+    progress(1, 1, "steps")
+
+
+def _started(ground: Ground, layers: Sequence[int]) -> tuple[depth.Encoder, heads.Head]:
+    """Return the encoder with some layers and the words in use, and its head."""
+    whole = open_weights(ground.encoder)
+    tokenizer, rows = trimmed(load_tokenizer(ground.encoder), ground.own, special=True)
+    head = heads.load(ground.encoder, whole.config["hidden_size"])
+    return depth.Encoder(encoders.cut(whole, rows, layers), tokenizer), head
