@@ -251,6 +251,16 @@ def test_from_documents_to_a_model_that_answers_and_leaves(file: Path):
         with pytest.raises(Refused, match="carries hr"):
             curves(project, tuned)
         assert not (folder / "other").exists()
+        # Both forms were built of the weights of the base, and one of them is closed to bo.
+        plain = export(project, Ref.parse("models/base"), folder / "plain", "openvino")
+        (form,) = (
+            a for a in project.catalog.list() if a.ref.path.startswith("models/base/openvino")
+        )
+        weights = (folder / "plain" / "openvino_model.bin").read_bytes()
+        assert str(plain.label) == "open"
+        assert (
+            weights == (project.catalog.load(form.ref).folder / "openvino_model.bin").read_bytes()
+        )
     check_logits(folder, Catalog(folder / ".inhouse"))
     check_the_program(folder)
 

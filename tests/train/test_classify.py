@@ -118,6 +118,15 @@ def test_confidence_is_what_it_says():
     assert hopeless.answered == pytest.approx(0.5, abs=0.01)
 
 
+@pytest.mark.parametrize("count", [24, 480])
+def test_all_told_rightly_is_no_reason_to_be_certain(count: int):
+    wanted = np.arange(count) % 12
+    scores = np.zeros((count, 12), np.float32)
+    scores[np.arange(count), wanted] = 9.0
+    sure = calibration.softmax(scores / np.float32(calibration.temperature(scores, wanted)))
+    assert sure.max(1).mean() == pytest.approx((count + 1) / (count + 2), abs=1e-3)
+
+
 @train
 @pytest.mark.parametrize(("spec", "way"), [(MANY, {"tuned"}), (FEW, set(few.WAYS))])
 def test_it_learns_and_its_built_form_says_what_it_learnt(
@@ -136,7 +145,7 @@ def test_it_learns_and_its_built_form_says_what_it_learnt(
         for best, (_, label) in zip(found.argmax(1), PAIRS, strict=True)
     ]
     assert np.mean(right) > 0.8
-    assert model.below == told["abstains"]["below"]
+    assert model.below == pytest.approx(told["abstains"]["below"])
     for text, together in zip(texts, found, strict=True):
         assert np.array_equal(model.classify([text])[0], together)
     card = (tmp_path / "work" / classify.CARD).read_text(encoding="utf-8")

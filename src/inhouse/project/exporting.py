@@ -119,14 +119,23 @@ def _as_openvino(project: Project, artifact: Artifact, work: Path) -> None:
     if artifact.summary.get("precision") and artifact.ref.section == "models":
         built = artifact
     else:
+        # By name as well: the form of another model that was made of this one is a child of both.
+        own = f"{artifact.ref.path}/"
         forms = (a for a in project.catalog.list() if a.recipe == "models.build")
-        made = [f for f in forms if any(edge.parent == artifact.ref for edge in f.parents)]
+        made = [
+            form
+            for form in forms
+            if form.ref.path.startswith(own)
+            and any(edge.parent == artifact.ref for edge in form.parents)
+        ]
         if not made:
             raise BadInput(
                 f"{artifact.ref.path} has not been built for OpenVINO.",
                 "Name it at an endpoint and type inhouse run, or leave --format out.",
             )
         built = made[0]
+    access = project.catalog.access
+    access.decide(access.actor(project.actor_name), "read", built.ref).require()
     folder = project.catalog.load(built.ref).folder
     for name in built.files:
         _copy(folder / name, work / name)

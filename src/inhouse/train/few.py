@@ -20,6 +20,8 @@ from inhouse.train.class_learner import ClassLearner, Floats
 from inhouse.train.learnt import KEEP_EVERY, WEIGHTS, Learnt, Setting
 
 FOLDS = 3
+ENOUGH = 200
+"""With so many texts tried, no further fold is: each takes as long as half of the learning."""
 SCORES = tuple(f"fold-{fold}.safetensors" for fold in range(FOLDS))
 CHECKPOINTS = tuple(f"contrast-{fold}.safetensors" for fold in range(FOLDS + 1))
 """Of each fold, and of all examples."""
@@ -41,18 +43,22 @@ class Few:
 
 
 def learn(examples: Examples, how: Few, setting: Setting) -> Learnt:
-    """Learn in both ways on two of three examples, and then in the better one on all."""
+    """Learn in both ways on two of three examples, and then in the better one on all.
+
+    Other two are tried as long as few were.
+    """
     plain = ClassLearner(setting.base, classes=len(examples.classes), tokens=setting.tokens)
     rows = plain.read(examples.texts)
     vectors, fold = plain.vectors(rows), folds(examples, FOLDS)
     scores = {way: np.zeros((len(rows), len(examples.classes)), np.float32) for way in WAYS}
+    seen = np.zeros(len(rows), bool)
     for number in range(FOLDS):
         unseen = fold == number
-        if not unseen.any():
-            continue
-        scores["frozen"][unseen] = _scores(vectors, examples, unseen)
-        scores["contrast"][unseen] = _contrasted(examples, rows, unseen, how, setting, number)
-    tried = np.flatnonzero(fold >= 0)
+        if unseen.any() and seen.sum() < ENOUGH:
+            scores["frozen"][unseen] = _scores(vectors, examples, unseen)
+            scores["contrast"][unseen] = _contrasted(examples, rows, unseen, how, setting, number)
+            seen |= unseen
+    tried = np.flatnonzero(seen)
     wanted = examples.labels[tried]
     shares = {way: _right(found[tried], wanted) for way, found in scores.items()}
     way = max(WAYS, key=shares.__getitem__)
