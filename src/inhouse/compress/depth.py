@@ -8,8 +8,8 @@ each of its layers makes of a text: the mean of the tokens' states (after Sanh e
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from tokenizers import Tokenizer
@@ -49,29 +49,30 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Encoder:
-    """Weights with the tokenizer that they belong to."""
+    """Weights, the tokenizer and head that belong to them, and the layers of a whole encoder.
+
+    `layers` says for each of its own which one of the whole encoder it is, or shall be like.
+    """
 
     weights: Weights
     tokenizer: Tokenizer
+    head: Head
+    layers: Sequence[int]
 
 
 def learn(
     small: Encoder,
     whole: Encoder,
-    layers: Sequence[int],
-    head: Head,
     lessons: Lessons,
     settings: Settings = Settings(),
     *,
     progress: Progress = silent,
-) -> tuple[Weights, Head]:
-    """Return what an encoder with fewer layers has learnt, and its head.
+) -> Encoder:
+    """Return what an encoder with fewer layers has learnt.
 
     Args:
         small: the encoder to start with.
         whole: the encoder that it shall be like.
-        layers: the layer of the whole encoder that each of its own shall be like.
-        head: the head to start with.
         lessons: what to learn from; they say what the teacher makes of each.
         settings: how.
         progress: told of each step.
@@ -82,13 +83,22 @@ def learn(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         rows = _tokens(whole, texts.texts, settings.longest)
-        states = _states(_loaded(whole.weights), rows, [layer + 1 for layer in layers])
-        model, scores = _loaded(small.weights), _Head(head)
-        _train(model, scores, _tokens(small, texts.texts, settings.longest), states,
-               Answers(texts), settings, progress)  # fmt: skip
+        states = _states(_loaded(whole.weights), rows, [layer + 1 for layer in small.layers])
+        model, head = _loaded(small.weights), _Head(small.head)
+        task = _Task(_tokens(small, texts.texts, settings.longest), states, Answers(texts))
+        _train(model, head, task, settings, progress)
     learnt = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
     shapes = {name: array.shape for name, array in learnt.items()}
-    return Weights(small.weights.config, shapes, learnt.__getitem__), scores.head()
+    weights = Weights(small.weights.config, shapes, learnt.__getitem__)
+    return replace(small, weights=weights, head=head.head())
+
+
+class _Task(NamedTuple):
+    """The tokens of texts, the states that a whole encoder has for each, and right answers."""
+
+    rows: Sequence[Sequence[int]]
+    states: Tensor
+    answers: Answers
 
 
 def _drawn(lessons: Lessons, settings: Settings) -> Lessons:
@@ -175,9 +185,7 @@ class _Head:
 def _train(
     model: Any,  # noqa: ANN401 - of transformers
     head: _Head,
-    rows: Sequence[Sequence[int]],
-    states: Tensor,
-    answers: Answers,
+    task: _Task,
     settings: Settings,
     progress: Progress,
 ) -> None:
@@ -188,12 +196,13 @@ def _train(
         [*model.parameters(), head.weights, head.bias], lr=settings.rate, fused=True
     )
     steps = max(settings.samples // settings.batch, 1)
-    layers = range(1, states.shape[1] + 1)
-    lengths = [len(row) for row in rows]
+    layers = range(1, task.states.shape[1] + 1)
+    lengths = [len(row) for row in task.rows]
     for step, batch in enumerate(order(lengths, settings.batch, steps, settings.seed)):
-        means = _means(model, [rows[row] for row in batch], layers)
-        unlike = 1 - cosine_similarity(means, states[batch].float(), dim=-1)
-        loss = answers.cost(head.scores(means[:, -1]), batch) + settings.alike * unlike.mean()
+        means = _means(model, [task.rows[row] for row in batch], layers)
+        unlike = 1 - cosine_similarity(means, task.states[batch].float(), dim=-1)
+        loss = task.answers.cost(head.scores(means[:, -1]), batch)
+        loss = loss + settings.alike * unlike.mean()
         for group in optimizer.param_groups:
             group["lr"] = settings.rate * slope(step, steps)
         optimizer.zero_grad()

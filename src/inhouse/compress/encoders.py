@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from tokenizers import Tokenizer
 
+from inhouse.compress.depth import Encoder
 from inhouse.models import build, heads
 from inhouse.models.embedder import TOGETHER
 from inhouse.models.pull import context_tokens
@@ -33,7 +33,7 @@ def layers_of(folder: Path) -> int:
 
 def half(layers: int) -> list[int]:
     """Return half of the layers, the first and the last among them: of 6 the layers 0, 2 and 5."""
-    return np.rint(np.linspace(0, layers - 1, max(layers // 2, 1))).astype(int).tolist()
+    return [round(n) for n in np.linspace(0, layers - 1, max(layers // 2, 1)).tolist()]
 
 
 def cut(whole: Weights, rows: npt.NDArray[np.intp], layers: Sequence[int]) -> Weights:
@@ -71,18 +71,22 @@ def cut(whole: Weights, rows: npt.NDArray[np.intp], layers: Sequence[int]) -> We
     return Weights(config, shapes, read)
 
 
-def write(
-    folder: Path, weights: Weights, tokenizer: Tokenizer, head: heads.Head, whole: Path
-) -> None:
+def write(folder: Path, small: Encoder, whole: Path) -> None:
     """Write a classifier that is served like a built one, with a byte for each weight.
+
+    Args:
+        folder: where to.
+        small: its weights, tokenizer and head.
+        whole: the folder that it comes from.
 
     Raises:
         BadInput: it is of a family that cannot be built.
     """
+    weights = small.weights
     build.save(weights, "int8", folder / build.MODEL)
-    spelled = json.dumps(json.loads(tokenizer.to_str()), ensure_ascii=False)
+    spelled = json.dumps(json.loads(small.tokenizer.to_str()), ensure_ascii=False)
     (folder / "tokenizer.json").write_text(spelled, encoding="utf-8")
-    heads.save(head, folder)
+    heads.save(small.head, folder)
     config = dict(weights.config) | {
         "max_tokens": context_tokens(whole, weights.config),
         # With weights of 8 bits, how many texts there are changes the order of adding.

@@ -90,25 +90,28 @@ def _convolution(width: int, filters: int) -> Callable[[Ground, Path, Progress],
 
 
 def _half(ground: Ground, folder: Path, progress: Progress) -> None:
-    layers = encoders.half(encoders.layers_of(ground.encoder))
-    start, head = _started(ground, layers)
-    whole = depth.Encoder(open_weights(ground.encoder), load_tokenizer(ground.encoder))
-    settings = depth.Settings(samples=max(ground.samples // OF_DEPTH, 1), seed=ground.seed)
-    weights, head = depth.learn(
-        start, whole, layers, head, ground.lessons, settings, progress=progress
+    layers = encoders.layers_of(ground.encoder)
+    whole = depth.Encoder(
+        open_weights(ground.encoder), load_tokenizer(ground.encoder), _head(ground), range(layers)
     )
-    encoders.write(folder, weights, start.tokenizer, head, ground.encoder)
+    settings = depth.Settings(samples=max(ground.samples // OF_DEPTH, 1), seed=ground.seed)
+    start = _start(ground, encoders.half(layers))
+    learnt = depth.learn(start, whole, ground.lessons, settings, progress=progress)
+    encoders.write(folder, learnt, ground.encoder)
 
 
 def _whole(ground: Ground, folder: Path, progress: Progress) -> None:
-    start, head = _started(ground, range(encoders.layers_of(ground.encoder)))
-    encoders.write(folder, start.weights, start.tokenizer, head, ground.encoder)
+    start = _start(ground, range(encoders.layers_of(ground.encoder)))
+    encoders.write(folder, start, ground.encoder)
     progress(1, 1, "steps")
 
 
-def _started(ground: Ground, layers: Sequence[int]) -> tuple[depth.Encoder, heads.Head]:
-    """Return the encoder with some layers and the words in use, and its head."""
-    whole = open_weights(ground.encoder)
+def _start(ground: Ground, layers: Sequence[int]) -> depth.Encoder:
+    """Return the encoder with some layers and the words in use."""
     tokenizer, rows = trimmed(load_tokenizer(ground.encoder), ground.own, special=True)
-    head = heads.load(ground.encoder, whole.config["hidden_size"])
-    return depth.Encoder(encoders.cut(whole, rows, layers), tokenizer), head
+    weights = encoders.cut(open_weights(ground.encoder), rows, layers)
+    return depth.Encoder(weights, tokenizer, _head(ground), layers)
+
+
+def _head(ground: Ground) -> heads.Head:
+    return heads.load(ground.encoder, open_weights(ground.encoder).config["hidden_size"])

@@ -26,7 +26,8 @@ def settled(folder: Path, dev: Examples) -> Mapping[str, float]:
 
     Returns: below which confidence it abstains, how much it answers then, and how rightly.
     """
-    scores = np.log(np.maximum(opened(folder).classify(dev.texts), UNLIKELY))
+    said = np.asarray(opened(folder).classify(dev.texts), np.float32)
+    scores: Floats = np.log(np.maximum(said, np.float32(UNLIKELY)))
     heat = calibration.temperature(scores, dev.labels)
     sure = softmax(scores / np.float32(heat))
     point = calibration.operating(sure, dev.labels, right=RIGHT)

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Self
 from zlib import crc32
@@ -73,8 +74,7 @@ def _of_word(word: str, many: int) -> list[int]:
 
 
 def _of_pairs(words: Sequence[str], many: int) -> list[int]:
-    edged = ["", *words, ""]
-    pairs = zip(edged, edged[1:], strict=False)
+    pairs = pairwise(["", *words, ""])
     return [crc32(f"{a} {b}".encode("utf-8", "replace")) % many for a, b in pairs]
 
 

@@ -1,4 +1,4 @@
-"""What small classifiers have in common: scores become probabilities, and it is known when to abstain.
+"""What small classifiers have in common: how scores become probabilities, and a byte a weight.
 
 Each text is scored by itself, so an answer cannot depend on what else is asked.
 """
