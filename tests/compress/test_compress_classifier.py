@@ -1,7 +1,6 @@
 """A classifier made small: the choice, the report, and what is refused."""
 
 import json
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.compress.painted import COLOURS, EXAMPLES, THINGS
-from tests.models.conftest import pulled
+from tests.compress.tiny_teacher import tiny_teacher
 
 from inhouse.catalog.rows import write_rows
 from inhouse.compress import classifier as compress
@@ -27,11 +26,10 @@ from inhouse.core.label import Label
 from inhouse.core.protocols import Classifier
 from inhouse.core.stage import Context, Progress, silent
 from inhouse.models import bag, build, heads
-from inhouse.models.classifier import train
 from inhouse.models.examples import HELD_OUT, Examples, folds
-from inhouse.models.load import load_classifier, load_embedder
+from inhouse.models.load import load_classifier
 
-pytestmark = [pytest.mark.weights, pytest.mark.train]
+pytestmark = pytest.mark.train
 
 TEST = [(f"could you paint a {c} {t} for us", c) for c in COLOURS for t in THINGS]
 
@@ -59,16 +57,8 @@ def rows(folder: Path, pairs: list[tuple[str, str]]) -> Input:
 
 
 @pytest.fixture(scope="module")
-def encoder(
-    minilm_folder: Path, weights_store: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
-    """What training a classifier leaves: an encoder with a head."""
-    folder = tmp_path_factory.mktemp("encoder")
-    shutil.copytree(pulled(weights_store, "models/minilm"), folder, dirs_exist_ok=True)
-    embed = load_embedder(minilm_folder).embed
-    known = train(embed([text for text, _ in EXAMPLES]), [label for _, label in EXAMPLES], embed)
-    heads.save(heads.Head(known.linear, 0.5), folder)
-    return folder
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_teacher(tmp_path_factory.mktemp("encoder"), tmp_path_factory.mktemp("aside"))
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +112,6 @@ def test_the_smallest_that_loses_little_is_kept(inputs: dict[str, Input], tmp_pa
     assert (work / "front.png").read_bytes()[:4] == b"\x89PNG"
 
 
-@pytest.mark.slow
 def test_every_rung_is_made_and_answers_alone_as_in_a_batch(
     inputs: dict[str, Input], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -137,8 +126,8 @@ def test_every_rung_is_made_and_answers_alone_as_in_a_batch(
     summary = made(inputs, tmp_path / "work", compress.Compress(all=True, most=6000, variants=1.0))
     rungs = summary["development"]["rungs"]
     assert [one["name"] for one in rungs] == [
-        "hashed words", "convolution 64x96", "convolution 128x192", "3 of 6 layers, int8",
-        "6 layers, int8", "teacher",
+        "hashed words", "convolution 64x96", "convolution 128x192", "1 of 2 layers, int8",
+        "2 layers, int8", "teacher",
     ]  # fmt: skip
     assert len(kept) == 5
     assert [one["bytes"] for one in rungs[3:]] == sorted(one["bytes"] for one in rungs[3:])

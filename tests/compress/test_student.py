@@ -31,7 +31,7 @@ def encoder(weights_store: Path) -> Path:
 @pytest.fixture(scope="module")
 def student(encoder: Path) -> Student:
     pytest.importorskip("torch")
-    from inhouse.compress.convolution import Settings, learn
+    from inhouse.compress.convolutions import Settings, learn
     from inhouse.compress.lessons import Lessons
 
     small, rows = trimmed(load_tokenizer(encoder), TEXTS)
@@ -72,7 +72,7 @@ def test_it_learns_and_says_the_same_after_it_was_written(student: Student, tmp_
 def test_numpy_says_what_torch_says(student: Student) -> None:
     import torch
 
-    from inhouse.compress.convolution import Settings, _Net
+    from inhouse.compress.convolutions import Settings, _Net
 
     known = student.parameters
     net = _Net(known.vectors, Settings(width=32, filters=24, forgotten=0), len(COLOURS))

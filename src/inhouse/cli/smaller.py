@@ -18,7 +18,8 @@ def take_rungs(summary: dict[str, Any]) -> dict[str, Any]:
     found = summary.get("development")
     if not isinstance(found, dict) or "rungs" not in found:
         return {}
-    return summary.pop("development") | {"chosen": summary.get("form")}
+    del summary["development"]
+    return {**found, "chosen": summary.get("form")}
 
 
 def print_rungs(tried: Mapping[str, Any]) -> None:

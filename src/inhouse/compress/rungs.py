@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from inhouse.compress import bags, convolution, depth, encoders
+from inhouse.compress import bags, convolutions, depth, encoders
 from inhouse.compress.lessons import Lessons
 from inhouse.compress.vocabulary import trimmed
 from inhouse.core.stage import Progress
-from inhouse.models import heads
+from inhouse.models import heads, student
 from inhouse.models.chat_format import load_tokenizer
 from inhouse.models.weights import open_weights
 
@@ -73,18 +73,25 @@ def _bag(ground: Ground, folder: Path, progress: Progress) -> None:
     bags.learn(ground.classes, ground.lessons, settings, progress=progress).save(folder)
 
 
+def convolution(
+    ground: Ground, settings: convolutions.Settings, progress: Progress
+) -> student.Student:
+    """Return a student with filters over the word pieces that are in use."""
+    tokenizer, rows = trimmed(load_tokenizer(ground.encoder), ground.own)
+    weights = open_weights(ground.encoder)
+    name = encoders.WORDS if encoders.WORDS in weights else f"bert.{encoders.WORDS}"
+    vectors = np.asarray(weights.take(name))[rows]
+    return convolutions.learn(
+        ground.classes, tokenizer, vectors, ground.lessons, settings, progress=progress
+    )
+
+
 def _convolution(width: int, filters: int) -> Callable[[Ground, Path, Progress], None]:
     def make(ground: Ground, folder: Path, progress: Progress) -> None:
-        tokenizer, rows = trimmed(load_tokenizer(ground.encoder), ground.own)
-        weights = open_weights(ground.encoder)
-        name = encoders.WORDS if encoders.WORDS in weights else f"bert.{encoders.WORDS}"
-        vectors = np.asarray(weights.take(name))[rows]
-        settings = convolution.Settings(
+        settings = convolutions.Settings(
             width=width, filters=filters, samples=ground.samples, seed=ground.seed
         )
-        convolution.learn(
-            ground.classes, tokenizer, vectors, ground.lessons, settings, progress=progress
-        ).save(folder)
+        convolution(ground, settings, progress).save(folder)
 
     return make
 
