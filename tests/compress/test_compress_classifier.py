@@ -25,7 +25,7 @@ from inhouse.core.errors import BadInput
 from inhouse.core.label import Label
 from inhouse.core.protocols import Classifier
 from inhouse.core.stage import Context, Progress, silent
-from inhouse.models import bag, build, heads
+from inhouse.models import bag, build
 from inhouse.models.examples import HELD_OUT, Examples, folds
 from inhouse.models.load import load_classifier
 

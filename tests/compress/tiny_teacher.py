@@ -1,4 +1,4 @@
-"""A classifier of two narrow layers as training leaves it: weights by chance under a learnt head."""
+"""A classifier of two narrow layers as training leaves it, its weights by chance under a head."""
 
 import json
 import string
@@ -20,9 +20,8 @@ def tiny_teacher(folder: Path, aside: Path) -> Path:
     """Write an encoder with its head into `folder`; `aside` is for what that takes."""
     import torch
     from safetensors.torch import save_file
-    from transformers import BertConfig, BertModel
-
     from tests.models.conftest import as_input
+    from transformers import BertConfig, BertModel
 
     words = sorted({word.strip(",?") for text, _ in EXAMPLES for word in text.lower().split()})
     letters = string.ascii_lowercase + string.digits + "[],?."
