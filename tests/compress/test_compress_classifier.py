@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -144,11 +145,11 @@ def test_every_rung_is_made_and_answers_alone_as_in_a_batch(
 
 
 def test_size_and_time_are_part_of_the_budget(inputs: dict[str, Input], tmp_path: Path) -> None:
-    """Nothing has so few bytes, so all rungs are tried and the best is kept."""
+    """Nothing has so few bytes, so what is not too large for sure is tried and the best is kept."""
     spec = compress.Compress(points=60.0, mb=1e-3, most=640, variants=0.0)
     summary = made(inputs, tmp_path / "work", spec)
     assert not summary["within"]
-    assert len(summary["development"]["rungs"]) == 6
+    assert len(summary["development"]["rungs"]) == 4
     rungs = {one["name"]: one for one in summary["development"]["rungs"]}
     assert rungs[summary["form"]]["points"] == max(
         one["points"] for name, one in rungs.items() if name != "teacher"
@@ -158,6 +159,11 @@ def test_size_and_time_are_part_of_the_budget(inputs: dict[str, Input], tmp_path
     assert not tried.within(compress.Compress(mb=0.4), tried.lost)
     assert not tried.within(compress.Compress(p95_ms=0.1), tried.lost)
     assert not tried.within(compress.Compress(points=1), Loss(0, -1.1, 1))
+    good = replace(tried, name="b", bytes=900_000, lost=Loss(0.5, -0.5, 1.5))
+    poor = replace(tried, lost=Loss(-5, -6, -4))
+    assert compress._chosen(compress.Compress(points=1), [poor, good]) == good
+    assert compress._chosen(compress.Compress(points=1, mb=0.6), [poor, good]) == poor
+    assert compress._chosen(compress.Compress(points=1, mb=0.1), [poor, good]) == good
 
 
 def test_what_was_cut_off_goes_on(inputs: dict[str, Input], tmp_path: Path) -> None:

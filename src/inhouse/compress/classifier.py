@@ -72,11 +72,12 @@ class Tried:
 
     def within(self, spec: Compress, lost: Loss) -> bool:
         """Say whether it keeps to the budget, if that is what it loses."""
-        return (
-            lost.low >= -spec.points
-            and (spec.mb is None or self.bytes <= spec.mb * MEGABYTE)
-            and (spec.p95_ms is None or self.pace.p95_ms <= spec.p95_ms)
-        )
+        return lost.low >= -spec.points and self.fits(spec)
+
+    def fits(self, spec: Compress) -> bool:
+        """Say whether it keeps to the budget of size and time."""
+        small = spec.mb is None or self.bytes <= spec.mb * MEGABYTE
+        return small and (spec.p95_ms is None or self.pace.p95_ms <= spec.p95_ms)
 
     def told(self) -> dict[str, Any]:
         """Return what a report says of it."""
@@ -140,9 +141,14 @@ def _run(spec: Compress, inputs: Inputs, ctx: Context, teacher: Classifier) -> R
 def _climbed(
     spec: Compress, ground: Ground, dev: Examples, teacher: Classifier, ctx: Context
 ) -> list[Tried]:
-    """Make one rung after the other, until one keeps to the budget or there are no more."""
+    """Make one rung after the other, until one keeps to the budget or there are no more.
+
+    What is known to be too large is not made.
+    """
     by_teacher = _right(dev, teacher.classify(dev.texts))
-    rungs, tried = ladder(ground.encoder), list[Tried]()
+    most = float("inf") if spec.mb is None or spec.all else spec.mb * MEGABYTE
+    rungs = [rung for rung in ladder(ground.encoder) if rung.least <= most]
+    tried = list[Tried]()
     for number, rung in enumerate(rungs):
 
         def progress(done: int, total: int, unit: str, past: int = number) -> None:
@@ -177,11 +183,15 @@ def _made(
 
 
 def _chosen(spec: Compress, tried: Sequence[Tried]) -> Tried:
-    """Return the smallest within the budget, or the best if none is."""
+    """Return the smallest within the budget; if none is, the best that is small and fast enough.
+
+    If there is no such either, it is the best of all.
+    """
     within = [one for one in tried if one.within(spec, one.lost)]
     if within:
         return min(within, key=lambda one: one.bytes)
-    return max(tried, key=lambda one: one.lost.points)
+    fitting = [one for one in tried if one.fits(spec)]
+    return max(fitting or tried, key=lambda one: one.lost.points)
 
 
 def _judged(small: Classifier, teacher: Classifier, test: Examples) -> dict[str, Any]:

@@ -31,6 +31,14 @@ def layers_of(folder: Path) -> int:
     return found
 
 
+def bytes_of_a_layer(folder: Path) -> int:
+    """Return the bytes of the matrices of a layer, one for each weight."""
+    config = read_json(folder / "config.json")
+    width: int = config["hidden_size"]
+    inner: int = config["intermediate_size"]
+    return 4 * width * width + 2 * width * inner
+
+
 def half(layers: int) -> list[int]:
     """Return half of the layers, the first and the last among them: of 6 the layers 0, 2 and 5."""
     return [round(n) for n in np.linspace(0, layers - 1, max(layers // 2, 1)).tolist()]

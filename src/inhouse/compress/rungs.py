@@ -51,20 +51,28 @@ class Ground:
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """A way to make a classifier small: its name, and what writes it into a folder."""
+    """A way to make a classifier small.
+
+    Args:
+        name: what it is called.
+        make: writes it into a folder.
+        least: bytes that it has at least, as far as that is known before.
+    """
 
     name: str
     make: Callable[[Ground, Path, Progress], None]
+    least: int = 0
 
 
 def ladder(encoder: Path) -> list[Rung]:
     """Return the rungs for an encoder, the smallest first."""
-    layers = encoders.layers_of(encoder)
+    layers, each = encoders.layers_of(encoder), encoders.bytes_of_a_layer(encoder)
     found = [Rung("hashed words", _bag)]
     found += [Rung(f"convolution {w}x{f}", _convolution(w, f)) for w, f in CONVOLUTIONS]
     if layers > 1:
-        found.append(Rung(f"{len(encoders.half(layers))} of {layers} layers, int8", _half))
-    return [*found, Rung(f"{layers} layers, int8", _whole)]
+        some = len(encoders.half(layers))
+        found.append(Rung(f"{some} of {layers} layers, int8", _half, some * each))
+    return [*found, Rung(f"{layers} layers, int8", _whole, layers * each)]
 
 
 def _bag(ground: Ground, folder: Path, progress: Progress) -> None:
