@@ -55,8 +55,8 @@ from inhouse.models.load import load_classifier, load_language
 SMALL, MIDDLE = 100, 10
 LOST, LOST_MIDDLE = -1.0, -0.3
 FASTER, FASTER_ONNX = 100.0, 50.0
-SAMPLES, ABLATION = 480_000, 120_000
-TWEETS, ELSEWHERE, ASKED, BATCH = 3_000, 500, 40, 256
+SAMPLES, ABLATION = 480_000, 80_000
+TWEETS, ELSEWHERE, ASKED, BATCH = 1_500, 500, 40, 256
 
 Pairs = Sequence[tuple[str, str]]
 
@@ -117,7 +117,7 @@ def run() -> Iterator[Row]:
         if tweets:
             other = taught(work / "tweets", tweets[:TWEETS])
             toxicity = setting("tweets", other, tweets[TWEETS : 2 * TWEETS], work / "toxicity", 2.0)
-            toxicity = replace(toxicity, ground=replace(toxicity.ground, samples=SAMPLES // 8))
+            toxicity = replace(toxicity, ground=replace(toxicity.ground, samples=SAMPLES // 12))
             yield from judged(toxicity, climbed(toxicity, work / "rungs"), ": tweets")
 
 
@@ -139,6 +139,7 @@ def setting(name: str, teacher: Teacher, asked: Pairs, folder: Path, made_up: fl
     inputs = {
         given.EXAMPLES: opened(teacher.examples, "data/gold"),
         given.TEST: opened(folder, "data/test"),
+        given.ENCODER: opened(teacher.trained, "models/teacher"),
     }
     model = load_classifier(teacher.built, name=name)
     own, dev, test = given.divided(inputs, model.classes)

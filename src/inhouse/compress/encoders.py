@@ -12,17 +12,26 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from tokenizers import Tokenizer
 
 from inhouse.compress.depth import Encoder
 from inhouse.models import build, heads
+from inhouse.models.chat_format import load_tokenizer
 from inhouse.models.embedder import TOGETHER
 from inhouse.models.pull import context_tokens
+from inhouse.models.small import Floats
 from inhouse.models.weight_files import read_json
-from inhouse.models.weights import Weights
+from inhouse.models.weights import Weights, open_weights
 
 WORDS = "embeddings.word_embeddings.weight"
 LAYER = "encoder.layer."
 NEEDLESS = ("pooler.", "embeddings.position_ids")
+
+
+def words_of(folder: Path) -> tuple[Tokenizer, Floats]:
+    """Return the tokenizer of an encoder, and the vector of each of its pieces."""
+    weights = open_weights(folder)
+    return load_tokenizer(folder), weights.take(WORDS if WORDS in weights else f"bert.{WORDS}")
 
 
 def layers_of(folder: Path) -> int:

@@ -10,8 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from inhouse.compress import bags, convolutions, depth, encoders
 from inhouse.compress.lessons import Lessons
 from inhouse.compress.vocabulary import trimmed
@@ -85,12 +83,10 @@ def convolution(
     ground: Ground, settings: convolutions.Settings, progress: Progress
 ) -> student.Student:
     """Return a student with filters over the word pieces that are in use."""
-    tokenizer, rows = trimmed(load_tokenizer(ground.encoder), ground.own)
-    weights = open_weights(ground.encoder)
-    name = encoders.WORDS if encoders.WORDS in weights else f"bert.{encoders.WORDS}"
-    vectors = np.asarray(weights.take(name))[rows]
+    whole, vectors = encoders.words_of(ground.encoder)
+    tokenizer, rows = trimmed(whole, ground.own)
     return convolutions.learn(
-        ground.classes, tokenizer, vectors, ground.lessons, settings, progress=progress
+        ground.classes, tokenizer, vectors[rows], ground.lessons, settings, progress=progress
     )
 
 
