@@ -139,7 +139,6 @@ def setting(name: str, teacher: Teacher, asked: Pairs, folder: Path, made_up: fl
     inputs = {
         given.EXAMPLES: opened(teacher.examples, "data/gold"),
         given.TEST: opened(folder, "data/test"),
-        given.ENCODER: opened(teacher.trained, "models/teacher"),
     }
     model = load_classifier(teacher.built, name=name)
     own, dev, test = given.divided(inputs, model.classes)

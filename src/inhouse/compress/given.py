@@ -7,9 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from inhouse.catalog.rows import kind_of, read_rows
-from inhouse.compress import encoders
 from inhouse.compress.lessons import NO_LABEL, Lessons
-from inhouse.compress.neighbours import neighbours
 from inhouse.compress.variants import variants
 from inhouse.core.artifact import Input
 from inhouse.core.errors import BadInput
@@ -58,8 +56,7 @@ def lessons(
         if TEXTS in inputs
         else []
     )
-    near = neighbours(own.texts, *encoders.words_of(inputs[ENCODER].folder))
-    made = variants(own.texts, own.labels, round(made_up * len(own.texts)), near, seed=seed)
+    made = variants(own.texts, own.labels, round(made_up * len(own.texts)), seed=seed)
     texts = [*own.texts, *more, *made]
     labels = np.full(len(texts), NO_LABEL, np.int64)
     labels[: len(own.texts)] = own.labels

@@ -6,62 +6,57 @@ such a text, however odd it is, teaches how the teacher decides.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from inhouse.compress.neighbours import WORD
-
 DROPPED, SWAPPED = 0.12, 0.15
 SAME_CLASS = 0.6
 
-Near = Mapping[str, Sequence[str]]
-
 
 def variants(
-    texts: Sequence[str], labels: npt.NDArray[np.int64], count: int, near: Near, *, seed: int = 0
+    texts: Sequence[str], labels: npt.NDArray[np.int64], count: int, *, seed: int = 0
 ) -> list[str]:
     """Return up to `count` new texts, none twice and none of those given.
 
     Each is a head of one text with the tail of another, mostly of the same class; a text without
-    some of its words; or one with some of its words in place of which others stand that are `near`.
+    some of its words; or one with some of its words taken from another of its class.
     """
     chance = np.random.default_rng(seed)
+    words = [text.split() for text in texts]
     by_class = {label: np.flatnonzero(labels == label) for label in np.unique(labels)}
     known, found = set(texts), list[str]()
     for _ in range(4 * count):
         if len(found) == count:
             break
         one = int(chance.integers(len(texts)))
-        way = chance.integers(3)
-        if way == 0:
-            same = by_class[labels[one]] if chance.random() < SAME_CLASS else np.arange(len(texts))
-            text = _spliced(texts[one], texts[int(chance.choice(same))], chance)
-        elif way == 1:
-            text = _shortened(texts[one], chance)
-        else:
-            text = _reworded(texts[one], near, chance)
+        same = by_class[labels[one]] if chance.random() < SAME_CLASS else np.arange(len(texts))
+        other = int(chance.choice(same))
+        text = " ".join(_WAYS[chance.integers(len(_WAYS))](words[one], words[other], chance))
         if text and text not in known:
             known.add(text)
             found.append(text)
     return found
 
 
-def _spliced(one: str, other: str, chance: np.random.Generator) -> str:
-    head, tail, share = one.split(), other.split(), chance.random()
-    return " ".join([*head[: round(share * len(head))], *tail[round(share * len(tail)) :]])
+def _spliced(one: list[str], other: list[str], chance: np.random.Generator) -> list[str]:
+    share = chance.random()
+    return one[: round(share * len(one))] + other[round(share * len(other)) :]
 
 
-def _shortened(one: str, chance: np.random.Generator) -> str:
-    return " ".join(word for word in one.split() if chance.random() >= DROPPED)
+def _shortened(one: list[str], other: list[str], chance: np.random.Generator) -> list[str]:
+    return [word for word in one if chance.random() >= DROPPED]
 
 
-def _reworded(one: str, near: Near, chance: np.random.Generator) -> str:
-    def other(word: str) -> str:
-        nearest = near.get(word.lower())
-        if nearest is None or chance.random() >= SWAPPED:
-            return word
-        return nearest[int(chance.integers(len(nearest)))]
+def _mingled(one: list[str], other: list[str], chance: np.random.Generator) -> list[str]:
+    if not other:
+        return one
+    strangers = chance.choice(len(other), len(one))
+    return [
+        other[n] if chance.random() < SWAPPED else word
+        for word, n in zip(one, strangers, strict=True)
+    ]
 
-    return WORD.sub(lambda found: other(found[0]), one)
+
+_WAYS = (_spliced, _shortened, _mingled)
