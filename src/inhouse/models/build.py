@@ -76,7 +76,7 @@ def run(spec: Build, inputs: Inputs, ctx: Context) -> Result:
     precision: Precision = spec.precision if kind == "language" else "f16"
     if kind != "language":
         _check_pooling(source)
-    _save(weights, precision, ctx.work / MODEL)
+    save(weights, precision, ctx.work / MODEL)
     for name in (*KEPT, *(heads.FILES if kind == "classifier" else ())):
         if (source / name).is_file():
             shutil.copyfile(source / name, ctx.work / name)
@@ -101,7 +101,12 @@ def run(spec: Build, inputs: Inputs, ctx: Context) -> Result:
 STAGE = Stage("models.build", 3, run)
 
 
-def _save(weights: Weights, precision: Precision, path: Path) -> None:
+def save(weights: Weights, precision: Precision, path: Path) -> None:
+    """Write the graph of some weights, and the weights beside it.
+
+    Raises:
+        BadInput: they are of a family that cannot be built.
+    """
     from inhouse.models.openvino.bert import build_encoder
     from inhouse.models.openvino.llama import build_decoder
 

@@ -15,7 +15,7 @@ from inhouse.knowledge import index
 from inhouse.models import build
 from inhouse.project.classify_schema import Classified
 from inhouse.project.compress_schema import Compressed
-from inhouse.project.compress_steps import compressed
+from inhouse.project.compress_steps import compressed, require_compress
 from inhouse.project.loaders import EMBEDDER
 from inhouse.project.made import Around, Made
 from inhouse.project.schema import Adapted
@@ -71,9 +71,7 @@ _ADAPT = embed.stage(index.sections_of)
 WAYS: Mapping[type, Way] = {
     Adapted: Way(_adapted, embed.require_train, "base"),
     Classified: Way(_classified, lambda: embed.require_train("Training a classifier"), "examples"),
-    Compressed: Way(
-        compressed, lambda: embed.require_train("Compressing a classifier"), "compress"
-    ),
+    Compressed: Way(compressed, require_compress, "compress"),
     Trained: Way(trained, language.require_train, "mix"),
     Shrunk: Way(shrunk, _nothing, "compress"),
 }
