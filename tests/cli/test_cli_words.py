@@ -29,7 +29,7 @@ WORDS: dict[str, tuple[list[str], set[str]]] = {
     "doctor": ([], {"--offline", "--json"}),
     "evaluate": (["things"], SHARED | ACTOR),
     "explain": (["ref", "row"], SHARED | ACTOR),
-    "export": (["ref", "folder"], SHARED | ACTOR | {"--format"}),
+    "export": (["ref", "folder"], SHARED | ACTOR | {"--format", "--precision"}),
     "feedback": ([], SHARED | ACTOR | {"--since", "--endpoint", "--score", "--last"}),
     "gc": ([], SHARED | {"--dry-run"}),
     "init": (["folder"], {"--json"}),

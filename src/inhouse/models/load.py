@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inhouse.core.errors import BadInput
-from inhouse.models import heads, machine, student
+from inhouse.models import bag, heads, machine, student
 from inhouse.models.build import MODEL, stops_of
 from inhouse.models.embedder import LocalEmbedder
 from inhouse.models.language import LocalModel
@@ -109,6 +109,8 @@ def load_classifier(
     """
     if (folder / student.WEIGHTS).is_file():
         return SmallClassifier(name, student.Student.load(folder))
+    if (folder / bag.WEIGHTS).is_file():
+        return SmallClassifier(name, bag.Bag.load(folder))
     embedder = load_embedder(folder, threads=threads)
     return LocalClassifier(name, embedder, heads.load(folder, embedder.width))
 

@@ -29,6 +29,7 @@ from inhouse.project.kinds import (
     wanted_kind,
 )
 from inhouse.project.schema import Adapted, Learnt, Model, ProjectFile
+from inhouse.project.shrink_schema import Shrunk
 from inhouse.project.source import Source, parse
 from inhouse.project.train_schema import Trained
 
@@ -97,6 +98,10 @@ def _behind(model: Model | Learnt, place: Place) -> list[tuple[Place, str]]:
         case Compressed():
             named = {"compress": model.compress, "test": model.test, "texts": model.texts}
             return [((*place, key), ref) for key, ref in named.items() if ref]
+        case Shrunk():
+            learnt = [((*place, "layers", "mix", ref), ref) for ref in model.sources]
+            own = [((*place, "compress"), model.compress), ((*place, "test"), model.test)]
+            return [*own, *learnt]
         case Classified():
             return [((*place, "base"), model.base), ((*place, "examples"), model.examples)]
         case Trained():

@@ -99,14 +99,17 @@ class Curves:
             found[name] = [values[0], values[-1]]
         return found
 
+    def columns(self) -> list[str]:
+        """Return what may be measured in a step, beside what is in all of them."""
+        return [f"{what} {name}" for what in ("loss", "perplexity") for name in self._sources]
+
     def save(self, folder: Path) -> None:
         """Write the table of all steps; what was not measured in a step is null there."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        more = [f"{what} {name}" for what in ("loss", "perplexity") for name in self._sources]
         kinds = [(name, pa.int64()) for name in WHOLES]
-        kinds += [(name, pa.float64()) for name in (*NUMBERS, *more, *self._watched())]
+        kinds += [(name, pa.float64()) for name in (*NUMBERS, *self.columns(), *self._watched())]
         pq.write_table(pa.Table.from_pylist(self.rows, pa.schema(kinds)), folder / CURVES)
 
     def as_json(self) -> str:
