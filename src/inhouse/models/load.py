@@ -73,7 +73,7 @@ def _engine(name: EngineName, folder: Path, form: ChatFormat, settings: _Setting
     if name == "transformers":
         from inhouse.models.transformers_engine import TransformersEngine
 
-        return TransformersEngine(folder, threads=threads)
+        return TransformersEngine.load(folder, threads=threads)
     if name == "vllm":
         from inhouse.models.vllm_engine import VllmEngine
 

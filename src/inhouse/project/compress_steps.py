@@ -37,7 +37,8 @@ def compressed(name: str, entry: Compressed, around: Around) -> Sequence[Made]:
     if not isinstance(teacher, Classified):
         raise BadInput(
             f"{entry.compress!r} is no classifier that was trained here.",
-            "Name a model with 'method: classify'.",
+            "Name a model with 'method: classify', or for a language model write "
+            "budget: {perplexity: 2%}.",
         )
     parents = [
         (classifier.TEACHER, f"{entry.compress}/{EMBEDDER}"),
