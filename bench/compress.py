@@ -56,7 +56,7 @@ SMALL, MIDDLE = 100, 10
 LOST, LOST_MIDDLE = -1.0, -0.3
 FASTER, FASTER_ONNX = 100.0, 50.0
 SAMPLES, ABLATION = 480_000, 80_000
-TWEETS, ELSEWHERE, ASKED, BATCH = 1_500, 500, 40, 256
+TWEETS, ELSEWHERE, ASKED, BATCH = 1_500, 500, 20, 256
 
 Pairs = Sequence[tuple[str, str]]
 
@@ -112,13 +112,13 @@ def run() -> Iterator[Row]:
                 yield from strangers(made, first_requests(data / "dialogues" / "sgd.jsonl"))
                 students = made
         yield from ablation(banking)
-        yield from few_shot(work, known, banking.test, students)
         tweets = toxic(data / "toxicity" / "davidson.csv")
         if tweets:
             other = taught(work / "tweets", tweets[:TWEETS])
             toxicity = setting("tweets", other, tweets[TWEETS : 2 * TWEETS], work / "toxicity", 2.0)
             toxicity = replace(toxicity, ground=replace(toxicity.ground, samples=SAMPLES // 12))
             yield from judged(toxicity, climbed(toxicity, work / "rungs"), ": tweets")
+        yield from few_shot(work, known, banking.test, students)
 
 
 def taught(folder: Path, known: Pairs) -> Teacher:
@@ -280,7 +280,7 @@ async def _asked(
         hits += int(np.argmax(np.subtract(scores, prior))) == test.labels[place]
     seconds = (time.perf_counter() - started) / len(chosen)
     await model.close()
-    return hits / len(chosen), seconds
+    return float(hits) / len(chosen), seconds
 
 
 def words(label: str) -> str:
