@@ -18,6 +18,8 @@ from inhouse.project.compress_steps import compressed
 from inhouse.project.loaders import EMBEDDER
 from inhouse.project.made import Around, Made
 from inhouse.project.schema import Adapted
+from inhouse.project.scratch_schema import Scratch
+from inhouse.project.scratch_steps import scratch
 from inhouse.project.train_schema import Trained
 from inhouse.project.train_steps import trained, weights_of
 from inhouse.train import classify, embed, language
@@ -61,5 +63,6 @@ WAYS: Mapping[type, Way] = {
     Compressed: Way(
         compressed, lambda: embed.require_train("Compressing a classifier"), "compress"
     ),
+    Scratch: Way(scratch, language.require_train, "mix"),
     Trained: Way(trained, language.require_train, "mix"),
 }

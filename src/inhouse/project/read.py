@@ -24,6 +24,7 @@ from inhouse.project.data_schema import Data, Expanded, Taught
 from inhouse.project.kinds import check_classifying, check_kinds, kind_of, wanted_kind
 from inhouse.project.schema import Adapted, Learnt, Model, ProjectFile
 from inhouse.project.source import Source, parse
+from inhouse.project.scratch_schema import Scratch
 from inhouse.project.train_schema import Trained
 
 Place = tuple[str | int, ...]
@@ -92,6 +93,8 @@ def _behind(model: Model | Learnt, place: Place) -> list[tuple[Place, str]]:
             return [((*place, key), ref) for key, ref in named.items() if ref]
         case Classified():
             return [((*place, "base"), model.base), ((*place, "examples"), model.examples)]
+        case Scratch():
+            return [((*place, "mix", ref), ref) for ref in model.sources]
         case Trained():
             learnt = [((*place, "mix", ref), ref) for ref in model.sources]
             return [((*place, "base"), model.base), *learnt]

@@ -21,6 +21,7 @@ SIZE = r"^[1-9]\d{0,3}(KiB|MiB|GiB)$"
 GUARD_WAYS = ("mask", "refuse")
 UNITS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 COUNT = r"^[1-9]\d{0,5}(\.\d{1,3})?(k|M|B)$"
+SPAN = r"^[1-9]\d{0,4}k$"
 THOUSANDS = {"k": 10**3, "M": 10**6, "B": 10**9}
 
 
@@ -140,6 +141,16 @@ def _count(value: object) -> object:
     return value
 
 
+def _span(value: object) -> object:
+    if isinstance(value, str) and re.fullmatch(SPAN, value):
+        return int(value[:-1]) * 1024
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError(
+            f"{reprlib.repr(value)} is no such number.\nWrite such as 8192, or 8k, which is the same."
+        )
+    return value
+
+
 def _data_ref(value: object) -> object:
     if not isinstance(value, str) or not value.startswith("data/"):
         raise ValueError(f"{reprlib.repr(value)} is no data set.\nWrite data/NAME.")
@@ -208,6 +219,13 @@ Count = Annotated[
         json_schema_input_type=int | Annotated[str, StringConstraints(pattern=COUNT)],
     ),
 ]
+Span = Annotated[
+    int,
+    BeforeValidator(
+        _span, json_schema_input_type=int | Annotated[str, StringConstraints(pattern=SPAN)]
+    ),
+]
+"""A number of tokens or words, of which 1k is 1024 as those who name models say it."""
 Weight = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
 DataRef = Annotated[str, BeforeValidator(_data_ref, json_schema_input_type=str)]
 Mix = Annotated[
