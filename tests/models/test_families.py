@@ -84,7 +84,7 @@ async def test_built_graph_gives_the_tokens_of_transformers(
     ("family", "change", "reason"),
     [
         ("Mistral", {"sliding_window": 16}, "sliding window of 16"),
-        ("Llama", {"rope_parameters": LLAMA3 | {"rope_type": "yarn"}}, "positions by 'yarn'"),
+        ("Llama", {"rope_parameters": YARN | {"mscale": 0.7}}, "positions by 'yarn'"),
         ("Llama", {"hidden_act": "gelu"}, "activation 'gelu'"),
         ("Gemma", {}, "family 'gemma'"),
     ],

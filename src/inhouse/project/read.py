@@ -23,8 +23,8 @@ from inhouse.project.compress_schema import Compressed
 from inhouse.project.data_schema import Data, Expanded, Taught
 from inhouse.project.kinds import check_classifying, check_kinds, kind_of, wanted_kind
 from inhouse.project.schema import Adapted, Learnt, Model, ProjectFile
-from inhouse.project.source import Source, parse
 from inhouse.project.scratch_schema import Scratch
+from inhouse.project.source import Source, parse
 from inhouse.project.train_schema import Trained
 
 Place = tuple[str | int, ...]

@@ -37,11 +37,11 @@ def repeats(recipe: Recipe, catalog: Catalog, recipes: Mapping[str, Recipe]) -> 
     fix = "add documents, or write a smaller 'budget'"
     if spec.method == "scratch":
         best = spec.tokens / TOKENS_PER_PARAMETER
-        fix += f"; {_short(spec.tokens)} tokens suit {_short(best)} parameters, and there are about "
+        fix += (
+            f"; {_short(spec.tokens)} tokens suit {_short(best)} parameters, and there are about "
+        )
         fix += f"{_short(sum(held.values()))}"
-    return (
-        f"reads {most} {times[most]:,.0f} times, and after {EPOCHS} little more is learnt: {fix}"
-    )
+    return f"reads {most} {times[most]:,.0f} times, and after {EPOCHS} little more is learnt: {fix}"
 
 
 def _tokens(ref: Ref, catalog: Catalog, recipes: Mapping[str, Recipe]) -> float:

@@ -1,4 +1,4 @@
-"""What may stand in inhouse.yaml for a language model that is made of nothing but your documents."""
+"""What may stand in inhouse.yaml for a language model that is made of documents alone."""
 
 from __future__ import annotations
 

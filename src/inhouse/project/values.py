@@ -146,7 +146,8 @@ def _span(value: object) -> object:
         return int(value[:-1]) * 1024
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise ValueError(
-            f"{reprlib.repr(value)} is no such number.\nWrite such as 8192, or 8k, which is the same."
+            f"{reprlib.repr(value)} is no such number.\n"
+            "Write such as 8192, or 8k, which is the same."
         )
     return value
 

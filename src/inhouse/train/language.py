@@ -74,7 +74,9 @@ class Language:
 
     def __post_init__(self) -> None:
         if self.method not in get_args(Method):
-            raise BadInput(f"{self.method!r} is not a method.", "Use scratch, continue or instruct.")
+            raise BadInput(
+                f"{self.method!r} is not a method.", "Use scratch, continue or instruct."
+            )
         if self.length < 2 or self.batch < 1 or self.lora < 0:
             raise BadInput(
                 "A row takes 2 tokens at least, a batch a row, and no rank is below 0.",

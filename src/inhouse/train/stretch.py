@@ -14,7 +14,7 @@ from typing import Any
 from inhouse.core.errors import BadInput
 from inhouse.core.stage import Context, Inputs, Result, Stage
 from inhouse.models.pull import context_tokens, kind_of
-from inhouse.models.weight_files import is_weights, read_json
+from inhouse.models.weight_files import is_weights
 from inhouse.train.embed import copy_beside
 
 WEIGHTS, ADAPTER = "weights", "adapter"

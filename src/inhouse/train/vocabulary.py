@@ -94,9 +94,7 @@ def _drawn(spec: Vocabulary, folders: Mapping[str, Path], seed: int) -> dict[str
     held = {name: int(of.sum()) for name, of in sizes.items()}
     shares = dict(spec.mix) if any(share for _, share in spec.mix) else held
     budget = min(sum(held.values()), MOST) / sum(shares.values())
-    return {
-        name: (_counts(of, shares[name] * budget, seed), of) for name, of in sizes.items()
-    }
+    return {name: (_counts(of, shares[name] * budget, seed), of) for name, of in sizes.items()}
 
 
 def _sizes(name: str, folder: Path) -> NDArray[np.int64]:

@@ -17,7 +17,7 @@ FAST, SLOW = 32.0, 1.0
 
 
 def yarn(plain: Any, rope: Mapping[str, Any]) -> Array:  # noqa: ANN401
-    """Return the frequencies: waves that turn seldom slowed by `factor`, those that turn often kept.
+    """Return the frequencies: waves that turn seldom slowed by `factor`, others kept.
 
     `plain` are the frequencies [head_width / 2] that the model was first trained with.
     """
