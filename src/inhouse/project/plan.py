@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -72,6 +72,16 @@ class Plan:
         stale = any(planned.status not in done for planned in self.steps)
         return stale or bool(self.labels) or bool(self.memberships) or bool(self.retired)
 
+    def require_installed(self) -> None:
+        """Make sure, before the first step, that all that will be made can be.
+
+        Raises:
+            MissingExtra: an optional part is not installed.
+        """
+        for planned in self.steps:
+            if planned.status == "will be made" and planned.step.missing:
+                raise planned.step.missing
+
 
 def plan(
     steps: Sequence[Step], catalog: Catalog, groups: Mapping[str, frozenset[str]], source: Source
@@ -130,14 +140,19 @@ def _planned(
         if trial and head and origins.served(step, head) != step.recipe.version:
             reason = f"{reason}; ends the {trial.kind} of {trial.ref}"
     if status == "will be made":
-        # What was guessed of a source's columns, or whether there is room for a training, and
-        # enough to learn from.
-        recipes = {path: one.recipe for path, one in by_path.items()}
-        guessed = getattr(step.recipe.spec, "shown", "")
-        known = (fit(step.recipe, catalog, recipes), repeats(step.recipe, catalog, recipes))
-        reason = "; ".join(filter(None, (reason, guessed, *known)))
+        reason = "; ".join(filter(None, (reason, *_beforehand(step, catalog, by_path))))
     seconds = head.seconds if head else None
     return Planned(step, status, reason, _audience(step, groups), seconds, waits)
+
+
+def _beforehand(step: Step, catalog: Catalog, by_path: Mapping[str, Step]) -> Iterator[str]:
+    """Yield what was guessed of a source's columns, and what may keep a training from its end."""
+    recipes = {path: one.recipe for path, one in by_path.items()}
+    yield getattr(step.recipe.spec, "shown", "")
+    yield fit(step.recipe, catalog, recipes)
+    yield repeats(step.recipe, catalog, recipes)
+    if step.missing:
+        yield step.missing.what.removesuffix(".")
 
 
 def _audience(step: Step, groups: Mapping[str, frozenset[str]]) -> tuple[str, ...] | None:
