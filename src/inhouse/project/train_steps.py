@@ -6,6 +6,7 @@ It says stage, spec and parents; the table of all types of entries is in `model_
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from inhouse.core.errors import BadInput
 from inhouse.core.stage import Recipe
@@ -15,14 +16,20 @@ from inhouse.project.made import Around, Made
 from inhouse.project.schema import Model, ProjectFile
 from inhouse.project.scratch_schema import Scratch
 from inhouse.project.train_schema import Trained
-from inhouse.train import language, stretch, tokenise
+from inhouse.project.watching import watched
+from inhouse.train import language, prefer, stretch, tokenise
 
 WEIGHTS, ADAPTER = "weights", "adapter"
 MERGED = "transformers"
 """The form of a model that is plain weights, with an adapter added: what others can begin with."""
 STRETCHED = "stretched"
 VOCABULARY = "vocabulary"
-BY_METHOD = {"scratch": "documents", "continue": "documents", "instruct": "chats"}
+BY_METHOD = {
+    "continue": "documents",
+    "instruct": "chats",
+    "prefer": "preferences",
+    "scratch": "documents",
+}
 
 
 def trained(name: str, entry: Trained, around: Around) -> Sequence[Made]:
@@ -43,12 +50,16 @@ def trained(name: str, entry: Trained, around: Around) -> Sequence[Made]:
         spec = ready.Ready("transformers")
         found.append(Made(base, ready.STAGE, spec, weights_of(entry.base, project)))
     parents.insert(0, (language.BASE, base))
-    return [*found, Made(path, language.STAGE, _spec(entry), parents)]
+    parents += [(ref, ref) for ref in entry.watch.suites]
+    stage = prefer.STAGE if entry.method == "prefer" else language.STAGE
+    return [*found, Made(path, watched(stage), _spec(entry), parents)]
 
 
 def _spec(entry: Trained) -> language.Language:
     budget = entry.budget
-    return language.Language(
+    preferring = entry.method == "prefer"
+    make = partial(prefer.Prefer, beta=entry.beta) if preferring else language.Language
+    return make(
         method=entry.method,
         mix=shares_of(entry.mix),
         tokens=budget.tokens if budget else None,
@@ -57,7 +68,7 @@ def _spec(entry: Trained) -> language.Language:
         batch=entry.batch,
         rate=entry.rate,
         lora=entry.rank,
-        watch=entry.watch,
+        watch=entry.watch.every,
     )
 
 
@@ -82,11 +93,19 @@ def tokens_of(base: str, ref: str, project: ProjectFile) -> Made:
 
 
 def pulled(ref: str, project: ProjectFile) -> str:
-    """Return the model that a model was made of, step by step, and that itself was made of none."""
+    """Return the model that a model was made of, step by step, and that itself was made of none.
+
+    Raises:
+        BadInput: it was made small, and nothing is made of that.
+    """
     entry = project.models[ref.partition("/")[2]]
     if isinstance(entry, Model | Scratch):
         return ref
-    assert isinstance(entry, Trained)
+    if not isinstance(entry, Trained):
+        raise BadInput(
+            f"{ref!r} was made small, and cannot learn or become smaller.",
+            "Name the model that it was made of.",
+        )
     return pulled(entry.base, project)
 
 
@@ -130,7 +149,7 @@ def check_rows(entry: Trained | Scratch, recipes: Mapping[str, Recipe]) -> None:
     """Refuse a mix from which the method cannot learn, as far as kinds are known beforehand.
 
     Raises:
-        BadInput: `instruct` is given no chats, another method chats, or one of them other rows.
+        BadInput: a method is given rows of another one; `instruct` may have documents too.
     """
     for ref in entry.mix:
         part = ref.replace("--", "/", 1)
@@ -139,11 +158,11 @@ def check_rows(entry: Trained | Scratch, recipes: Mapping[str, Recipe]) -> None:
     kinds = {ref: kind_of_rows(ref, recipes) for ref in entry.mix}
     wanted = BY_METHOD[entry.method]
     for ref, kind in kinds.items():
-        chats = kind == "chats" and entry.method != "instruct"
-        if kind in ("examples", "preferences") or chats:
+        if kind not in (None, wanted) and (entry.method, kind) != ("instruct", "documents"):
+            method = next((m for m, of in BY_METHOD.items() if of == kind), None)
             raise BadInput(
                 f"{ref} holds {kind}, and 'method: {entry.method}' learns from {wanted}.",
-                "Use method: instruct." if kind == "chats" else f"Name data sets of {wanted}.",
+                f"Use method: {method}." if method else f"Name data sets of {wanted}.",
             )
     if entry.method == "instruct" and set(kinds.values()) == {"documents"}:
         raise BadInput(
