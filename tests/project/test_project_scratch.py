@@ -113,6 +113,7 @@ def test_a_longer_context_is_a_base_of_its_own(tmp_path: Path):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.train
 @pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing:FutureWarning")
 def test_a_longer_context_is_learnt_and_served(tmp_path: Path):
