@@ -26,9 +26,16 @@ LLAMA3 = {
     "high_freq_factor": 4.0,
     "original_max_position_embeddings": 32,
 }
+YARN = {
+    "rope_type": "yarn",
+    "rope_theta": 10000.0,
+    "factor": 4.0,
+    "original_max_position_embeddings": 32,
+}
 FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "llama": ("Llama", {"tie_word_embeddings": False}),
     "llama3-scaling": ("Llama", {"rope_parameters": LLAMA3, "attention_bias": True}),
+    "yarn-scaling": ("Llama", {"rope_parameters": YARN}),
     "mistral": ("Mistral", {"sliding_window": None, "head_dim": 32}),
     "qwen2": ("Qwen2", {"tie_word_embeddings": True}),
     "qwen3": ("Qwen3", {"head_dim": 32}),
@@ -77,7 +84,7 @@ async def test_built_graph_gives_the_tokens_of_transformers(
     ("family", "change", "reason"),
     [
         ("Mistral", {"sliding_window": 16}, "sliding window of 16"),
-        ("Llama", {"rope_parameters": LLAMA3 | {"rope_type": "yarn"}}, "positions by 'yarn'"),
+        ("Llama", {"rope_parameters": YARN | {"mscale": 0.7}}, "positions by 'yarn'"),
         ("Llama", {"hidden_act": "gelu"}, "activation 'gelu'"),
         ("Gemma", {}, "family 'gemma'"),
     ],

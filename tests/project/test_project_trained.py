@@ -105,7 +105,7 @@ def file(tmp_path: Path) -> Path:
         ),
         (
             "{method: 7, base: models/base, mix: data/memos}",
-            "Write one of embed, continue, instruct",
+            "Write one of embed, scratch, continue, instruct",
         ),
         ("{base: models/base, mix: data/memos}", "'models.analyst.method' is missing"),
         ("{method: continue, base: models/base}", "'models.analyst.mix' is missing"),

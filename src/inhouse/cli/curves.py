@@ -20,7 +20,7 @@ def take_learnt(summary: dict[str, Any]) -> dict[str, Any]:
     """Take out of the summary of a model what `print_learnt` prints; nothing if it is no such."""
     if not isinstance(summary.get("shares"), dict):
         return {}
-    names = ("shares", "perplexity", "held", "suites")
+    names = ("shares", "perplexity", "held", "bits_per_byte", "suites")
     return {name: summary.pop(name, {}) for name in names}
 
 
@@ -37,9 +37,11 @@ def print_learnt(learnt: Mapping[str, Any]) -> None:
     rows = []
     for source, tokens in learnt["shares"].items():
         before, after = ends.get(source) or ("", "")
-        rows.append((source, count(tokens), f"{tokens / whole:.1%}", _said(before), _said(after)))
+        _, bits = learnt["bits_per_byte"].get(source) or ("", "")
+        share = f"{tokens / whole:.1%}"
+        rows.append((source, count(tokens), share, _said(before), _said(after), _said(bits)))
     console.print("\nlearnt from")
-    print_table(("source", "tokens", "share", f"{what} before", "after"), rows)
+    print_table(("source", "tokens", "share", f"{what} before", "after", "bits a byte"), rows)
     if learnt["suites"]:
         console.print()
         suites = learnt["suites"].items()

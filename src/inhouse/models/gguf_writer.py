@@ -117,6 +117,12 @@ def _sizes(config: Mapping[str, Any], shape: Shape) -> dict[str, Any]:
     }
     if rope.get("rope_type", rope.get("type")) == "linear":
         found |= {"rope.scaling.type": "linear", "rope.scaling.factor": float(rope["factor"])}
+    if rope.get("rope_type", rope.get("type")) == "yarn":
+        found |= {
+            "rope.scaling.type": "yarn",
+            "rope.scaling.factor": float(rope["factor"]),
+            "rope.scaling.original_context_length": rope["original_max_position_embeddings"],
+        }
     return found
 
 

@@ -280,7 +280,11 @@ def gguf_config(file: GgufFile) -> dict[str, Any]:
         "max_position_embeddings": of("context_length"),
         "sliding_window": of("attention.sliding_window"),
         "rope_theta": of("rope.freq_base", 10000.0),
-        "rope_scaling": _rope_scaling(of("rope.scaling.type"), of("rope.scaling.factor")),
+        "rope_scaling": _rope_scaling(
+            of("rope.scaling.type"),
+            of("rope.scaling.factor"),
+            of("rope.scaling.original_context_length"),
+        ),
         "vocab_size": file.tensors["token_embd.weight"].shape[0],
         "tie_word_embeddings": "output.weight" not in file.tensors,
         "bos_token_id": metadata.get("tokenizer.ggml.bos_token_id"),
@@ -295,7 +299,10 @@ def gguf_stops(metadata: Mapping[str, Any]) -> list[int]:
     return sorted({i for i in ids if isinstance(i, int)})
 
 
-def _rope_scaling(kind: str | None, factor: float | None) -> dict[str, Any] | None:
+def _rope_scaling(
+    kind: str | None, factor: float | None, before: int | None
+) -> dict[str, Any] | None:
     if kind in (None, "none"):
         return None
-    return {"rope_type": kind, "factor": factor}
+    found = {"rope_type": kind, "factor": factor}
+    return found | ({"original_max_position_embeddings": before} if before else {})

@@ -6,11 +6,14 @@ No weights are opened: sizes and settings are those that the store already knows
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from inhouse.catalog import Catalog
 from inhouse.core.artifact import Artifact
 from inhouse.core.stage import Recipe
 from inhouse.models.machine import free_memory
 from inhouse.models.weight_files import read_json
+from inhouse.train.blank import Blank
 from inhouse.train.language import BASE, TEACHER, Language
 
 WHOLE, ADAPTED = 16, 4
@@ -26,9 +29,12 @@ CONFIG = "config.json"
 GIB = 2**30
 
 
-def fit(recipe: Recipe, catalog: Catalog) -> str:
-    """Say what training takes of memory and what is free; nothing where that is not known."""
-    needed = memory(recipe, catalog)
+def fit(recipe: Recipe, catalog: Catalog, recipes: Mapping[str, Recipe]) -> str:
+    """Say what training takes of memory and what is free; nothing where that is not known.
+
+    `recipes` are those of all that is made, by path.
+    """
+    needed = memory(recipe, catalog, recipes)
     if needed is None:
         return ""
     free = free_memory()
@@ -36,12 +42,16 @@ def fit(recipe: Recipe, catalog: Catalog) -> str:
     return f"takes about {needed / GIB:.1f} GiB {there}{'' if needed < free else ': too much'}"
 
 
-def memory(recipe: Recipe, catalog: Catalog) -> int | None:
+def memory(recipe: Recipe, catalog: Catalog, recipes: Mapping[str, Recipe]) -> int | None:
     """Return how many bytes training takes at its most, about; None if its base is not there."""
     spec = recipe.spec
     if not isinstance(spec, Language):
         return None
     (base,) = (edge.parent for edge in recipe.parents if edge.role == BASE)
+    planned = recipes[base.path].spec if base.path in recipes else None
+    if isinstance(planned, Blank):
+        weights = planned.sizes.parameters * WHOLE
+        return LIBRARIES + weights + _passing(planned.config(planned.words), spec)
     found = catalog.find(base)
     if found is None or CONFIG not in found.files:
         return None
@@ -64,7 +74,7 @@ def _taught(recipe: Recipe, catalog: Catalog) -> int:
     return sum(ADAPTED * int(one.summary.get("parameters", 0)) for one in teachers if one)
 
 
-def _passing(config: dict[str, int], spec: Language) -> int:
+def _passing(config: Mapping[str, int], spec: Language) -> int:
     from inhouse.train.stream import rows_at_once
 
     tokens = spec.length * min(spec.batch, rows_at_once(spec.length, config["vocab_size"]))

@@ -10,6 +10,7 @@ from inhouse.project.classify_schema import Classified
 from inhouse.project.compress_schema import Compressed
 from inhouse.project.loaders import EMBEDDER
 from inhouse.project.schema import Adapted, Endpoint, Learnt, Model, ProjectFile
+from inhouse.project.scratch_schema import Scratch
 from inhouse.project.shrink_schema import Shrunk
 from inhouse.project.source import Source
 from inhouse.project.suite_schema import OF_MODELS
@@ -50,7 +51,7 @@ def kind_of(model: Model | Learnt) -> Kind | None:
     """Return the kind of a model, as far as it is known beforehand."""
     if isinstance(model, CLASSIFIERS):
         return "classifier"
-    if isinstance(model, Trained | Shrunk):
+    if isinstance(model, Scratch | Trained | Shrunk):
         return "language"
     if isinstance(model, Adapted):
         return "embedder"

@@ -19,6 +19,8 @@ from inhouse.project.compress_steps import compressed, require_compress
 from inhouse.project.loaders import EMBEDDER
 from inhouse.project.made import Around, Made
 from inhouse.project.schema import Adapted
+from inhouse.project.scratch_schema import Scratch
+from inhouse.project.scratch_steps import scratch
 from inhouse.project.shrink_schema import Shrunk
 from inhouse.project.shrink_steps import shrunk
 from inhouse.project.train_schema import Trained
@@ -72,6 +74,7 @@ WAYS: Mapping[type, Way] = {
     Adapted: Way(_adapted, embed.require_train, "base"),
     Classified: Way(_classified, lambda: embed.require_train("Training a classifier"), "examples"),
     Compressed: Way(compressed, require_compress, "compress"),
+    Scratch: Way(scratch, language.require_train, "mix"),
     Trained: Way(trained, language.require_train, "mix"),
     Shrunk: Way(shrunk, _nothing, "compress"),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ from inhouse.core.label import Label
 from inhouse.data.files import UNMATCHED
 from inhouse.project.fitting import fit
 from inhouse.project.release import Origins
+from inhouse.project.repeats import repeats
 from inhouse.project.source import Source
 from inhouse.project.steps import Step
 
@@ -106,14 +107,18 @@ def plan(
         if labels.get(step.path) != step.own
     ]
     origins = Origins(catalog, [step.recipe for step in steps])
-    planned = [_planned(step, catalog, groups, origins) for step in steps]
+    planned = [_planned(step, catalog, groups, origins, by_path) for step in steps]
     served = [artifact.ref for artifact in catalog.list() if artifact.ref.section == "endpoints"]
     retired = [ref for ref in served if ref.path not in by_path]
     return Plan(planned, changes, memberships(catalog.access.groups(), groups), retired)
 
 
 def _planned(
-    step: Step, catalog: Catalog, groups: Mapping[str, frozenset[str]], origins: Origins
+    step: Step,
+    catalog: Catalog,
+    groups: Mapping[str, frozenset[str]],
+    origins: Origins,
+    by_path: Mapping[str, Step],
 ) -> Planned:
     served = catalog.find(step.recipe.ref)
     newest = catalog.releases.candidate(step.recipe.ref)
@@ -135,13 +140,19 @@ def _planned(
         if trial and head and origins.served(step, head) != step.recipe.version:
             reason = f"{reason}; ends the {trial.kind} of {trial.ref}"
     if status == "will be made":
-        # What was guessed of a source's columns, or whether there is room for a training.
-        shown = getattr(step.recipe.spec, "shown", "") or fit(step.recipe, catalog)
-        reason = f"{reason}; {shown}" if shown else reason
-        if step.missing:
-            reason = f"{reason}; {step.missing.what.removesuffix('.')}"
+        reason = "; ".join(filter(None, (reason, *_beforehand(step, catalog, by_path))))
     seconds = head.seconds if head else None
     return Planned(step, status, reason, _audience(step, groups), seconds, waits)
+
+
+def _beforehand(step: Step, catalog: Catalog, by_path: Mapping[str, Step]) -> Iterator[str]:
+    """Yield what was guessed of a source's columns, and what may keep a training from its end."""
+    recipes = {path: one.recipe for path, one in by_path.items()}
+    yield getattr(step.recipe.spec, "shown", "")
+    yield fit(step.recipe, catalog, recipes)
+    yield repeats(step.recipe, catalog, recipes)
+    if step.missing:
+        yield step.missing.what.removesuffix(".")
 
 
 def _audience(step: Step, groups: Mapping[str, frozenset[str]]) -> tuple[str, ...] | None:

@@ -29,6 +29,7 @@ from inhouse.project.kinds import (
     wanted_kind,
 )
 from inhouse.project.schema import Adapted, Learnt, Model, ProjectFile
+from inhouse.project.scratch_schema import Scratch
 from inhouse.project.shrink_schema import Shrunk
 from inhouse.project.source import Source, parse
 from inhouse.project.train_schema import Trained
@@ -112,7 +113,8 @@ def _behind(model: Model | Learnt, place: Place) -> list[tuple[Place, str]]:
         case Adapted():
             learnt = [((*place, "on", i), ref) for i, ref in enumerate(model.sources)]
             return [((*place, "base"), model.base), *learnt]
-    return []
+    alone = model.sources if isinstance(model, Scratch) else ()
+    return [((*place, "mix", ref), ref) for ref in alone]
 
 
 def _data_behind(data: Data | Expanded | Taught, place: Place) -> list[tuple[Place, str]]:

@@ -19,6 +19,7 @@ from inhouse.core.nouns import SUPPORTED
 from inhouse.project.classify_schema import Classified
 from inhouse.project.compress_schema import Compressed
 from inhouse.project.data_schema import LABEL, AnyData, Entry
+from inhouse.project.scratch_schema import Scratch
 from inhouse.project.shrink_schema import Shrunk
 from inhouse.project.suite_schema import Suite
 from inhouse.project.train_schema import METHODS, OWN_KEYS, Trained, known_method
@@ -229,13 +230,14 @@ class Endpoint(Entry):
 AnyModel = Annotated[
     Annotated[Model, Tag("<pulled>")]
     | Annotated[Adapted, Tag("<adapted>")]
+    | Annotated[Scratch, Tag("<scratch>")]
     | Annotated[Trained, Tag("<trained>")]
     | Annotated[Classified, Tag("<classified>")]
     | Annotated[Compressed, Tag("<compressed>")]
     | Annotated[Shrunk, Tag("<shrunk>")],
     Discriminator(_kind_of_entry),
 ]
-Learnt = Adapted | Trained | Classified | Compressed | Shrunk
+Learnt = Adapted | Scratch | Trained | Classified | Compressed | Shrunk
 """Entries of models that are made of other ones."""
 
 

@@ -13,10 +13,11 @@ from pydantic import BeforeValidator, Field, model_validator
 from inhouse.core.errors import nearest
 from inhouse.project.data_schema import LABEL, Entry
 from inhouse.project.suite_schema import Watch, Watched
-from inhouse.project.values import Count, LabelText, Mix, Text
+from inhouse.project.values import Count, LabelText, Mix, Span, Text
 
 METHODS: Mapping[str, str] = {
     "embed": "<adapted>",
+    "scratch": "<scratch>",
     "continue": "<trained>",
     "instruct": "<trained>",
     "prefer": "<trained>",
@@ -24,6 +25,7 @@ METHODS: Mapping[str, str] = {
 }
 """The methods by which a model is made of another one, and which kind of entry each has."""
 OWN_KEYS: Mapping[str, str] = {
+    "size": "<scratch>",
     "mix": "<trained>",
     "examples": "<classified>",
     "base": "<adapted>",
@@ -84,6 +86,10 @@ class Trained(Entry):
     )
     length: Annotated[int, Field(ge=16, strict=True)] = Field(
         default=1024, description="How many tokens it sees at once."
+    )
+    context: Span | None = Field(
+        default=None,
+        description="How many tokens it is to read at most, such as 16k, if more than its base.",
     )
     batch: Annotated[int, Field(ge=1, strict=True)] = Field(
         default=8, description="How many rows of that length make a step."

@@ -14,14 +14,22 @@ from inhouse.data import collect, hub
 from inhouse.models import build, ready
 from inhouse.project.made import Around, Made
 from inhouse.project.schema import Model, ProjectFile
+from inhouse.project.scratch_schema import Scratch
 from inhouse.project.train_schema import Trained
 from inhouse.project.watching import watched
-from inhouse.train import language, prefer, tokenise
+from inhouse.train import language, prefer, stretch, tokenise
 
 WEIGHTS, ADAPTER = "weights", "adapter"
 MERGED = "transformers"
 """The form of a model that is plain weights, with an adapter added: what others can begin with."""
-BY_METHOD = {"continue": "documents", "instruct": "chats", "prefer": "preferences"}
+STRETCHED = "stretched"
+VOCABULARY = "vocabulary"
+BY_METHOD = {
+    "continue": "documents",
+    "instruct": "chats",
+    "prefer": "preferences",
+    "scratch": "documents",
+}
 
 
 def trained(name: str, entry: Trained, around: Around) -> Sequence[Made]:
@@ -34,8 +42,11 @@ def trained(name: str, entry: Trained, around: Around) -> Sequence[Made]:
     path, project = f"models/{name}", around.project
     found = [tokens_of(entry.base, ref, project) for ref in sorted(entry.mix)]
     parents = [(made.parents[0][1], made.path) for made in found]
-    base = whole(entry.base, project)
-    if base != entry.base:
+    base = _begun_with(path, project)
+    if entry.context:
+        longer = stretch.Stretch(entry.context)
+        found.append(Made(base, stretch.STAGE, longer, weights_of(entry.base, project)))
+    elif base != entry.base:
         spec = ready.Ready("transformers")
         found.append(Made(base, ready.STAGE, spec, weights_of(entry.base, project)))
     parents.insert(0, (language.BASE, base))
@@ -50,8 +61,7 @@ def _spec(entry: Trained) -> language.Language:
     make = partial(prefer.Prefer, beta=entry.beta) if preferring else language.Language
     return make(
         method=entry.method,
-        # Without any share each source has as much of one as it holds, which is not known yet.
-        mix=tuple((ref, weight or 0.0) for ref, weight in sorted(entry.mix.items())),
+        mix=shares_of(entry.mix),
         tokens=budget.tokens if budget else None,
         epochs=budget.epochs if budget else None,
         length=entry.length,
@@ -62,6 +72,14 @@ def _spec(entry: Trained) -> language.Language:
     )
 
 
+def shares_of(mix: Mapping[str, float | None]) -> tuple[tuple[str, float], ...]:
+    """Return the data sets of a mix with their shares.
+
+    Without any share each has as much of one as it holds, which is not known yet.
+    """
+    return tuple((ref, weight or 0.0) for ref, weight in sorted(mix.items()))
+
+
 def tokens_of(base: str, ref: str, project: ProjectFile) -> Made:
     """Return how a data set becomes tokens of the model that all of a line begin with.
 
@@ -69,17 +87,19 @@ def tokens_of(base: str, ref: str, project: ProjectFile) -> Made:
     """
     origin = pulled(base, project)
     path = f"{origin}/tokens-{ref.removeprefix('data/').replace('/', '--')}"
-    return Made(path, tokenise.STAGE, tokenise.Tokenise(), [("data", ref), ("model", origin)])
+    own = isinstance(project.models[origin.partition("/")[2]], Scratch)
+    model = f"{origin}/{VOCABULARY}" if own else origin
+    return Made(path, tokenise.STAGE, tokenise.Tokenise(), [("data", ref), ("model", model)])
 
 
 def pulled(ref: str, project: ProjectFile) -> str:
-    """Return the pulled model that a model was made of, step by step; itself if it is one.
+    """Return the model that a model was made of, step by step, and that itself was made of none.
 
     Raises:
         BadInput: it was made small, and nothing is made of that.
     """
     entry = project.models[ref.partition("/")[2]]
-    if isinstance(entry, Model):
+    if isinstance(entry, Model | Scratch):
         return ref
     if not isinstance(entry, Trained):
         raise BadInput(
@@ -95,6 +115,8 @@ def runs_as(ref: str, project: ProjectFile) -> tuple[ready.EngineName, build.Pre
     llama-server runs files that nothing here writes, so what was trained from one runs elsewhere.
     """
     origin = project.models[pulled(ref, project).partition("/")[2]]
+    if isinstance(origin, Scratch):
+        return "openvino", "int8"
     assert isinstance(origin, Model)
     is_pulled = isinstance(project.models[ref.partition("/")[2]], Model)
     engine = origin.engine if is_pulled or origin.engine != "llama" else "openvino"
@@ -105,7 +127,7 @@ def weights_of(ref: str, project: ProjectFile) -> list[tuple[str, str]]:
     """Return what the weights of a model are put together from, as pairs of role and path."""
     entry = project.models[ref.partition("/")[2]]
     if isinstance(entry, Trained) and entry.rank:
-        return [(WEIGHTS, whole(entry.base, project)), (ADAPTER, ref)]
+        return [(WEIGHTS, _begun_with(ref, project)), (ADAPTER, ref)]
     if isinstance(entry, Model) and entry.adapter:
         return [(WEIGHTS, ref), (ADAPTER, f"{ref}/{ADAPTER}")]
     return [(WEIGHTS, ref)]
@@ -116,7 +138,14 @@ def whole(ref: str, project: ProjectFile) -> str:
     return ref if len(weights_of(ref, project)) == 1 else f"{ref}/{MERGED}"
 
 
-def check_rows(entry: Trained, recipes: Mapping[str, Recipe]) -> None:
+def _begun_with(ref: str, project: ProjectFile) -> str:
+    """Return the path of the weights that a trained model began with."""
+    entry = project.models[ref.partition("/")[2]]
+    assert isinstance(entry, Trained)
+    return f"{ref}/{STRETCHED}" if entry.context else whole(entry.base, project)
+
+
+def check_rows(entry: Trained | Scratch, recipes: Mapping[str, Recipe]) -> None:
     """Refuse a mix from which the method cannot learn, as far as kinds are known beforehand.
 
     Raises:

@@ -22,6 +22,7 @@ GUARD_WAYS = ("mask", "refuse")
 UNITS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 SHARE = r"^\d{1,2}(\.\d{1,3})?%$"
 COUNT = r"^[1-9]\d{0,5}(\.\d{1,3})?(k|M|B)$"
+SPAN = r"^[1-9]\d{0,4}k$"
 THOUSANDS = {"k": 10**3, "M": 10**6, "B": 10**9}
 
 
@@ -141,6 +142,17 @@ def _count(value: object) -> object:
     return value
 
 
+def _span(value: object) -> object:
+    if isinstance(value, str) and re.fullmatch(SPAN, value):
+        return int(value[:-1]) * 1024
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError(
+            f"{reprlib.repr(value)} is no such number.\n"
+            "Write such as 8192, or 8k, which is the same."
+        )
+    return value
+
+
 def _share(value: object) -> object:
     if isinstance(value, str) and re.fullmatch(SHARE, value):
         value = float(value[:-1]) / 100
@@ -217,6 +229,13 @@ Count = Annotated[
         json_schema_input_type=int | Annotated[str, StringConstraints(pattern=COUNT)],
     ),
 ]
+Span = Annotated[
+    int,
+    BeforeValidator(
+        _span, json_schema_input_type=int | Annotated[str, StringConstraints(pattern=SPAN)]
+    ),
+]
+"""A number of tokens or words, of which 1k is 1024 as those who name models say it."""
 Share = Annotated[
     float,
     BeforeValidator(

@@ -7,7 +7,7 @@ in the same weights. All weights are laid out like a pulled model, a LoRA as PEF
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,15 +30,22 @@ if TYPE_CHECKING:
 
 Make = Callable[[Any, Any, "Run"], "LanguageTrainer"]
 """Makes what takes the steps, from a model, the arguments of transformers, and what is learnt."""
-Method = Literal["continue", "instruct", "prefer"]
+Method = Literal["scratch", "continue", "instruct", "prefer"]
 BASE, TEACHER = "base", "teacher"
 SEEN = "seen.parquet"
 CHECKPOINTS = "checkpoints"
 KEEP_SECONDS = 300.0
-EPOCHS: Mapping[Method, float] = {"continue": 1.0, "instruct": 3.0, "prefer": 1.0}
+EPOCHS: Mapping[Method, float] = {
+    "scratch": 1.0,
+    "continue": 1.0,
+    "instruct": 3.0,
+    "prefer": 1.0,
+}
 LORA_RATE, FULL_RATE = 2e-4, 3e-5
-WARMING = 0.05
-DECAY = 0.01
+WARMING, DECAY, MEMORY = 0.05, 0.01, 0.999
+NEW_WARMING, NEW_DECAY, NEW_MEMORY = 0.1, 0.1, 0.95
+"""Weights by chance begin more slowly, and forget earlier gradients sooner (Brown et al., arXiv
+2005.14165)."""
 LONGEST_STEP = 1.0
 PROBED = 256
 
@@ -48,7 +55,8 @@ class Language:
     """What to learn, and how.
 
     Args:
-        method: "continue" learns to go on with documents, "instruct" what the assistant says.
+        method: "scratch" learns to go on with documents from nothing, "continue" from what the
+            base knows; "instruct" learns what the assistant says.
         mix: each data set with its share, in the order of their names; weights of any scale. If
             all are 0, each has as much as it holds.
         tokens: how many to learn from. Without it and `epochs`, documents are read once, chats
@@ -74,7 +82,9 @@ class Language:
 
     def __post_init__(self) -> None:
         if self.method not in get_args(Method):
-            raise BadInput(f"{self.method!r} is not a method.", "Use continue or instruct.")
+            raise BadInput(
+                f"{self.method!r} is not a method.", "Use scratch, continue or instruct."
+            )
         if self.length < 2 or self.batch < 1 or self.lora < 0:
             raise BadInput(
                 "A row takes 2 tokens at least, a batch a row, and no rank is below 0.",
@@ -108,6 +118,7 @@ def run(spec: Language, inputs: Inputs, ctx: Context) -> Result:
     trainer.curves.save(ctx.work)
     _write_seen(mixer, parts, ctx.work)
     summary = _summary(spec, base, trainer, mixer) | about | _wasted(spec, mixer, parts)
+    summary["bits_per_byte"] = _bits(summary["perplexity"], parts, base.folder)
     summary |= trainer.pace.whole()
     settings = asdict(spec) | {"rate": _rate(spec), "seed": ctx.seed, "bfloat16": trainer.half}
     if TEACHER in inputs:
@@ -160,7 +171,7 @@ def _parted(spec: Language, inputs: Inputs) -> dict[str, Parted]:
     if judged:
         raise BadInput(f"{judged[0]} holds preferences.", "Learn from them with 'method: prefer'.")
     chats = [name for name, tokens in sources.items() if tokens.about.template]
-    if spec.method == "continue" and chats:
+    if spec.method != "instruct" and chats:
         raise BadInput(f"{chats[0]} holds chats.", "Learn from them with 'method: instruct'.")
     if spec.method == "instruct" and not chats:
         raise BadInput(
@@ -251,6 +262,7 @@ def _trained(
     if spec.lora:
         model = with_lora(model, spec.lora, base.artifact.ref.pinned)
     about["trained"] = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    new = spec.method == "scratch"
     arguments = TrainingArguments(
         output_dir=str(run.root),
         seed=ctx.seed,
@@ -259,8 +271,9 @@ def _trained(
         gradient_accumulation_steps=math.ceil(spec.batch / run.rows),
         learning_rate=_rate(spec),
         lr_scheduler_type="cosine",
-        warmup_steps=max(1, round(WARMING * len(run.mixer))),
-        weight_decay=DECAY,
+        warmup_steps=max(1, round((NEW_WARMING if new else WARMING) * len(run.mixer))),
+        weight_decay=NEW_DECAY if new else DECAY,
+        adam_beta2=NEW_MEMORY if new else MEMORY,
         max_grad_norm=LONGEST_STEP,
         ignore_data_skip=True,
         logging_strategy="no",
@@ -326,6 +339,19 @@ def _summary(spec: Language, base: Input, trainer: LanguageTrainer, mixer: Mixer
             for name, ends in trainer.curves.suites().items()
         },
         "shares": {name: n * spec.length for name, n in mixer.schedule.counts(draws).items()},
+    }
+
+
+def _bits(
+    perplexity: Mapping[str, Sequence[float]], parts: Mapping[str, Parted], model: Path
+) -> dict[str, list[float]]:
+    """Return the same as perplexities in bits of a byte, which no tokenizer changes."""
+    from inhouse.train.bytes import bytes_of_token
+
+    sizes = {name: bytes_of_token(part.held, model) for name, part in parts.items()}
+    return {
+        name: [round(math.log2(value) / sizes[name], 4) for value in ends]
+        for name, ends in perplexity.items()
     }
 
 

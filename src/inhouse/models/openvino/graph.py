@@ -186,6 +186,13 @@ def rotary_tables(positions: Node, frequencies: Array) -> tuple[Node, Node]:
     return op.unsqueeze(op.cos(angles), integers(1)), op.unsqueeze(op.sin(angles), integers(1))
 
 
+def sharpened(tables: tuple[Node, Node], by: float) -> tuple[Node, Node]:
+    """Return cosine and sine times a number, as they are if it is 1."""
+    if by == 1:
+        return tables
+    return op.multiply(tables[0], floats(by)), op.multiply(tables[1], floats(by))
+
+
 def rotate(x: Node, tables: tuple[Node, Node], width: int) -> Node:
     """Apply rotary position embedding to [batch, heads, tokens, width]."""
     cosine, sine = tables

@@ -16,7 +16,7 @@ import openvino as ov
 from openvino import opset13 as op
 
 from inhouse.core.errors import BadInput
-from inhouse.models.openvino import graph
+from inhouse.models.openvino import graph, positions
 from inhouse.models.openvino.graph import Array, Node, Precision
 from inhouse.models.weights import Weights
 
@@ -28,7 +28,10 @@ NEEDLESS_IF_TIED = (*NEEDLESS, "lm_head.weight")
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """The sizes of a decoder and its position frequencies [head_width / 2]."""
+    """The sizes of a decoder and its position frequencies [head_width / 2].
+
+    Cosines and sines of positions are multiplied by `sharpened`.
+    """
 
     width: int
     layers: int
@@ -38,6 +41,7 @@ class Shape:
     epsilon: float
     tied: bool
     frequencies: Array
+    sharpened: float = 1.0
 
     @classmethod
     def read(cls, config: Mapping[str, Any]) -> Shape:
@@ -59,6 +63,7 @@ class Shape:
                 epsilon=config["rms_norm_eps"],
                 tied=bool(config.get("tie_word_embeddings")),
                 frequencies=_frequencies(config, head_width),
+                sharpened=_sharpened(config),
             )
         except KeyError as error:
             raise BadInput(
@@ -73,13 +78,14 @@ def build_decoder(weights: Weights, precision: Precision) -> ov.Model:
         BadInput: the model is of an unknown family or has something that cannot be built.
     """
     shape = Shape.read(weights.config)
-    ids, mask, positions = (
+    ids, mask, places = (
         graph.parameter(name, 2) for name in ("input_ids", "attention_mask", "position_ids")
     )
     beams = graph.parameter("beam_idx", 1, np.int32)
     decoder = _Decoder(weights, shape, precision)
     decoder.mask = graph.causal_mask(ids, mask)
-    decoder.tables = graph.rotary_tables(positions, _scaled(shape.frequencies, weights))
+    tables = graph.rotary_tables(places, _scaled(shape.frequencies, weights))
+    decoder.tables = graph.sharpened(tables, shape.sharpened)
     decoder.cache = graph.Cache(ids, beams, shape.kv_heads, shape.head_width)
 
     finer: Precision = "int8" if precision == "int4" else precision
@@ -93,7 +99,7 @@ def build_decoder(weights: Weights, precision: Precision) -> ov.Model:
     else:
         logits = graph.project(x, table, "lm_head")
     weights.check_all_taken(but=NEEDLESS_IF_TIED if shape.tied else NEEDLESS)
-    inputs = [ids, mask, positions, beams]
+    inputs = [ids, mask, places, beams]
     model = ov.Model([graph.result(logits, "logits")], decoder.cache.sinks, inputs, "decoder")
     # Without it activations are scaled for float16, which this model was not made for.
     model.set_rt_info("8.0", ["runtime_options", "ACTIVATIONS_SCALE_FACTOR"])
@@ -178,7 +184,7 @@ def _check_supported(config: Mapping[str, Any]) -> None:
 
 def _frequencies(config: Mapping[str, Any], width: int) -> Array:
     """Return the rotary frequencies with the scaling that the configuration asks for."""
-    rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
+    rope = _rope(config)
     base = rope.get("rope_theta") or config.get("rope_theta") or 10000.0
     plain = 1.0 / base ** (np.arange(0, width, 2, dtype=np.float64) / width)
     kind = rope.get("rope_type", rope.get("type", "default"))
@@ -189,10 +195,22 @@ def _frequencies(config: Mapping[str, Any], width: int) -> Array:
         return np.asarray(plain / rope["factor"], np.float32)
     if kind == "llama3" and whole:
         return _llama3_frequencies(plain, rope)
+    if kind == "yarn" and whole and not {"mscale", "mscale_all_dim"} & rope.keys():
+        return positions.yarn(plain, {**rope, "rope_theta": base})
     raise BadInput(
         f"The model scales its positions by {kind!r}, which cannot be built.",
-        "Use a model with default, linear or llama3 position scaling.",
+        "Use a model with default, linear, llama3 or plain yarn position scaling.",
     )
+
+
+def _sharpened(config: Mapping[str, Any]) -> float:
+    rope = _rope(config)
+    is_yarn = rope.get("rope_type", rope.get("type")) == "yarn"
+    return positions.sharpened(rope) if is_yarn else 1.0
+
+
+def _rope(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    return config.get("rope_parameters") or config.get("rope_scaling") or {}
 
 
 def _llama3_frequencies(plain: Any, rope: Mapping[str, Any]) -> Array:  # noqa: ANN401

@@ -1,0 +1,75 @@
+"""What may stand in inhouse.yaml for a language model that is made of documents alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from inhouse.core.errors import InhouseError
+from inhouse.project.data_schema import LABEL, Entry
+from inhouse.project.train_schema import known_method
+from inhouse.project.values import Count, LabelText, Mix, Span
+
+
+class Tokens(Entry):
+    """How much a new model learns from."""
+
+    tokens: Count = Field(description="So many tokens, such as 5M.")
+
+
+class Scratch(Entry):
+    """A language model of your own: its words, its sizes and its weights."""
+
+    method: Annotated[Literal["scratch"], BeforeValidator(known_method)] = Field(
+        description="scratch: learn everything from your documents."
+    )
+    size: Count = Field(description="About how many parameters it has, such as 10M.")
+    mix: Mix = Field(
+        description="What it learns from: {data/NAME: weight}, or one or more data/NAME, each as "
+        "much as it holds."
+    )
+    budget: Tokens | None = Field(
+        default=None,
+        description="How much it learns from: {tokens: 5M}; if nothing is said, 20 tokens for "
+        "each parameter.",
+    )
+    vocabulary: Span | None = Field(
+        default=None,
+        description="How many words its tokenizer has at most, such as 8k; if nothing is said, as "
+        "many as suit the size.",
+    )
+    length: Annotated[int, Field(ge=16, strict=True)] = Field(
+        default=512, description="How many tokens it sees at once, now and later."
+    )
+    batch: Annotated[int, Field(ge=1, strict=True)] | None = Field(
+        default=None,
+        description="How many rows of that length make a step; if nothing is said, as suits size "
+        "and budget.",
+    )
+    rate: Annotated[float, Field(gt=0, le=1, strict=True)] | None = Field(
+        default=None,
+        description="The highest learning rate; if nothing is said, as suits size and budget.",
+    )
+    watch: Annotated[int, Field(ge=0, strict=True)] = Field(
+        default=0,
+        description="Measure what is kept out of training every so many steps; 0 does it before "
+        "and after only.",
+    )
+    label: LabelText = LABEL
+
+    @model_validator(mode="after")
+    def _can_be_made(self) -> Self:
+        from inhouse.train.sizes import sizes_of
+
+        try:
+            sizes_of(self.size, self.vocabulary)
+        except InhouseError as error:
+            raise ValueError(f"{error.what}\n{error.fix}") from error
+        return self
+
+    @property
+    def sources(self) -> Sequence[str]:
+        """The data sets that it learns from."""
+        return list(self.mix)

@@ -1,0 +1,54 @@
+"""How a language model is made of documents alone: words, blank weights, and the training of these.
+
+It says stage, spec and parents; the table of all types of entries is in `model_steps`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from inhouse.project.made import Around, Made
+from inhouse.project.scratch_schema import Scratch
+from inhouse.project.train_steps import VOCABULARY, check_rows, shares_of, tokens_of
+from inhouse.train import blank, language, vocabulary
+from inhouse.train.sizes import TOKENS_PER_PARAMETER, pace, sizes_of
+
+BLANK = "blank"
+
+
+def scratch(name: str, entry: Scratch, around: Around) -> Sequence[Made]:
+    """Return how a model is made and trained, what it needs for that first.
+
+    Raises:
+        BadInput: it cannot learn from the mix.
+    """
+    check_rows(entry, around.recipes)
+    path = f"models/{name}"
+    words, base = f"{path}/{VOCABULARY}", f"{path}/{BLANK}"
+    sizes = sizes_of(entry.size, entry.vocabulary)
+    made = blank.Blank(entry.size, sizes.words, entry.length)
+    read = [tokens_of(path, ref, around.project) for ref in sorted(entry.mix)]
+    learnt = [(ref, one.path) for ref, one in zip(sorted(entry.mix), read, strict=True)]
+    spec = vocabulary.Vocabulary(shares_of(entry.mix), sizes.words)
+    return [
+        Made(words, vocabulary.STAGE, spec, [(ref, ref) for ref in sorted(entry.mix)]),
+        Made(base, blank.STAGE, made, [(blank.VOCABULARY, words)]),
+        *read,
+        Made(path, language.STAGE, _spec(entry), [(language.BASE, base), *learnt]),
+    ]
+
+
+def _spec(entry: Scratch) -> language.Language:
+    sizes = sizes_of(entry.size, entry.vocabulary)
+    tokens = entry.budget.tokens if entry.budget else TOKENS_PER_PARAMETER * sizes.parameters
+    rate, step = pace(sizes, tokens)
+    return language.Language(
+        method="scratch",
+        mix=shares_of(entry.mix),
+        tokens=tokens,
+        length=entry.length,
+        batch=entry.batch or max(1, round(step / entry.length)),
+        rate=entry.rate or round(rate, 6),
+        lora=0,
+        watch=entry.watch,
+    )
