@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import fmean
@@ -21,6 +21,7 @@ from inhouse.models.pull import context_tokens, kind_of
 from inhouse.models.weight_files import read_json
 from inhouse.train.card import write_card
 from inhouse.train.embed import copy_beside
+from inhouse.train.processes import Processes, is_shared, spread
 
 if TYPE_CHECKING:
     from inhouse.train.held_out import Parted
@@ -57,6 +58,7 @@ class Language:
             Without it 2e-4 for a LoRA, 3e-5 for all weights.
         lora: rank of the adapter; 0 trains all weights.
         watch: steps between two measurements of what is kept out; 0 measures before and after only.
+        processes: how many do it, and where.
     """
 
     method: Method
@@ -68,6 +70,7 @@ class Language:
     rate: float | None = None
     lora: int = 16
     watch: int = 0
+    processes: Processes = field(default=Processes(), metadata={"identity": False})
 
     def __post_init__(self) -> None:
         if self.method not in get_args(Method):
@@ -88,17 +91,24 @@ def run(spec: Language, inputs: Inputs, ctx: Context) -> Result:
             run went astray.
     """
     require_train()
+    if is_shared(spec.processes, spec.batch):
+        return spread(__name__, spec, inputs, ctx)
+    from inhouse.train import together
+
     base = inputs[BASE]
     _check_base(spec, base)
     parts = _parted(spec, inputs)
     mixer = _mixer(spec, parts, ctx.seed)
     _check_learnt(spec, mixer)
     trainer, about = _trained(spec, base, _run_of(spec, mixer, parts, ctx), ctx)
+    if together.rank():
+        return Result()
     _write(spec, base, trainer, ctx)
     trainer.curves.save(ctx.work)
     _write_seen(mixer, parts, ctx.work)
     summary = _summary(spec, base, trainer, mixer) | about | _wasted(spec, mixer, parts)
     settings = asdict(spec) | {"rate": _rate(spec), "seed": ctx.seed, "bfloat16": trainer.half}
+    settings |= {"processes": together.world()}
     data = {name: inputs[name].artifact for name, _ in spec.mix}
     write_card(ctx.work, base.artifact, data, settings, summary)
     left = sorted((ctx.work / CHECKPOINTS).rglob("*"))
@@ -106,7 +116,7 @@ def run(spec: Language, inputs: Inputs, ctx: Context) -> Result:
     return Result(summary, scratch=scratch)
 
 
-STAGE = Stage("train.language", 1, run)
+SPEC, STAGE = Language, Stage("train.language", 1, run)
 
 
 def require_train() -> None:
@@ -185,12 +195,13 @@ def _check_learnt(spec: Language, mixer: Mixer) -> None:
 
 
 def _run_of(spec: Language, mixer: Mixer, parts: Mapping[str, Parted], ctx: Context) -> Run:
+    from inhouse.train import together
     from inhouse.train.stream import once, rows_at_once
     from inhouse.train.trainer import Run
 
     return Run(
         mixer,
-        rows=min(spec.batch, rows_at_once(spec.length)),
+        rows=min(spec.batch // together.world(), rows_at_once(spec.length)),
         held={name: once(name, part.held, length=spec.length) for name, part in parts.items()},
         every=spec.watch,
         root=ctx.work / CHECKPOINTS,
@@ -205,6 +216,7 @@ def _trained(
     """Take all steps; return who took them, and how many parameters there are and learn."""
     from transformers import TrainingArguments, set_seed
 
+    from inhouse.train import together
     from inhouse.train.checkpoint import newest
     from inhouse.train.language_model import load_model, with_lora
     from inhouse.train.trainer import LanguageTrainer
@@ -217,10 +229,10 @@ def _trained(
     about["trained"] = sum(p.numel() for p in model.parameters() if p.requires_grad)
     arguments = TrainingArguments(
         output_dir=str(run.root),
-        seed=ctx.seed,
+        seed=ctx.seed + together.rank(),
         max_steps=len(run.mixer),
         per_device_train_batch_size=run.rows,
-        gradient_accumulation_steps=math.ceil(spec.batch / run.rows),
+        gradient_accumulation_steps=math.ceil(spec.batch / together.world() / run.rows),
         learning_rate=_rate(spec),
         lr_scheduler_type="cosine",
         warmup_steps=max(1, round(WARMING * len(run.mixer))),
@@ -231,6 +243,9 @@ def _trained(
         save_strategy="no",
         report_to="none",
         disable_tqdm=True,
+        use_cpu=together.backend() == "gloo",
+        ddp_backend=together.backend(),
+        ddp_find_unused_parameters=False,
     )
     trainer = LanguageTrainer(model, arguments, run)
     trainer.learn(newest(run.root))

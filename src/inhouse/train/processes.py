@@ -1,0 +1,231 @@
+"""A stage that several processes do together, on this machine or on those of a Ray cluster.
+
+They share the stage's work folder: in it they find what to do and leave what came of it, and each
+keeps what it had to say. What they do is the stage's own `run`; they differ by their rank alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from inhouse.core.artifact import Artifact, Input, Ref
+from inhouse.core.errors import BadInput, InhouseError
+from inhouse.core.label import Label
+from inhouse.core.stage import Context, Inputs, Progress, Result
+
+FOLDER = "processes"
+JOB, RESULT, ERROR, PROGRESS, ENDED = (
+    f"{name}.json" for name in ("job", "result", "error", "progress", "ended")
+)
+RAY = "ray://"
+LOOKS = 0.2
+"""Seconds between two looks at how far the processes are."""
+PATIENCE = 20.0
+"""Seconds that processes have to end by themselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Processes:
+    """How many processes train together, and where; nothing of it decides the result.
+
+    Args:
+        count: how many. Without it one for each GPU, as far as rows of a step can be shared out
+            evenly; where no GPU is, one on this machine, or one for each machine of a cluster.
+        on: the Ray cluster, ``ray://host:port``; without it this machine.
+        shard: each GPU holds a part of weights and optimiser, and not the whole of them.
+    """
+
+    count: int | None = None
+    on: str = ""
+    shard: bool = False
+
+    def among(self, rows: int) -> int:
+        """Return by how many the rows of a step are shared out on this machine.
+
+        Raises:
+            BadInput: they cannot be shared out evenly.
+        """
+        if self.count is None:
+            import torch
+
+            return most(torch.cuda.device_count(), rows)
+        check_even(self.count, rows)
+        return self.count
+
+
+def most(wanted: int, rows: int) -> int:
+    """Return the largest number up to `wanted`, at least 1, that shares out rows evenly."""
+    return next(n for n in range(max(1, min(wanted, rows)), 0, -1) if rows % n == 0)
+
+
+def check_even(count: int, rows: int) -> None:
+    """Make sure that each process has as many rows of a step as any other.
+
+    Raises:
+        BadInput: it has not.
+    """
+    if rows % count:
+        raise BadInput(
+            f"{rows} rows of a step cannot be shared out evenly among {count} processes.",
+            f"Set 'batch' to a multiple of {count}, or 'processes' to {most(count, rows)}.",
+        )
+
+
+def is_shared(processes: Processes, rows: int) -> bool:
+    """Say whether a step of so many rows is taken by other processes than this one.
+
+    Raises:
+        BadInput: its rows cannot be shared out evenly.
+    """
+    return bool(processes.on) or processes.among(rows) > 1
+
+
+def spread(stage: str, spec: Any, inputs: Inputs, ctx: Context) -> Result:  # noqa: ANN401
+    """Have several processes do what `run` of the module `stage` does in one.
+
+    Args:
+        stage: the module's name.
+        spec: a dataclass with `processes` and `batch`.
+        inputs: what the stage is given.
+        ctx: likewise; all processes work in its folder.
+
+    Raises:
+        BadInput: what the stage raises, in any of the processes.
+        InhouseError: a process ended before its time.
+    """
+    folder = ctx.work / FOLDER
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    (folder / JOB).write_text(_job(stage, spec, inputs, ctx), encoding="utf-8")
+    if spec.processes.on:
+        from inhouse.train.ray_cluster import train_on
+
+        train_on(spec.processes, spec.batch, folder, [one.folder for one in inputs.values()], ctx)
+    else:
+        _train_here(spec.processes.among(spec.batch), folder, ctx.progress)
+    told = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+    left = (f"{FOLDER}/{file.name}" for file in sorted(folder.iterdir()))
+    return Result(told["summary"], scratch=(*told["scratch"], *left))
+
+
+def _job(stage: str, spec: Any, inputs: Inputs, ctx: Context) -> str:  # noqa: ANN401
+    alone = replace(spec, processes=replace(spec.processes, count=1, on=""))
+    return json.dumps(
+        {
+            "stage": stage,
+            "spec": asdict(alone),
+            "inputs": {
+                role: {
+                    "ref": one.artifact.ref.pinned,
+                    "label": str(one.artifact.label),
+                    "summary": dict(one.artifact.summary),
+                    "folder": str(one.folder.resolve()),
+                }
+                for role, one in inputs.items()
+            },
+            "work": str(ctx.work.resolve()),
+            "seed": ctx.seed,
+        }
+    )
+
+
+def inputs_of(job: Mapping[str, Any]) -> dict[str, Input]:
+    """Return the inputs of a job, with as much of each as a stage that trains looks at."""
+    return {role: _input(one) for role, one in job["inputs"].items()}
+
+
+def _input(told: Mapping[str, Any]) -> Input:
+    artifact = Artifact(
+        ref=Ref.parse(told["ref"]), recipe="", code=0, params={}, parents=(), digest="", files={},
+        label=Label.parse(told["label"]), created=datetime.fromtimestamp(0, UTC), actor="",
+        seconds=0.0, summary=told["summary"],
+    )  # fmt: skip
+    return Input(artifact, Path(told["folder"]))
+
+
+def _train_here(count: int, folder: Path, progress: Progress) -> None:
+    """Run so many processes on this machine, by torchrun's launcher, and see them end.
+
+    They end when the pipe to them does, so however this process goes nothing is left running.
+    """
+    threads = str(max(1, (os.cpu_count() or 1) // count))
+    with (folder / "launch.log").open("wb") as log:
+        launcher = subprocess.Popen(
+            [sys.executable, "-m", "inhouse.train.launch", str(count), str(folder)],
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            env={"OMP_NUM_THREADS": threads, **os.environ},
+        )
+    assert launcher.stdin is not None
+    try:
+        follow(folder, progress, lambda: launcher.poll() is not None)
+    finally:
+        _end(launcher)
+    if launcher.returncode or not (folder / RESULT).is_file():
+        raise failure(folder)
+
+
+def _end(launcher: subprocess.Popen[bytes]) -> None:
+    """End the processes, if they go on, and wait for it."""
+    assert launcher.stdin is not None
+    with suppress(OSError):
+        launcher.stdin.close()
+    if launcher.poll() is None:
+        launcher.send_signal(signal.SIGTERM)
+        try:
+            launcher.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            launcher.kill()
+            launcher.wait()
+
+
+def follow(folder: Path, progress: Progress, ended: Callable[[], bool]) -> None:
+    """Pass on how far the first process says it is, until `ended`."""
+    last: list[Any] = []
+    over = False
+    while not over:
+        over = ended()
+        with suppress(FileNotFoundError):
+            now = json.loads((folder / PROGRESS).read_text(encoding="utf-8"))
+            if now != last:
+                progress(*now)
+                last = now
+        if not over:
+            time.sleep(LOOKS)
+
+
+def failure(folder: Path) -> InhouseError:
+    """Return why the processes ended before their time: what the first that failed said last."""
+    with suppress(FileNotFoundError):
+        told = json.loads((folder / ERROR).read_text(encoding="utf-8"))
+        return (BadInput if told["user"] else InhouseError)(told["what"], told["fix"])
+    codes: dict[int, int] = {}
+    with suppress(FileNotFoundError):
+        told = json.loads((folder / ENDED).read_text(encoding="utf-8"))
+        codes = {int(rank): code for rank, code in told.items()}
+    killed = [rank for rank, code in codes.items() if code < 0 and code != -signal.SIGTERM]
+    if killed:
+        name = signal.Signals(-codes[killed[0]]).name
+        what = f"Process {killed[0]} of the training was ended by {name}."
+        return InhouseError(what, "Run it again: it goes on from its last checkpoint.")
+    words = sorted(folder.glob("crash-*.txt"), key=lambda file: file.stat().st_mtime_ns)
+    if words:
+        which, said = words[0].stem.removeprefix("crash-"), words[0].read_text(encoding="utf-8")
+        what = f"Process {which} of the training failed: {said}."
+    else:
+        log = (folder / "launch.log").read_text(encoding="utf-8", errors="replace")
+        what = f"The processes of the training failed: {(log.split(chr(10)) or [''])[-1]}."
+    return InhouseError(what, f"Look into {folder}; what was learnt is in its last checkpoint.")
