@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -108,19 +109,22 @@ def spread(stage: str, spec: Any, inputs: Inputs, ctx: Context) -> Result:  # no
     folder = ctx.work / FOLDER
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    (folder / JOB).write_text(_job(stage, spec, inputs, ctx), encoding="utf-8")
+    (folder / JOB).write_text(job_of(stage, spec, inputs, ctx), encoding="utf-8")
     if spec.processes.on:
         from inhouse.train.ray_cluster import train_on
 
-        train_on(spec.processes, spec.batch, folder, [one.folder for one in inputs.values()], ctx)
+        needed = [one.folder for one in inputs.values()]
+        train_on(spec.processes, spec.batch, folder, needed, ctx.progress)
     else:
         _train_here(spec.processes.among(spec.batch), folder, ctx.progress)
     told = json.loads((folder / RESULT).read_text(encoding="utf-8"))
-    left = (f"{FOLDER}/{file.name}" for file in sorted(folder.iterdir()))
-    return Result(told["summary"], scratch=(*told["scratch"], *left))
+    left = (file for file in sorted(folder.rglob("*")) if file.is_file())
+    names = (file.relative_to(ctx.work).as_posix() for file in left)
+    return Result(told["summary"], scratch=(*told["scratch"], *names))
 
 
-def _job(stage: str, spec: Any, inputs: Inputs, ctx: Context) -> str:  # noqa: ANN401
+def job_of(stage: str, spec: Any, inputs: Inputs, ctx: Context) -> str:  # noqa: ANN401
+    """Return as JSON what each of the processes has to do."""
     alone = replace(spec, processes=replace(spec.processes, count=1, on=""))
     return json.dumps(
         {
@@ -135,6 +139,7 @@ def _job(stage: str, spec: Any, inputs: Inputs, ctx: Context) -> str:  # noqa: A
                 }
                 for role, one in inputs.items()
             },
+            "id": uuid.uuid4().hex,
             "work": str(ctx.work.resolve()),
             "seed": ctx.seed,
         }
@@ -175,7 +180,8 @@ def _train_here(count: int, folder: Path, progress: Progress) -> None:
     finally:
         _end(launcher)
     if launcher.returncode or not (folder / RESULT).is_file():
-        raise failure(folder)
+        said = (folder / "launch.log").read_text(encoding="utf-8", errors="replace").strip()
+        raise failure(folder, said.rpartition("\n")[2])
 
 
 def _end(launcher: subprocess.Popen[bytes]) -> None:
@@ -207,8 +213,11 @@ def follow(folder: Path, progress: Progress, ended: Callable[[], bool]) -> None:
             time.sleep(LOOKS)
 
 
-def failure(folder: Path) -> InhouseError:
-    """Return why the processes ended before their time: what the first that failed said last."""
+def failure(folder: Path, last: str) -> InhouseError:
+    """Return why the processes ended before their time: what the first that failed said last.
+
+    If none of them said anything, it is what their starter said `last`.
+    """
     with suppress(FileNotFoundError):
         told = json.loads((folder / ERROR).read_text(encoding="utf-8"))
         return (BadInput if told["user"] else InhouseError)(told["what"], told["fix"])
@@ -219,13 +228,11 @@ def failure(folder: Path) -> InhouseError:
     killed = [rank for rank, code in codes.items() if code < 0 and code != -signal.SIGTERM]
     if killed:
         name = signal.Signals(-codes[killed[0]]).name
-        what = f"Process {killed[0]} of the training was ended by {name}."
+        what = f"Number {killed[0]} of the processes that train was ended by {name}."
         return InhouseError(what, "Run it again: it goes on from its last checkpoint.")
-    words = sorted(folder.glob("crash-*.txt"), key=lambda file: file.stat().st_mtime_ns)
-    if words:
-        which, said = words[0].stem.removeprefix("crash-"), words[0].read_text(encoding="utf-8")
-        what = f"Process {which} of the training failed: {said}."
-    else:
-        log = (folder / "launch.log").read_text(encoding="utf-8", errors="replace")
-        what = f"The processes of the training failed: {(log.split(chr(10)) or [''])[-1]}."
+    which, said = "One", last
+    if words := sorted(folder.glob("crash-*.txt"), key=lambda file: file.stat().st_mtime_ns):
+        which = f"Number {words[0].stem.removeprefix('crash-')}"
+        said = words[0].read_text(encoding="utf-8")
+    what = f"{which} of the processes that train has failed: {said.rstrip('.')}."
     return InhouseError(what, f"Look into {folder}; what was learnt is in its last checkpoint.")

@@ -59,7 +59,7 @@ def take_part(folder: Path) -> bool:
         told = {"what": error.what, "fix": error.fix, "user": isinstance(error, UserError)}
         _write(folder / ERROR, told)
         return False
-    except Exception as error:  # noqa: BLE001 - whatever it is, who started this has to say it
+    except Exception as error:
         traceback.print_exc()
         words = f"{type(error).__name__}: {error}".strip().splitlines()[0][:WORDS].rstrip(".")
         (folder / f"crash-{number}.txt").write_text(words, encoding="utf-8")
@@ -76,9 +76,7 @@ def _do(job: dict[str, Any], folder: Path, number: int) -> dict[str, Any]:
     def progress(*told: object) -> None:
         _write(folder / PROGRESS, told)
 
-    ctx = Context(
-        Path(job["work"]), Actor(""), job["seed"], silent if number else progress
-    )
+    ctx = Context(Path(job["work"]), Actor(""), job["seed"], silent if number else progress)
     result = stage.run(spec, inputs_of(job), ctx)
     return {"summary": dict(result.summary), "scratch": result.scratch}
 

@@ -194,7 +194,7 @@ class LanguageTrainer(Trainer):  # type: ignore[misc]
                 found[f"rng.{rank}.{kind}"] = one
         return found
 
-    def _write(self, tensors: Mapping[str, Any], folder: Path) -> None:
+    def _write(self, tensors: dict[str, Any], folder: Path) -> None:
         """Write all that a run goes on from, its curves with it."""
         schedule = json.dumps(self.lr_scheduler.state_dict())
         save_file(tensors, folder / STATE, {"schedule": schedule})
