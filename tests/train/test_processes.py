@@ -23,6 +23,7 @@ from inhouse.core.errors import BadInput, InhouseError
 from inhouse.core.stage import Context
 from inhouse.train.checkpoint import newest
 from inhouse.train.language import CHECKPOINTS, Language
+from inhouse.train.launch import spread
 from inhouse.train.mixer import Mixer
 from inhouse.train.processes import (
     ENDED,
@@ -35,7 +36,6 @@ from inhouse.train.processes import (
     is_shared,
     job_of,
     most,
-    spread,
 )
 from inhouse.train.rank import spec_of
 from inhouse.train.schedule import Phase, Schedule
@@ -75,7 +75,7 @@ def test_processes_learn_together_the_rows_that_one_learns(tmp_path: Path):
 
 
 def test_how_many_processes_decides_nothing(base: Path, sources: dict[str, Path], tmp_path: Path):
-    spec = replace(FULL, processes=Processes(3, "ray://box:10001", shard=True))
+    spec = replace(FULL, processes=Processes(3, "ray://box:10001"))
     assert identity(spec) == identity(FULL)
     assert not is_shared(Processes(1), 8)
     assert is_shared(Processes(2), 8)
@@ -85,7 +85,7 @@ def test_how_many_processes_decides_nothing(base: Path, sources: dict[str, Path]
         is_shared(Processes(3), 8)
     inputs = {"base": opened(base, "models/tiny"), DATA: opened(sources[DATA], DATA)}
     told = json.loads(job_of("stage", spec, inputs, Context(tmp_path, Actor("ana"), 7)))
-    assert spec_of(Language, told["spec"]) == replace(spec, processes=Processes(1, shard=True))
+    assert spec_of(Language, told["spec"]) == replace(spec, processes=Processes(1))
     found = inputs_of(told)
     assert found["base"].artifact.ref == Ref.parse("models/tiny")
     assert found["base"].artifact.summary == {"licence": "MIT"}
@@ -161,7 +161,8 @@ from train.tiny_llama import DATA, opened
 from train.test_language import FULL
 from inhouse.core.access import Actor
 from inhouse.core.stage import Context
-from inhouse.train.processes import Processes, spread
+from inhouse.train.launch import spread
+from inhouse.train.processes import Processes
 inputs = {{"base": opened(Path({base!r}), "models/tiny"), DATA: opened(Path({data!r}), DATA)}}
 spread("train.dying", replace(FULL, processes=Processes(count=2)), inputs,
        Context(Path({work!r}), Actor("ana")))
@@ -181,7 +182,7 @@ def test_when_who_started_them_is_killed_nothing_is_left_running(
     path = os.pathsep.join([*sys.path, TESTS])
     started = subprocess.Popen([sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": path})
     try:
-        assert eventually(lambda: (work / FOLDER / PROGRESS).is_file())
+        assert eventually((work / FOLDER / PROGRESS).is_file)
         assert eventually(lambda: newest(work / CHECKPOINTS) is not None)
         os.kill(started.pid if whom == "parent" else launcher(work), signal.SIGKILL)
         assert gone(work)

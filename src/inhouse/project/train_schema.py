@@ -5,15 +5,19 @@ Pulled models and adapted embedders stand in `inhouse.project.schema`.
 
 from __future__ import annotations
 
+import re
+import reprlib
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from inhouse.core.errors import nearest
+from inhouse.core.errors import BadInput, nearest
 from inhouse.project.data_schema import LABEL, Entry
 from inhouse.project.values import Count, LabelText, Mix, Text
+from inhouse.train.processes import check_even
 
+CLUSTER = r"ray://[^/\s:@]+:\d{1,5}"
 METHODS: Mapping[str, str] = {
     "embed": "<adapted>",
     "continue": "<trained>",
@@ -41,6 +45,14 @@ def known_method(value: object) -> object:
     near = nearest(value, METHODS) if isinstance(value, str) else None
     hint = f"Did you mean {near!r}?" if near else f"Write one of {', '.join(METHODS)}."
     raise ValueError(f"there is no method {value!r}.\n{hint}")
+
+
+def _cluster(value: object) -> object:
+    if value is not None and not (isinstance(value, str) and re.fullmatch(CLUSTER, value)):
+        raise ValueError(
+            f"{reprlib.repr(value)} is no Ray cluster.\nWrite such as ray://head:10001."
+        )
+    return value
 
 
 class Budget(Entry):
@@ -97,6 +109,15 @@ class Trained(Entry):
         description="Measure what is kept out of training every so many steps; 0 does it before "
         "and after only.",
     )
+    processes: Annotated[int, Field(ge=1, le=4096, strict=True)] | None = Field(
+        default=None,
+        description="How many processes train it together, on this machine or on those of 'on'; "
+        "if nothing is said, one for each GPU.",
+    )
+    on: Annotated[str, BeforeValidator(_cluster)] | None = Field(
+        default=None,
+        description="The Ray cluster whose machines train it, such as ray://head:10001.",
+    )
     label: LabelText = LABEL
 
     @model_validator(mode="after")
@@ -106,6 +127,14 @@ class Trained(Entry):
                 "all weights are trained, or a LoRA adapter beside them.\n"
                 "Take 'full' or 'lora' out."
             )
+        return self
+
+    @model_validator(mode="after")
+    def _shared_out_evenly(self) -> Self:
+        try:
+            check_even(self.processes or 1, self.batch)
+        except BadInput as error:
+            raise ValueError(f"{error.what}\n{error.fix}") from None
         return self
 
     @property

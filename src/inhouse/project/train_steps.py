@@ -15,6 +15,7 @@ from inhouse.project.made import Around, Made
 from inhouse.project.schema import Model, ProjectFile
 from inhouse.project.train_schema import Trained
 from inhouse.train import language, tokenise
+from inhouse.train.processes import Processes
 
 WEIGHTS, ADAPTER = "weights", "adapter"
 MERGED = "transformers"
@@ -53,6 +54,7 @@ def _spec(entry: Trained) -> language.Language:
         rate=entry.rate,
         lora=entry.rank,
         watch=entry.watch,
+        processes=Processes(entry.processes, entry.on or ""),
     )
 
 

@@ -21,7 +21,8 @@ from inhouse.models.pull import context_tokens, kind_of
 from inhouse.models.weight_files import read_json
 from inhouse.train.card import write_card
 from inhouse.train.embed import copy_beside
-from inhouse.train.processes import Processes, is_shared, spread
+from inhouse.train.launch import spread
+from inhouse.train.processes import Processes, is_shared
 
 if TYPE_CHECKING:
     from inhouse.train.held_out import Parted

@@ -7,11 +7,7 @@ keeps what it had to say. What they do is the stage's own `run`; they differ by 
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import signal
-import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -24,17 +20,14 @@ from typing import Any
 from inhouse.core.artifact import Artifact, Input, Ref
 from inhouse.core.errors import BadInput, InhouseError
 from inhouse.core.label import Label
-from inhouse.core.stage import Context, Inputs, Progress, Result
+from inhouse.core.stage import Context, Inputs, Progress
 
 FOLDER = "processes"
 JOB, RESULT, ERROR, PROGRESS, ENDED = (
     f"{name}.json" for name in ("job", "result", "error", "progress", "ended")
 )
-RAY = "ray://"
 LOOKS = 0.2
 """Seconds between two looks at how far the processes are."""
-PATIENCE = 20.0
-"""Seconds that processes have to end by themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +38,10 @@ class Processes:
         count: how many. Without it one for each GPU, as far as rows of a step can be shared out
             evenly; where no GPU is, one on this machine, or one for each machine of a cluster.
         on: the Ray cluster, ``ray://host:port``; without it this machine.
-        shard: each GPU holds a part of weights and optimiser, and not the whole of them.
     """
 
     count: int | None = None
     on: str = ""
-    shard: bool = False
 
     def among(self, rows: int) -> int:
         """Return by how many the rows of a step are shared out on this machine.
@@ -93,39 +84,9 @@ def is_shared(processes: Processes, rows: int) -> bool:
     return bool(processes.on) or processes.among(rows) > 1
 
 
-def spread(stage: str, spec: Any, inputs: Inputs, ctx: Context) -> Result:  # noqa: ANN401
-    """Have several processes do what `run` of the module `stage` does in one.
-
-    Args:
-        stage: the module's name.
-        spec: a dataclass with `processes` and `batch`.
-        inputs: what the stage is given.
-        ctx: likewise; all processes work in its folder.
-
-    Raises:
-        BadInput: what the stage raises, in any of the processes.
-        InhouseError: a process ended before its time.
-    """
-    folder = ctx.work / FOLDER
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    (folder / JOB).write_text(job_of(stage, spec, inputs, ctx), encoding="utf-8")
-    if spec.processes.on:
-        from inhouse.train.ray_cluster import train_on
-
-        needed = [one.folder for one in inputs.values()]
-        train_on(spec.processes, spec.batch, folder, needed, ctx.progress)
-    else:
-        _train_here(spec.processes.among(spec.batch), folder, ctx.progress)
-    told = json.loads((folder / RESULT).read_text(encoding="utf-8"))
-    left = (file for file in sorted(folder.rglob("*")) if file.is_file())
-    names = (file.relative_to(ctx.work).as_posix() for file in left)
-    return Result(told["summary"], scratch=(*told["scratch"], *names))
-
-
 def job_of(stage: str, spec: Any, inputs: Inputs, ctx: Context) -> str:  # noqa: ANN401
     """Return as JSON what each of the processes has to do."""
-    alone = replace(spec, processes=replace(spec.processes, count=1, on=""))
+    alone = replace(spec, processes=Processes(1))
     return json.dumps(
         {
             "stage": stage,
@@ -158,44 +119,6 @@ def _input(told: Mapping[str, Any]) -> Input:
         seconds=0.0, summary=told["summary"],
     )  # fmt: skip
     return Input(artifact, Path(told["folder"]))
-
-
-def _train_here(count: int, folder: Path, progress: Progress) -> None:
-    """Run so many processes on this machine, by torchrun's launcher, and see them end.
-
-    They end when the pipe to them does, so however this process goes nothing is left running.
-    """
-    threads = str(max(1, (os.cpu_count() or 1) // count))
-    with (folder / "launch.log").open("wb") as log:
-        launcher = subprocess.Popen(
-            [sys.executable, "-m", "inhouse.train.launch", str(count), str(folder)],
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=log,
-            env={"OMP_NUM_THREADS": threads, **os.environ},
-        )
-    assert launcher.stdin is not None
-    try:
-        follow(folder, progress, lambda: launcher.poll() is not None)
-    finally:
-        _end(launcher)
-    if launcher.returncode or not (folder / RESULT).is_file():
-        said = (folder / "launch.log").read_text(encoding="utf-8", errors="replace").strip()
-        raise failure(folder, said.rpartition("\n")[2])
-
-
-def _end(launcher: subprocess.Popen[bytes]) -> None:
-    """End the processes, if they go on, and wait for it."""
-    assert launcher.stdin is not None
-    with suppress(OSError):
-        launcher.stdin.close()
-    if launcher.poll() is None:
-        launcher.send_signal(signal.SIGTERM)
-        try:
-            launcher.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            launcher.kill()
-            launcher.wait()
 
 
 def follow(folder: Path, progress: Progress, ended: Callable[[], bool]) -> None:
