@@ -22,7 +22,7 @@ PROJECT = "project: bench\nmodels: {base: {from: smollm2-135m-instruct}}\n"
 
 def tokens_of(data: Path) -> Mapping[str, NDArray[np.uint16]]:
     """Return the tokens of each source, one text after the other."""
-    tokenizer = Tokenizer.from_file(str(_base() / "tokenizer.json"))
+    tokenizer = Tokenizer.from_file(str(base() / "tokenizer.json"))
     texts = {"chats": _chats(data), "handbooks": _handbooks(data), "proposals": _proposals(data)}
     found = {}
     for name, some in texts.items():
@@ -50,7 +50,8 @@ def _proposals(data: Path) -> Iterator[str]:
                 yield json.loads(line)["text"]
 
 
-def _base() -> Path:
+def base() -> Path:
+    """Return the folder of SmolLM2-135M-Instruct as it was pulled."""
     folder = PEERS / "smollm2"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "inhouse.yaml").write_text(PROJECT, encoding="utf-8")

@@ -20,7 +20,7 @@ from inhouse.core.label import Label
 from inhouse.core.nouns import Message
 from inhouse.core.stage import Context
 from inhouse.evaluate.ranking import recall
-from inhouse.knowledge.conversation import CARRIED, MOST_TERMS, standalone
+from inhouse.knowledge.conversation import CARRIED, MOST_TERMS, asks, standalone
 from inhouse.knowledge.index import Index, build
 from inhouse.knowledge.search import GuardedSearch, KnowledgeBase
 
@@ -53,6 +53,17 @@ def alike(term: str) -> float:
 def test_a_question_that_leans_on_others_is_completed(question: str, wanted: str | bool) -> None:
     found = standalone(question, ASKED, alike)
     assert found == wanted if isinstance(wanted, str) else (found != question) == wanted
+
+
+@pytest.mark.parametrize("said", ["Hi!", "Thank you so much, that was great.", "ok, thanks"])
+def test_greetings_and_thanks_ask_nothing(said: str) -> None:
+    assert not asks(said)
+    assert asks(f"{said} Who pays?")
+
+
+def test_nothing_said_is_no_greeting() -> None:
+    assert asks("")
+    assert asks("So that was all?")
 
 
 def test_the_rarest_words_of_the_user_alone_are_carried() -> None:

@@ -155,6 +155,7 @@ class Retriever:
     closed_to: frozenset[str] = frozenset()
     support: float = 1.0
     add: str = ""
+    asks: bool = True
     closed: int = 0
     asked: list[tuple[str, Sequence[Message]]] = field(default_factory=list)
 
@@ -169,7 +170,7 @@ class Retriever:
         seen = [s for s in self.sections if self.walls.get(s.source.path, "") in groups]
         found = [s for s in seen if any(w in s.text.lower() for w in words)]
         hits = tuple(Hit(s, s.text.split(". ")[0], 1.0) for s in found[:top])
-        return Found(f"{query} {self.add}".strip(), hits, self.support if hits else 0.0)
+        return Found(f"{query} {self.add}".strip(), hits, self.support if hits else 0.0, self.asks)
 
     def close(self) -> None:
         self.closed += 1

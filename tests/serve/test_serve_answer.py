@@ -14,7 +14,7 @@ from inhouse.core.errors import BadInput
 from inhouse.core.label import Label
 from inhouse.core.nouns import Message
 from inhouse.core.protocols import Sampling
-from inhouse.serve.answer import QUOTED, REFUSAL, SUMMED_UP, Ending, answer
+from inhouse.serve.answer import POLITE, QUOTED, REFUSAL, SUMMED_UP, Ending, answer
 from inhouse.serve.endpoint import Serve
 
 ANA = Actor("ana", frozenset({"buy-side"}))
@@ -64,6 +64,15 @@ def test_what_the_sections_hardly_support_is_refused(world: World) -> None:
     )
     assert (ending.refused, ending.support, ending.finish) == (True, 0.49, "stop")
     assert quotes(ending) == {1: "Parents get ten weeks", 2: "Sick people and parents rest"}
+    assert world.double(world.base).seen == [], "the model is not asked"
+
+
+def test_thanks_are_no_question_without_an_answer(world: World) -> None:
+    world.engines.retriever_double.support = 0.0
+    world.engines.retriever_double.asks = False
+    text, ending = ask(world, [Message("user", "parents thank you")])
+    assert text == POLITE
+    assert (ending.refused, ending.citations, ending.support) == (False, (), None)
     assert world.double(world.base).seen == [], "the model is not asked"
 
 

@@ -59,7 +59,12 @@ def test_two_processes_of_a_cluster_end_in_the_weights_of_one(tmp_path: Path, sh
         tests=TESTS, temporary=short, base=str(base), data=str(data), work=str(work)
     )  # fmt: skip
     path = os.pathsep.join([*sys.path, TESTS])
-    settings = {"PYTHONPATH": path, "RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
+    settings = {
+        "PYTHONPATH": path,
+        "RAY_AUTH_MODE": "disabled",
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_memory_monitor_refresh_ms": "0",  # what else runs here is not its business
+    }
     ran = subprocess.run(
         [sys.executable, "-c", code], env=os.environ | settings, capture_output=True, text=True,
         timeout=160,

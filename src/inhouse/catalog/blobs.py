@@ -10,6 +10,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Collection, Iterator, Mapping
@@ -28,6 +29,7 @@ DISK_ERRORS = (
     errno.EACCES,
     errno.ENOTDIR,
 )
+OS_ERROR = re.compile(r"\(os error (\d+)\)")
 
 
 class Blobs:
@@ -224,13 +226,23 @@ def disk_errors(place: Path) -> Iterator[None]:
     """
     try:
         yield
-    except OSError as error:
-        if error.errno not in DISK_ERRORS:
+    except Exception as error:
+        number = _errno(error)
+        if number not in DISK_ERRORS:
             raise
+        path = getattr(error, "filename", None) or place
         raise StoreError(
-            f"{error.filename or place} cannot be used: {os.strerror(error.errno or 0)}.",
+            f"{path} cannot be used: {os.strerror(number)}.",
             "Free some space or mend the permissions and run again; finished work is kept.",
         ) from error
+
+
+def _errno(error: Exception) -> int:
+    """Return the system's number of an error; safetensors has it in the words of its own."""
+    if isinstance(error, OSError):
+        return error.errno or 0
+    found = OS_ERROR.search(str(error)) if type(error).__name__ == "SafetensorError" else None
+    return int(found[1]) if found else 0
 
 
 def sha256(path: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from inhouse.cli.judged import judged
 from inhouse.cli.progress import Shown, shown
 from inhouse.cli.terminal import metrics, size
 from inhouse.cli.trial import ended
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from inhouse.project.project import Project
 
 TOLD = 3
+UNTOLD = ("bytes", "teacher_bytes", "smallest_class", "largest_class", "context_tokens")
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +160,8 @@ class _Observer:
 
 def _line(made: Made) -> str:
     artifact = made.artifact
-    facts = [told(name, value) for name, value in artifact.summary.items() if _tells(name, value)]
+    facts = judged(artifact.summary)
+    facts += [told(name, value) for name, value in artifact.summary.items() if _tells(name, value)]
     if artifact.size:
         facts.append(size(artifact.size))
     parts = (str(artifact.ref), ", ".join(facts), f"({artifact.seconds:.1f} s)")
@@ -166,4 +169,6 @@ def _line(made: Made) -> str:
 
 
 def _tells(name: str, value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and name != "bytes" and value > 0
+    return (
+        isinstance(value, int) and not isinstance(value, bool) and name not in UNTOLD and value > 0
+    )

@@ -56,8 +56,9 @@ class _Pace:
 
     def told(self, done: int, total: int, unit: str) -> str:
         """Return it in words; the time is that of the pace since the first time it was asked."""
-        if self._work != (total, unit):
-            self._work, self._began, self._first = (total, unit), time.monotonic(), done
+        work = (total, unit.partition(",")[0])  # behind a comma stands how it goes
+        if self._work != work:
+            self._work, self._began, self._first = work, time.monotonic(), done
         count = f"{done:,}{f' of {total:,}' if total else ''} {unit}"
         seconds = time.monotonic() - self._began
         if not self._first < done < total or seconds < TELLING_SECONDS:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 # How much of an index had to be embedded tells what other indexes hold, so only its run tells it.
 OF_A_RUN = ("embedded", "reused")
+HEADINGS = {"confused": ("is", "taken for", "times"), "mix": ("source", "weight")}
 FLOWS = {"carry": "carried", "inherit": "carried", "filter": "asked item by item"}
 # What of a thing tells what is in it.
 CLOSED: dict[str, Any] = {
@@ -109,6 +110,7 @@ def _print(plain: dict[str, Any], left_out: Sequence[Mapping[str, str]]) -> None
     figures = facts.pop("metrics", {})
     if plain["bytes"] is not None:
         plain |= {"seconds": f"{plain['seconds']:.1f}", "bytes": size(plain["bytes"])}
+    tables = {name: facts.pop(name) for name in list(facts) if _is_table(facts[name])}
     told = [(name, in_words(value)) for name, value in {**plain, **facts}.items()]
     print_table(("", ""), [(name, value) for name, value in told if value])
     if figures:
@@ -120,6 +122,8 @@ def _print(plain: dict[str, Any], left_out: Sequence[Mapping[str, str]]) -> None
                 for n, f in figures.items()
             ],
         )
+    for name, rows in tables.items():
+        _print_rows(name, rows)
     print_learnt(learnt)
     if parents:
         console.print("\nmade from")
@@ -138,6 +142,20 @@ def _print(plain: dict[str, Any], left_out: Sequence[Mapping[str, str]]) -> None
     if left_out:
         console.print("\nleft out")
         print_table(("path", "reason"), [(f["path"], f["reason"]) for f in left_out])
+
+
+def _is_table(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and isinstance(value[0], list | dict)
+
+
+def _print_rows(name: str, rows: Sequence[Any]) -> None:
+    """Print a fact that has rows: with their keys as headings, or with those it is known by."""
+    console.print(f"\n{name.replace('_', ' ')}")
+    keyed = isinstance(rows[0], dict)
+    heads = rows[0] if keyed else HEADINGS.get(name, [""] * len(rows[0]))
+    cells = [row.values() if keyed else row for row in rows]
+    shown = [head.replace("_", " ") for head in heads]
+    print_table(shown, [[in_words(cell) for cell in row] for row in cells])
 
 
 def _is_data(parent: Mapping[str, str]) -> bool:

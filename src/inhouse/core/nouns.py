@@ -71,12 +71,14 @@ class Found:
     """What a search found: the sections, best first, and whether they hold an answer.
 
     `query` is what was looked for: the question, made to stand alone. `support` in [0, 1] says
-    how well the sections support an answer; it is calibrated for a bar at `SUPPORTED`.
+    how well the sections support an answer; it is calibrated for a bar at `SUPPORTED`. What only
+    greets or thanks `asks` nothing.
     """
 
     query: str
     hits: tuple[Hit, ...]
     support: float
+    asks: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,9 +82,15 @@ def standalone(question: str, before: Sequence[Message], rarity: Rarity) -> str:
     return " ".join([question, *carried])
 
 
+def asks(question: str) -> bool:
+    """Say whether a text asks for anything: thanks and greetings do not."""
+    said = _said(question)
+    return not (said & POLITE and said <= BESIDE_POLITE)
+
+
 def _leans(question: str) -> bool:
     said = _said(question)
-    if said & POLITE and said <= BESIDE_POLITE:
+    if not asks(question):
         return False
     few = 1 if said & IDLE else FEW
     return bool(said & POINTS or OPENS.match(question) or len(said - IDLE) <= few)

@@ -18,7 +18,7 @@ from inhouse.core.errors import BadInput, UserError
 from inhouse.core.nouns import Found, Hit, Message, Section
 from inhouse.core.protocols import Embedder
 from inhouse.knowledge.bm25 import Postings, Scores
-from inhouse.knowledge.conversation import standalone
+from inhouse.knowledge.conversation import asks, standalone
 from inhouse.knowledge.lance import FOLDER, LanceTables
 from inhouse.knowledge.layout import Layout, Numbers, Source
 from inhouse.knowledge.rank import FirstScore, combined, met, read, token_weights
@@ -214,7 +214,7 @@ class GuardedSearch:
         supported = support(signs) if signs else 0.0
         if hits and unknown(query, rarity, hits[0].section.document):
             supported *= UNKNOWN
-        return Found(whole, tuple(hits), supported)
+        return Found(whole, tuple(hits), supported, asks(query))
 
     def close(self) -> None:
         """Close the knowledge base."""

@@ -42,9 +42,13 @@ class Examples:
         """Return pairs of a text and its label as examples.
 
         Raises:
-            BadInput: they are of fewer than two classes, or no class has two different texts.
+            BadInput: there are none, they are of fewer than two classes, or no class has two
+                different texts.
         """
-        texts, labels = zip(*pairs, strict=True)
+        known = list(pairs)
+        if not known:
+            raise BadInput("There are no examples.", "Give at least 2 of each label, or better 8.")
+        texts, labels = zip(*known, strict=True)
         names, numbers = np.unique(np.array(labels), return_inverse=True)
         if len(names) < 2:
             raise BadInput("All examples have the same label.", "Give some with another one.")

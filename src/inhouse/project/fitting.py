@@ -61,7 +61,7 @@ def _weights(base: Artifact, spec: Language) -> int:
 def _passing(config: dict[str, int], spec: Language) -> int:
     from inhouse.train.stream import rows_at_once
 
-    tokens = spec.length * min(spec.batch, rows_at_once(spec.length))
+    tokens = spec.length * min(spec.batch, rows_at_once(spec.length, config["vocab_size"]))
     layer = WIDTHS * config["hidden_size"] + 4 * config["intermediate_size"]
     scores = SCORES * config["vocab_size"]
     return tokens * (4 * layer * config["num_hidden_layers"] + scores)

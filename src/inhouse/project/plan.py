@@ -71,6 +71,16 @@ class Plan:
         stale = any(planned.status not in done for planned in self.steps)
         return stale or bool(self.labels) or bool(self.memberships) or bool(self.retired)
 
+    def require_installed(self) -> None:
+        """Make sure, before the first step, that all that will be made can be.
+
+        Raises:
+            MissingExtra: an optional part is not installed.
+        """
+        for planned in self.steps:
+            if planned.status == "will be made" and planned.step.missing:
+                raise planned.step.missing
+
 
 def plan(
     steps: Sequence[Step], catalog: Catalog, groups: Mapping[str, frozenset[str]], source: Source
@@ -128,6 +138,8 @@ def _planned(
         # What was guessed of a source's columns, or whether there is room for a training.
         shown = getattr(step.recipe.spec, "shown", "") or fit(step.recipe, catalog)
         reason = f"{reason}; {shown}" if shown else reason
+        if step.missing:
+            reason = f"{reason}; {step.missing.what.removesuffix('.')}"
     seconds = head.seconds if head else None
     return Planned(step, status, reason, _audience(step, groups), seconds, waits)
 

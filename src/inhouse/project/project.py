@@ -155,6 +155,7 @@ class Project:
         from inhouse.project.strict import require_whole, strictly
 
         whole = self.plan(target)
+        whole.require_installed()
         self._apply(whole, loosen=loosen)
         for ref in whole.retired:
             self.catalog.retire(ref, by=self.actor_name)

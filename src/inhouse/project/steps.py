@@ -6,7 +6,7 @@ Nothing is made here: versions are known before the work. Comparing them with th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import cast
 
 from inhouse.catalog import Catalog
 from inhouse.core.artifact import Edge, Ref
-from inhouse.core.errors import BadInput, nearest
+from inhouse.core.errors import BadInput, MissingExtra, nearest
 from inhouse.core.label import Label
 from inhouse.core.paths import located
 from inhouse.core.stage import Recipe, Stage
@@ -58,6 +58,7 @@ class Step:
     label: Label
     sources: Mapping[str, Label]
     pinned: bool = False
+    missing: MissingExtra | None = None
 
     @property
     def path(self) -> str:
@@ -90,7 +91,6 @@ def steps(project: ProjectFile, source: Source, catalog: Catalog, root: Path) ->
 
     Raises:
         ProjectError: a pattern matches no file, or a model's source is not known.
-        MissingExtra: the project wants an optional part that is not installed.
     """
     return _Steps(project, source, catalog, root).all()
 
@@ -170,8 +170,7 @@ class _Steps:
         parents = tuple(self._edge(ref, self._runnable(ref, ref)) for ref in wanted)
         spec = curate.Curate.of(steps, refs)
         self._add(f"data/{name}", curate.STAGE, spec, parents, Label.parse(entry.label))
-        if not self._catalog.made(self._version(f"data/{name}")):
-            require(steps)
+        self._needs(f"data/{name}", lambda: require(steps))
 
     def _collect(self, name: str, entry: Data) -> collect.Collect:
         store, own = self._catalog.root.absolute(), self._source.file.absolute()
@@ -217,8 +216,7 @@ class _Steps:
                 self._add(
                     one.path, one.stage, one.spec, parents, own if one.path == path else Label.OPEN
                 )
-        if not self._catalog.made(self._version(path)):
-            way.require()
+        self._needs(path, way.require)
 
     def _adapter(self, model: str, folder: str, own: Label) -> None:
         try:
@@ -253,10 +251,10 @@ class _Steps:
             *(self._edge(ref, ref) for ref in entry.sources),
             self._edge("embedder", embedder),
         )
-        if entry.store == "lance":
-            require_lance()
         spec = index.Index(store=entry.store)
         self._add(f"knowledge/{name}", index.STAGE, spec, parents)
+        if entry.store == "lance":
+            self._needs(f"knowledge/{name}", require_lance)
 
     def _suites(self, name: str) -> None:
         entry = self._project.suites[name]
@@ -347,6 +345,13 @@ class _Steps:
             parents = tuple(self._edge(*one) for one in weights_of(ref, self._project))
             self._add(path, stage, spec, parents)
         return path
+
+    def _needs(self, path: str, require: Callable[[], None]) -> None:
+        """Note what is not installed that a step needs."""
+        try:
+            require()
+        except MissingExtra as missing:
+            self._steps[path] = replace(self._steps[path], missing=missing)
 
     def _edge(self, role: str, path: str) -> Edge:
         return Edge(role, Ref.parse(path).at(self._version(path)))

@@ -38,6 +38,7 @@ REPETITION_PENALTY = 1.08
 GROUNDED = Capabilities(penalties=True, logit_bias=True)
 OFFERED = 3
 REFUSAL = "The answer is not in the documents that you may read."
+POLITE = "I answer questions from the documents that you may read."
 NEAREST = "\n\nThe nearest sections, which are no answer:\n"
 QUOTED = "The nearest section says:\n\n"
 SUMMED_UP = "\n\nIn short: "
@@ -75,7 +76,8 @@ def answer(
 
     A piece stands in place of text where there is more to it: scored tokens, calls of tools.
     At an endpoint with knowledge the text ends with the list of its sources. Where they support
-    no answer the model is not asked for one, and the nearest are offered. Several answers with the
+    no answer the model is not asked for one, and the nearest are offered. Thanks and greetings are
+    answered with what can be asked here. Several answers with the
     same `once` look for the same question once.
 
     Raises:
@@ -136,7 +138,7 @@ async def _grounded(
     settings = served.settings
     yield tally
     found, ending = await looked()
-    if not found.hits or found.support < settings.bar:
+    if not found.asks or not found.hits or found.support < settings.bar:
         for last in _refusal(found, ending):
             yield last
         return
@@ -207,7 +209,14 @@ async def _looked(
 
 
 def _refusal(found: Found, ending: Ending) -> Iterator[str | Ending]:
-    """Yield that there is no answer, with the nearest sections if there are any."""
+    """Yield that there is no answer, with the nearest sections if there are any.
+
+    Who has asked nothing is told what can be asked.
+    """
+    if not found.asks:
+        yield POLITE
+        yield replace(ending, support=None)
+        return
     near = found.hits[:OFFERED]
     citations = cite(near, spans(found.query, near))
     yield REFUSAL + (NEAREST + listing(citations) if citations else "")

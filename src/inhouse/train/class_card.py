@@ -46,7 +46,7 @@ def card(told: Mapping[str, Any], settings: Mapping[str, Any], inputs: Mapping[s
 
 def _chosen(told: Mapping[str, Any]) -> str:
     if told["way"] == "tuned":
-        return f", after epoch {told['epoch']} of {len(told['epochs'])}"
+        return f", after epoch {told['epoch']} of {len(told['accuracy_by_epoch'])}"
     tried = " and ".join(f"{share:.2%} {way}" for way, share in told["tried"].items())
     return f", fold by fold ({tried})"
 

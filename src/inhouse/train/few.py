@@ -26,7 +26,7 @@ SCORES = tuple(f"fold-{fold}.safetensors" for fold in range(FOLDS))
 CHECKPOINTS = tuple(f"contrast-{fold}.safetensors" for fold in range(FOLDS + 1))
 """Of each fold, and of all examples."""
 SCRATCH = tuple(f"{name}{end}" for name in (*SCORES, *CHECKPOINTS) for end in ("", ".part"))
-SEEN = 16
+SEEN = 5
 BATCH = 64
 FEWEST, MOST = 20, 400
 

@@ -108,6 +108,7 @@ def run(spec: Language, inputs: Inputs, ctx: Context) -> Result:
     trainer.curves.save(ctx.work)
     _write_seen(mixer, parts, ctx.work)
     summary = _summary(spec, base, trainer, mixer) | about | _wasted(spec, mixer, parts)
+    summary |= trainer.pace.whole()
     settings = asdict(spec) | {"rate": _rate(spec), "seed": ctx.seed, "bfloat16": trainer.half}
     settings |= {"processes": together.world()}
     data = {name: inputs[name].artifact for name, _ in spec.mix}
@@ -200,9 +201,10 @@ def _run_of(spec: Language, mixer: Mixer, parts: Mapping[str, Parted], ctx: Cont
     from inhouse.train.stream import once, rows_at_once
     from inhouse.train.trainer import Run
 
+    words = max(part.learnt.about.vocabulary for part in parts.values())
     return Run(
         mixer,
-        rows=min(spec.batch // together.world(), rows_at_once(spec.length)),
+        rows=min(spec.batch // together.world(), rows_at_once(spec.length, words)),
         held={name: once(name, part.held, length=spec.length) for name, part in parts.items()},
         every=spec.watch,
         root=ctx.work / CHECKPOINTS,

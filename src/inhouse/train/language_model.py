@@ -6,6 +6,7 @@ business of `trainer`.
 
 from __future__ import annotations
 
+import json
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from inhouse.core.errors import BadInput, InhouseError
 from inhouse.models.adapter import merged
 from inhouse.models.lora import WEIGHTS as ADAPTER
+from inhouse.models.weight_files import read_json
 from inhouse.models.weights import Weights, open_weights
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 WEIGHTS = "model.safetensors"
 HEAD = "lm_head.weight"
+SETS = ("target_modules", "exclude_modules")
 BUFFERS = (".inv_freq", "rope_freqs.weight")
 DIFFERENCE = 1e-2
 """By how much the scores of an adapter and of the merged weights may differ."""
@@ -89,6 +92,10 @@ def save_adapter(model: Any, folder: Path) -> None:  # noqa: ANN401
     learning, config.inference_mode = config.inference_mode, True
     config.save_pretrained(folder)
     config.inference_mode = learning
+    # PEFT writes sets, in an order of chance: the same adapter has the same bytes.
+    file = folder / "adapter_config.json"
+    found = {k: sorted(v) if k in SETS and v else v for k, v in read_json(file).items()}
+    file.write_text(json.dumps(found, indent=2, sort_keys=True), encoding="utf-8")
 
 
 def check_merged(model: Any, base: Path, folder: Path, tokens: Tensor) -> float:  # noqa: ANN401

@@ -72,7 +72,8 @@ def _connect(address: str) -> None:
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise BadInput(
             f"No Ray cluster answers at {address}: {_words(error)}.",
-            "Start one there with 'ray start --head', or correct 'on'.",
+            "Start one there with 'ray start --head', or correct 'on'; if it asks for a token, set "
+            "RAY_AUTH_MODE=token here too.",
         ) from None
 
 
@@ -144,6 +145,8 @@ def _fit(count: int, held: dict[str, float], folder: Path, progress: Progress) -
     follow(folder, progress, ended)
     try:
         ray.get(task)
+    except ray.exceptions.OutOfMemoryError:
+        raise failure(folder, "a machine of the cluster ran out of memory") from None
     except ray.exceptions.RayError as error:
         raise failure(folder, _words(error)) from None
     if not (folder / RESULT).is_file():

@@ -18,8 +18,9 @@ from inhouse.train.schedule import Phase, Schedule
 from inhouse.train.tokens import Tokens
 
 UNLEARNT = -100
-MOST_TOKENS = 1024
-"""Tokens that go through a model at once: the scores of each are as many as the vocabulary."""
+MOST_SCORES = 50_400_000
+"""Scores that are held at once, as many for each token as the vocabulary has words: some 600 MB of
+them with their logarithms and gradients. That is 1,025 tokens of 49,152 words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +94,9 @@ def parts_from(
         yield from parts_of(mixer.at(step), rows=rows, rank=rank, world=world)
 
 
-def rows_at_once(length: int) -> int:
-    """Return how many rows of `length` tokens go through a model at once."""
-    return max(1, MOST_TOKENS // length)
+def rows_at_once(length: int, vocabulary: int) -> int:
+    """Return how many rows of `length` tokens go through a model of so many words at once."""
+    return max(1, MOST_SCORES // (vocabulary * length))
 
 
 def once(name: str, tokens: Tokens, *, length: int) -> Mixer:

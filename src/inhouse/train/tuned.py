@@ -72,7 +72,7 @@ def learn(examples: Examples, how: Tuned, setting: Setting) -> Learnt:
         held.labels,
         {
             "way": "tuned",
-            "epochs": [round(accuracy, 4) for accuracy in accuracies],
+            "accuracy_by_epoch": [round(accuracy, 4) for accuracy in accuracies],
             "epoch": max(n for n, a in enumerate(accuracies, 1) if a == max(accuracies)),
             "steps": len(plan),
             "padding": round(_padding(lengths, plan), 4),

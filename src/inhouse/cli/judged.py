@@ -1,0 +1,24 @@
+"""How good a model is, in the few words of the line that says it was made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def judged(summary: Mapping[str, Any]) -> list[str]:
+    """Return what a summary says of quality: perplexities, accuracy, what a smaller one lost."""
+    found = []
+    perplexity = summary.get("perplexity")
+    if isinstance(perplexity, dict):
+        several = len(perplexity) > 1
+        for source, (before, after) in perplexity.items():
+            of = f" of {source}" if several else ""
+            found.append(f"perplexity{of} {before:,.2f} -> {after:,.2f}")
+    if isinstance(accuracy := summary.get("accuracy"), float):
+        found.append(f"accuracy {accuracy:.1%}")
+    loss = summary.get("loss")
+    if isinstance(loss, dict) and "points" in loss:
+        kept = "within" if summary.get("within") else "over"
+        found.append(f"{loss['points']:+.2f} points ({kept} its budget)")
+    return found
