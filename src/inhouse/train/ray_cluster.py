@@ -9,6 +9,7 @@ import logging
 import os
 import threading
 import time
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
@@ -68,7 +69,9 @@ def _ray() -> Any:  # noqa: ANN401
 def _connect(address: str) -> None:
     ray = _ray()
     try:
-        ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # it says what the error says
+            ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise BadInput(
             f"No Ray cluster answers at {address}: {_words(error)}.",
