@@ -54,5 +54,5 @@ $(VENV)/.base: pyproject.toml constraints.txt
 # gives the GPU build for it, name a smaller one: make test TORCH=torch==2.13.0+cpu, or a wheel's URL.
 $(VENV)/.dev: $(VENV)/.base
 	$(PIP) $(TORCH)
-	$(PIP) -e '.[train,data]' --group dev
+	$(PIP) -e '.[train,data,compress]' --group dev
 	touch $@

@@ -214,6 +214,12 @@ def test_feedback(folder: Path):
         "What is\nthe price?",
     )
     assert len(json.loads(said("feedback", "--json", actor="cy"))["feedback"]) == 3
+    assert said("feedback", "--to", "prefs.jsonl").startswith("3 answers with a thumb to prefs.")
+    rows = [json.loads(line) for line in (folder / "prefs.jsonl").read_text().splitlines()]
+    told = {(row["prompt"][-1]["content"], row["answer"], row["good"]) for row in rows}
+    assert ("What is\nthe price?", "Eight [b]crowns.", True) in told
+    assert ("What is\nthe price?", "Seven [bold]crowns[/].", False) in told
+    assert "is there already" in said("feedback", "--to", "prefs.jsonl", code=2)
     listed = said("traces", "--feedback", "bad")
     assert "aaaa1111" in listed
     assert "cccc3333" not in listed

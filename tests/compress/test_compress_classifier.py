@@ -1,29 +1,36 @@
 """A classifier made small: the choice, the report, and what is refused."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from tests.compress.painted import COLOURS, EXAMPLES, THINGS
-from tests.models.conftest import pulled
+from tests.compress.tiny_teacher import tiny_teacher
 
 from inhouse.catalog.rows import write_rows
 from inhouse.compress import classifier as compress
-from inhouse.compress.judging import loss
+from inhouse.compress.classifier import Tried
+from inhouse.compress.front import marked
+from inhouse.compress.given import divided
+from inhouse.compress.judging import Loss, loss
+from inhouse.compress.timing import Pace
 from inhouse.core.access import Actor
 from inhouse.core.artifact import Artifact, Input, Ref
 from inhouse.core.errors import BadInput
 from inhouse.core.label import Label
-from inhouse.core.stage import Context
-from inhouse.models.classifier import TextClassifier, train
-from inhouse.models.load import load_embedder
-from inhouse.models.student import Student
+from inhouse.core.protocols import Classifier
+from inhouse.core.stage import Context, Progress, silent
+from inhouse.models import bag, build
+from inhouse.models.examples import HELD_OUT, Examples, folds
+from inhouse.models.load import load_classifier
 
-pytestmark = [pytest.mark.weights, pytest.mark.train]
+pytestmark = pytest.mark.train
 
 TEST = [(f"could you paint a {c} {t} for us", c) for c in COLOURS for t in THINGS]
 
@@ -51,66 +58,161 @@ def rows(folder: Path, pairs: list[tuple[str, str]]) -> Input:
 
 
 @pytest.fixture(scope="module")
-def teacher(minilm_folder: Path) -> TextClassifier:
-    embed = load_embedder(minilm_folder).embed
-    return train(embed([text for text, _ in EXAMPLES]), [label for _, label in EXAMPLES], embed)
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_teacher(tmp_path_factory.mktemp("encoder"), tmp_path_factory.mktemp("aside"))
+
+
+@pytest.fixture(scope="module")
+def teacher(encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("teacher")
+    given = {"weights": as_input(encoder, "models/intents")}
+    build.run(build.Build("classifier"), given, Context(folder, Actor("test")))
+    return folder
 
 
 @pytest.fixture
-def inputs(tmp_path: Path, minilm_folder: Path, weights_store: Path) -> dict[str, Input]:
+def inputs(tmp_path: Path, teacher: Path, encoder: Path) -> dict[str, Input]:
     return {
-        "teacher": as_input(minilm_folder, "models/intents"),
-        "encoder": as_input(pulled(weights_store, "models/minilm"), "models/minilm"),
+        "teacher": as_input(teacher, "models/intents"),
+        "encoder": as_input(encoder, "models/intents"),
         "examples": rows(tmp_path / "gold", EXAMPLES),
         "test": rows(tmp_path / "test", TEST),
     }
 
 
-def test_the_smallest_that_loses_little_is_kept(
-    inputs: dict[str, Input], teacher: TextClassifier, tmp_path: Path
-) -> None:
-    asked: list[str] = []
+@contextmanager
+def opened(one: Input) -> Iterator[Classifier]:
+    yield load_classifier(one.folder, name=one.artifact.ref.path)
 
-    @contextmanager
-    def opened(one: Input) -> Iterator[TextClassifier]:
-        asked.append(one.artifact.ref.path)
-        yield teacher
 
-    work, told = tmp_path / "work", []
-    work.mkdir()
-    context = Context(work, Actor("test"), progress=lambda *at: told.append(at))
-    spec = compress.Compress(points=2.0, most=4000, variants=1.0)
-    summary = compress.stage(opened).run(spec, inputs, context).summary
-    assert asked == ["models/intents"]
-    assert told[-1][0] in (told[-1][1] / 2, told[-1][1])
-    assert summary == json.loads((work / "report.json").read_text()) | {
-        name: summary[name] for name in ("kind", "form", "pieces", "width", "filters")
-    }
-    assert summary["accuracy"] == pytest.approx(
-        np.mean([
-            teacher.classes[n] == label
-            for n, (_, label) in zip(
-                Student.load(work).classify([t for t, _ in TEST]).argmax(1), TEST, strict=True
-            )
-        ])
-    )  # fmt: skip
-    assert summary["accuracy"] > 0.9
-    assert summary["within"] == (summary["loss"]["low"] >= -2)
-    assert summary["bytes"] < 200_000
+def made(
+    inputs: dict[str, Input], work: Path, spec: compress.Compress, progress: Progress = silent
+) -> Mapping[str, Any]:
+    work.mkdir(exist_ok=True)
+    context = Context(work, Actor("test"), progress=progress)
+    return compress.stage(opened).run(spec, inputs, context).summary
+
+
+def test_the_smallest_that_loses_little_is_kept(inputs: dict[str, Input], tmp_path: Path) -> None:
+    work, told = tmp_path / "work", list[tuple[int, int, str]]()
+    spec = compress.Compress(points=60.0, most=4000, variants=1.0)
+    summary = made(inputs, work, spec, lambda *at: told.append(at))
+    assert told[-1][0] == told[-1][1] / 5
+    assert summary == json.loads((work / "report.json").read_text())
+    assert summary["form"] == "hashed words"
+    small = load_classifier(work, name="small")
+    said = small.classify([text for text, _ in TEST]).argmax(1)
+    right = [small.classes[n] == label for n, (_, label) in zip(said, TEST, strict=True)]
+    assert summary["accuracy"] == pytest.approx(np.mean(right), abs=1e-4)
+    assert summary["within"] == (summary["loss"]["low"] >= -60)
+    assert summary["bytes"] == sum((work / name).stat().st_size for name in bag.FILES)
     assert summary["made_up"] > 200
-    assert len(summary["development"]) == (1 if summary["width"] == 64 else 2)
+    rungs = summary["development"]["rungs"]
+    assert [one["name"] for one in rungs] == ["hashed words", "teacher"]
+    assert {path.name for path in work.iterdir()} == {*bag.FILES, "report.json", "front.png"}
+    assert (work / "front.png").read_bytes()[:4] == b"\x89PNG"
 
 
-def test_examples_of_other_classes_are_refused(
-    inputs: dict[str, Input], teacher: TextClassifier, tmp_path: Path
+def test_every_rung_is_made_and_answers_alone_as_in_a_batch(
+    inputs: dict[str, Input], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    @contextmanager
-    def opened(one: Input) -> Iterator[TextClassifier]:
-        yield teacher
+    kept = dict[str, Path]()
 
+    def keep(chosen: Path, work: Path) -> None:
+        for folder in sorted((work / "rungs").iterdir()):
+            if folder.is_dir():
+                kept[folder.name] = folder
+
+    monkeypatch.setattr(compress, "_kept", keep)
+    summary = made(inputs, tmp_path / "work", compress.Compress(all=True, most=6000, variants=1.0))
+    rungs = summary["development"]["rungs"]
+    assert [one["name"] for one in rungs] == [
+        "hashed words", "convolution 64x96", "convolution 128x192", "1 of 2 layers, int8",
+        "2 layers, int8", "teacher",
+    ]  # fmt: skip
+    assert len(kept) == 5
+    assert [one["bytes"] for one in rungs[3:]] == sorted(one["bytes"] for one in rungs[3:])
+    texts = [*(text for text, _ in TEST), "", "x" * 5000, "the red car " * 200, "[SEP] red"]
+    whole = load_classifier(inputs["teacher"].folder, name="whole").classify(texts[:32])
+    for place, folder in kept.items():
+        small = load_classifier(folder, name=place)
+        together = small.classify(texts)
+        alone = np.concatenate([small.classify([text]) for text in texts])
+        np.testing.assert_array_equal(alone, together)
+        np.testing.assert_array_equal(small.classify(texts[::-1])[::-1], together)
+        assert together.sum(1) == pytest.approx(1, abs=1e-5)
+    assert (together[:32].argmax(1) == whole.argmax(1)).mean() > 0.95
+
+
+def test_size_and_time_are_part_of_the_budget(inputs: dict[str, Input], tmp_path: Path) -> None:
+    """Nothing has so few bytes, so what is not too large for sure is tried and the best is kept."""
+    spec = compress.Compress(points=60.0, mb=1e-3, most=640, variants=0.0)
+    summary = made(inputs, tmp_path / "work", spec)
+    assert not summary["within"]
+    assert len(summary["development"]["rungs"]) == 4
+    rungs = {one["name"]: one for one in summary["development"]["rungs"]}
+    assert rungs[summary["form"]]["points"] == max(
+        one["points"] for name, one in rungs.items() if name != "teacher"
+    )
+    tried = Tried("a", tmp_path, 500_000, 0.9, Loss(0, 0, 0), Pace(0.05, 0.2), {})
+    assert tried.within(compress.Compress(mb=0.5, p95_ms=0.2), tried.lost)
+    assert not tried.within(compress.Compress(mb=0.4), tried.lost)
+    assert not tried.within(compress.Compress(p95_ms=0.1), tried.lost)
+    assert not tried.within(compress.Compress(points=1), Loss(0, -1.1, 1))
+    good = replace(tried, name="b", bytes=900_000, lost=Loss(0.5, -0.5, 1.5))
+    poor = replace(tried, lost=Loss(-5, -6, -4))
+    assert compress._chosen(compress.Compress(points=1), [poor, good]) == good
+    assert compress._chosen(compress.Compress(points=1, mb=0.6), [poor, good]) == poor
+    assert compress._chosen(compress.Compress(points=1, mb=0.1), [poor, good]) == good
+
+
+def test_what_was_cut_off_goes_on(inputs: dict[str, Input], tmp_path: Path) -> None:
+    spec = compress.Compress(points=0.0, mb=0.1, most=640, variants=0.0)
+
+    class CutOffError(Exception):
+        pass
+
+    def stop(done: int, total: int, unit: str) -> None:
+        if done / total > 0.3:
+            raise CutOffError
+
+    work, seen = tmp_path / "work", list[float]()
+    with pytest.raises(CutOffError):
+        made(inputs, work, spec, stop)
+    first = (work / "rungs" / "0" / bag.WEIGHTS).read_bytes()
+    with pytest.raises(CutOffError):
+        made(inputs, work, spec, lambda *at: (seen.append(at[0] / at[1]), stop(*at)))
+    assert seen[0] > 0.2
+    assert (work / "rungs" / "0" / bag.WEIGHTS).read_bytes() == first
+
+
+def test_examples_of_other_classes_are_refused(inputs: dict[str, Input], tmp_path: Path) -> None:
     strange = inputs | {"test": rows(tmp_path / "other", [("a pink car", "pink")])}
     with pytest.raises(BadInput, match="data/other has the label 'pink'"):
-        compress.stage(opened).run(compress.Compress(), strange, Context(tmp_path, Actor("test")))
+        made(strange, tmp_path, compress.Compress())
+
+
+def test_neither_choice_nor_judgement_knows_what_the_teacher_learnt(
+    inputs: dict[str, Input],
+) -> None:
+    examples = Examples.of(EXAMPLES)
+    unseen = {t for t, f in zip(examples.texts, folds(examples, HELD_OUT), strict=True) if f == 0}
+    known, dev, test = divided(inputs, COLOURS)
+    assert (set(dev.texts), len(test.texts)) == (unseen, len(TEST))
+    assert not set(known.texts) & unseen
+    del inputs["test"]
+    _, dev, test = divided(inputs, COLOURS)
+    assert set(dev.texts) | set(test.texts) == unseen
+    assert not set(dev.texts) & set(test.texts)
+    assert np.abs(dev.sizes - test.sizes).max() <= 1
+
+
+def test_a_rung_that_another_one_beats_is_not_on_the_front() -> None:
+    def rung(accuracy: float, size: int, time: float) -> dict[str, Any]:
+        return {"accuracy": accuracy, "bytes": size, "p50_ms": time}
+
+    found = marked([rung(0.8, 1, 0.1), rung(0.9, 5, 0.1), rung(0.85, 6, 0.2), rung(0.95, 9, 5)])
+    assert [one["front"] for one in found] == [True, True, False, True]
 
 
 def test_a_difference_knows_how_sure_it_is() -> None:

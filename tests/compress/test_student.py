@@ -31,7 +31,8 @@ def encoder(weights_store: Path) -> Path:
 @pytest.fixture(scope="module")
 def student(encoder: Path) -> Student:
     pytest.importorskip("torch")
-    from inhouse.compress.convolution import Lessons, Settings, learn
+    from inhouse.compress.convolutions import Settings, learn
+    from inhouse.compress.lessons import Lessons
 
     small, rows = trimmed(load_tokenizer(encoder), TEXTS)
     vectors = open_weights(encoder).take("embeddings.word_embeddings.weight")[rows]
@@ -71,14 +72,13 @@ def test_it_learns_and_says_the_same_after_it_was_written(student: Student, tmp_
 def test_numpy_says_what_torch_says(student: Student) -> None:
     import torch
 
-    from inhouse.compress.convolution import Settings, _Net
+    from inhouse.compress.convolutions import Settings, _Net
 
     known = student.parameters
     net = _Net(known.vectors, Settings(width=32, filters=24, forgotten=0), len(COLOURS))
     with torch.no_grad():
         for layer, rows in zip(net.filters, known.filters, strict=True):
-            shaped = torch.from_numpy(rows).unflatten(1, (-1, 32)).transpose(1, 2)
-            layer.weight.copy_(shaped)
+            layer.weight.copy_(torch.from_numpy(rows))
         for layer, part in zip(net.filters, np.split(known.offsets, 3), strict=True):
             layer.bias.copy_(torch.from_numpy(part))
         net.head.weight.copy_(torch.from_numpy(known.head))
@@ -136,3 +136,17 @@ def test_variants_are_new_and_the_same_each_time() -> None:
     words = {word for text in TEXTS for word in text.split()}
     assert {word for text in found for word in text.split()} <= words
     assert len(variants(["one", "two"], np.array([0, 1]), 50)) < 50
+
+
+def test_remembered_pieces_are_those_of_the_whole_text(student: Student) -> None:
+    odd = [
+        "a\tred  car\n",
+        " the réd, car!",
+        "red 鳥 car",
+        "ｒｅｄ\u200b car e\u0301",
+        "THE RED-car's",
+        "  ",
+    ]
+    for text in [*odd, *TEXTS[:20], *odd]:
+        whole = student._tokenizer.encode(text, add_special_tokens=False).ids
+        assert student.pieces(text).tolist() == (whole or [0])

@@ -59,6 +59,12 @@ def why(row: dict[str, Any], **how: Any) -> str:
         ),
         ("prompt chosen rejected", "preferences: prompt, chosen, rejected"),
         ("chosen rejected", "preferences: chosen, rejected"),
+        ("prompt answer chosen rejected good", "preferences: prompt, chosen, rejected"),
+        ("question answer good", "preferences: prompt from 'question', answer, good"),
+        (
+            "prompt completion thumb",
+            "preferences: prompt, answer from 'completion', good from 'thumb'",
+        ),
     ],
 )
 def test_columns_say_what_they_hold(columns: str, shown: str) -> None:
@@ -172,9 +178,22 @@ def test_preferences_of_all_forms_are_the_same(row: dict[str, Any]) -> None:
     assert one(row) == {"prompt": [ASK], "chosen": [SAY], "rejected": [NO]}
 
 
+@pytest.mark.parametrize("good", [True, 1, "good", "Up"])
+@pytest.mark.parametrize("bad", [False, -1, 0, "bad"])
+def test_an_answer_with_a_thumb_is_half_a_pair(good: object, bad: object) -> None:
+    wanted = {"prompt": [ASK], "chosen": [SAY], "rejected": []}
+    assert one({"prompt": "Hi?", "answer": "Yes.", "good": good}) == wanted
+    wanted = {"prompt": [ASK], "chosen": [], "rejected": [NO]}
+    assert one({"prompt": [turn("user", "Hi?")], "answer": "No.", "good": bad}) == wanted
+    given = {"prompt": "prompt", "answer": "completion", "good": "label"}
+    assert one({"prompt": "Hi?", "completion": "No.", "label": bad}, given=given) == wanted
+
+
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
+        ({"prompt": "Hi?", "answer": "Yes.", "good": "so so"}, "neither good nor bad"),
+        ({"prompt": "", "answer": "Yes.", "good": True}, "no prompt, or no answer"),
         ({"prompt": "Hi?", "chosen": "Yes.", "rejected": "Yes."}, "what is rejected"),
         ({"chosen": "Yes.", "rejected": "No."}, "no prompt"),
         ({"prompt": "Hi?", "chosen": "", "rejected": "No."}, "It has no 'chosen'"),

@@ -75,7 +75,8 @@ def test_shown_commands_exist(place, shown):
         if word in options and not options[word].is_flag:
             assert words, f"{place}: {word} needs a value"
             words.pop(0)
-    assert given <= len(places), f"{place}: {shown!r} has too many arguments"
+    many = any(place.nargs < 0 for place in places)
+    assert many or given <= len(places), f"{place}: {shown!r} has too many arguments"
 
 
 @pytest.mark.slow

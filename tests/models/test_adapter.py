@@ -51,7 +51,7 @@ async def test_a_merged_adapter_gives_the_tokens_of_transformers(
     run_build(weights, tmp_path / "off", "f32")
     run_build(weights, tmp_path / "on", "f32", adapter)
     run_ready(weights, tmp_path / "ready", "transformers", adapter)
-    reference = TransformersEngine(weights)
+    reference = TransformersEngine.load(weights)
     # Added by hand here: layer by layer, in torch.
     plain = AutoModelForCausalLM.from_pretrained(weights, dtype="float32")
     tensors = open_weights_of(adapter)
@@ -69,7 +69,7 @@ async def test_a_merged_adapter_gives_the_tokens_of_transformers(
     reference._model = plain.eval()
     assert found["on"] == await greedy(reference, PROMPTS)
     assert found["on"] != found["off"]
-    assert found["on"] == await greedy(TransformersEngine(tmp_path / "ready"), PROMPTS)
+    assert found["on"] == await greedy(TransformersEngine.load(tmp_path / "ready"), PROMPTS)
 
 
 def open_weights_of(adapter: Path) -> dict[str, Any]:

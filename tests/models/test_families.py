@@ -65,7 +65,7 @@ async def test_built_graph_gives_the_tokens_of_transformers(
     pulled = tiny(family, **change)
     run_build(pulled, tmp_path / "built", "f32")
     prompts = [[*range(start, start + length)] for start, length in ((3, 5), (40, 33), (7, 70))]
-    reference = TransformersEngine(pulled)
+    reference = TransformersEngine.load(pulled)
     engine = OpenVINOEngine(tmp_path / "built", exact=True, threads=2)
     try:
         assert await greedy(engine, prompts) == await greedy(reference, prompts)

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import pytest
 from models.test_text_stream import byte_tokenizer
 from small_project import edit, opened, quickly, write
@@ -16,6 +17,8 @@ from small_project import edit, opened, quickly, write
 from inhouse.catalog import Catalog
 from inhouse.core.artifact import Ref
 from inhouse.core.errors import BadInput, ProjectError, Refused
+from inhouse.models.gguf_file import GgufFile
+from inhouse.models.weights import open_weights
 from inhouse.project.exporting import export
 from inhouse.project.learnt import curves
 from inhouse.project.read import read
@@ -142,6 +145,10 @@ def file(tmp_path: Path) -> Path:
             "'head' is no Ray cluster. Write such as ray://head:10001.",
         ),
         ("{method: continue, base: models/analyst, mix: data/pay}", "go in a circle"),
+        (
+            "{method: continue, base: models/base, mix: data/pay, beta: 0.2}",
+            "only 'method: prefer' has a beta. Take it out.",
+        ),
     ],
 )
 def test_a_wrong_entry_is_one_sentence(file: Path, entry: str, said: str):
@@ -162,6 +169,10 @@ def test_a_wrong_entry_is_one_sentence(file: Path, entry: str, said: str):
         (
             "{method: instruct, base: models/base, mix: [data/memos, data/pay]}",
             "data/memos and data/pay hold documents, and 'method: instruct' learns from chats.",
+        ),
+        (
+            "{method: prefer, base: models/base, mix: data/chats}",
+            "holds chats, and 'method: prefer' learns from preferences. Use method: instruct.",
         ),
     ],
 )
@@ -251,6 +262,13 @@ def test_from_documents_to_a_model_that_answers_and_leaves(file: Path):
             project.ask("analyst", "What is it?", actor="bo")
         done = export(project, tuned.ref, folder / "out")
         assert str(done.label) == "hr"
+        assert "seen.parquet" not in (folder / "out" / "README.md").read_text()
+        export(project, tuned.ref, folder / "gguf", "gguf", "f32")
+        for wrong in ("q2_k", "int8"):
+            with pytest.raises(BadInput, match=f"{wrong!r} is no precision"):
+                export(project, tuned.ref, folder / "q2", "gguf", wrong)
+        with pytest.raises(BadInput, match="changes nothing in the format hf"):
+            export(project, tuned.ref, folder / "q2", "hf", "f16")
         with pytest.raises(BadInput, match="holds something already"):
             export(project, tuned.ref, folder / "out")
     with opened(file, "bo") as project:
@@ -270,6 +288,7 @@ def test_from_documents_to_a_model_that_answers_and_leaves(file: Path):
             weights == (project.catalog.load(form.ref).folder / "openvino_model.bin").read_bytes()
         )
     check_logits(folder, Catalog(folder / ".inhouse"))
+    check_the_gguf_file(folder)
     check_the_program(folder)
 
 
@@ -290,6 +309,20 @@ def check_logits(folder: Path, catalog: Catalog) -> None:
         wanted = PeftModel.from_pretrained(base, adapter).eval()(tokens).logits
     assert (found - wanted).abs().max() < 1e-4
     assert (found - before).abs().max() > 1e-2
+
+
+def check_the_gguf_file(folder: Path) -> None:
+    """It holds the same weights, and words and template with them."""
+    assert set(os.listdir(folder / "gguf")) == {
+        *("model.gguf", "labels.json", "README.md", "curves.parquet")
+    }
+    found, wanted = open_weights(folder / "gguf"), open_weights(folder / "out")
+    for name in found.names:
+        np.testing.assert_array_equal(found.take(name), wanted.take(name))
+    said = GgufFile(folder / "gguf" / "model.gguf").metadata
+    assert said["tokenizer.ggml.eos_token_id"] == 256
+    assert said["tokenizer.chat_template"] == TEMPLATE
+    assert said["general.name"] == "analyst"
 
 
 def torch_inference() -> AbstractContextManager[None]:
@@ -320,9 +353,55 @@ def check_the_program(folder: Path) -> None:
     assert {"data/pay": "hr", "data/memos": "open"}.items() <= {
         one["ref"].partition("@")[0]: one["label"] for one in labels["made_from"]
     }.items()
-    gguf = quickly("export", "models/analyst", "gguf", "--format", "gguf", cwd=folder)
-    assert "'gguf' is no format of an export" in gguf.stderr
-    assert not (folder / "gguf").exists()
+    pickle = quickly("export", "models/analyst", "pickle", "--format", "pickle", cwd=folder)
+    assert "'pickle' is no format of an export" in pickle.stderr
+    assert not (folder / "pickle").exists()
+    onnx = quickly("export", "models/analyst", "onnx", "--format", "onnx", cwd=folder)
+    assert "no embedder, and no classifier" in onnx.stderr
+
+
+PREFER = """\
+project: preferring
+groups: {staff: [ana]}
+data:
+  pairs: {from: ./pairs.jsonl, label: staff}
+  thumbs: {from: ./thumbs.csv}
+models:
+  base: {from: "file:./base"}
+  tuned: {method: prefer, base: models/base, mix: data/pairs, length: 128, batch: 2, rate: 0.01}
+  nicer: {method: prefer, base: models/tuned, mix: [data/pairs, data/thumbs], beta: 0.2,
+          budget: {epochs: 0.5}, length: 128, batch: 2, full: true}
+endpoints:
+  desk: {model: models/nicer}
+"""
+
+
+@pytest.mark.train
+@pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing:FutureWarning")
+def test_from_what_people_prefer_to_a_model_that_answers(tmp_path: Path):
+    pairs = [
+        {"prompt": f"Is {n} much?", "chosen": f"Yes, {n} is.", "rejected": "No idea, go away!"}
+        for n in range(60)
+    ]
+    thumbs = [f"Is {n} few?,{said}" for n in range(30) for said in ("Yes.,good", "Go away!,bad")]
+    files = {
+        "inhouse.yaml": PREFER,
+        "pairs.jsonl": "".join(json.dumps(pair) + "\n" for pair in pairs),
+        "thumbs.csv": "\n".join(["prompt,answer,thumb", *thumbs]) + "\n",
+    }
+    file = write(tmp_path, files) / "inhouse.yaml"
+    tiny_base(tmp_path / "base")
+    with opened(file) as project:
+        project.run()
+        tuned, nicer = (project.artifact(Ref.parse(f"models/{n}")) for n in ("tuned", "nicer"))
+        assert (tuned.summary["kind"], tuned.summary["loss"]) == ("adapter", "dpo")
+        assert tuned.summary["held"]["data/pairs"]["accuracy"] == [0.5, 1.0]
+        assert (nicer.summary["kind"], nicer.summary["loss"]) == ("language", "kto")
+        assert set(nicer.summary["held"]) == {"data/pairs", "data/thumbs"}
+        assert str(nicer.label) == "staff"
+        assert project.ask("desk", "Is 7 much?").text
+    shown = quickly("show", "models/tuned", "--curves", cwd=tmp_path)
+    assert "accuracy before" in shown.stdout, shown.stderr
 
 
 REAL = """\

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,10 @@ from served_process import Served, serving
 from small_project import copied, opened, write
 
 from inhouse.core.protocols import Sampling
+from inhouse.core.stage import silent
+from inhouse.evaluate.examining import examiner
+from inhouse.evaluate.papers import Choice
+from inhouse.models.examined import LocalExamined
 from inhouse.models.load import load_language
 
 pytestmark = pytest.mark.weights
@@ -41,7 +47,7 @@ output_type: multiple_choice
 doc_to_text: "The capital of {{land}} is"
 doc_to_choice: ["Paris", "Rome", "Lima"]
 doc_to_target: answer
-metric_list: [{metric: acc}]
+metric_list: [{metric: acc}, {metric: acc_norm}]
 """
 WRITTEN = """\
 task: goes_on
@@ -55,7 +61,11 @@ generation_kwargs: {until: ["\\n"], max_gen_toks: 8, temperature: 0}
 metric_list: [{metric: exact_match}]
 """
 NAMES = ("Paris", "Rome", "Lima")
-LANDS = ({"land": "France", "answer": 0}, {"land": "Italy", "answer": 1})
+LANDS = (
+    {"land": "France", "answer": 0},
+    {"land": "Italy", "answer": 1},
+    {"land": "the people of Peru", "answer": 2},
+)
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +131,8 @@ async def test_lm_eval_scores_as_the_model_does(
     if not python.is_file():
         pytest.skip(f"no {LM_EVAL.title}: `make lm-eval` makes it an environment of its own")
     samples = evaluated(python, served, smollm_folder, tmp_path)
+    marks = await asyncio.to_thread(marked, smollm_folder)
+    assert marks == [{"right": it["acc"], "even": it["acc_norm"]} for it in samples["capitals"]]
 
     model = load_language(smollm_folder, name="smol", threads=2)
     try:
@@ -139,6 +151,14 @@ async def test_lm_eval_scores_as_the_model_does(
             assert found["resps"][0][0] == "".join([piece.text async for piece in pieces])
     finally:
         await model.close()
+
+
+def marked(folder: Path) -> list[dict[str, float]]:
+    """Return how a suite of ours marks the same choices."""
+    items = [Choice(f"The capital of {it['land']} is", NAMES, it["answer"]) for it in LANDS]
+    with closing(LocalExamined(load_language(folder, name="smol", threads=2))) as examined:
+        marks = examiner(examined, "choice")(items, silent)
+    return [{name: mark[name] for name in ("right", "even")} for mark in marks]
 
 
 def evaluated(

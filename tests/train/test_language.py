@@ -60,7 +60,7 @@ def test_all_weights_learn_and_what_comes_out_is_a_pulled_model(
     assert (told["steps"], told["shares"]) == (STEPS, {DATA: STEPS * BATCH * LENGTH})
     assert told["last_loss"] < told["first_loss"] - 1
     assert after < before / 3
-    assert TransformersEngine(work).capacity == 64
+    assert TransformersEngine.load(work).capacity == 64
     curves = pq.read_table(work / "curves.parquet")
     assert curves["step"].to_pylist() == list(range(STEPS + 1))
     assert curves[f"loss {DATA}"].to_pylist()[1:] == curves["loss"].to_pylist()[1:]

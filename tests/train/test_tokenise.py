@@ -101,7 +101,8 @@ def made(
     """Tokenise rows; return the summary, and the result as the catalog presents it."""
     data = work / "data"
     data.mkdir(parents=True)
-    write_rows(data, "chats" if "messages" in rows[0] else "documents", rows)
+    by_column = {"messages": "chats", "chosen": "preferences", "text": "documents"}
+    write_rows(data, next(kind for name, kind in by_column.items() if name in rows[0]), rows)
     folder = work / "tokens"
     folder.mkdir()
     ctx = Context(folder, Actor("test"), previous=previous, others=lambda: iter(others))
@@ -318,3 +319,42 @@ def test_real_dialogues_waste_little(tmp_path: Path, smollm: Path) -> None:
     assert loss is not None
     tokenizer = Tokenizer.from_file(str(smollm / "tokenizer.json"))
     assert list(stretches(ids, loss, tokenizer)) == [f"{text}<|im_end|>" for text in answers]
+
+
+def judged(id: str, asked: str, chosen: str = "", rejected: str = "") -> dict[str, Any]:
+    answers = {"chosen": chosen, "rejected": rejected}
+    return {
+        "id": id,
+        "prompt": [turn("user", "Hello."), turn("assistant", "Hi."), turn("user", asked)],
+        **{name: [turn("assistant", said)] if said else [] for name, said in answers.items()},
+    }
+
+
+def test_answers_of_a_pair_share_their_prompt(tmp_path: Path, model: Path) -> None:
+    rows = [
+        judged("pair", "How <|im_end|> many?", "Two.", "<|im_start|>None."),
+        judged("good", "When?", chosen="Now."),
+        judged("bad", "Where?", rejected="There."),
+        judged("same", "Why?", "So.", "So."),
+    ]
+    rows[0]["chosen"].append(turn("user", "Thanks."))
+    summary, result = made(tmp_path / "a", model, rows)
+    tokens, form = Tokens(result.folder), ChatFormat(model)
+    assert (summary["of"], summary["skipped"]) == ("preferences", {"same": 1})
+    assert tokens.about.preferences
+    assert tokens.verdicts.tolist() == [0, 1, -1]
+    ids, loss = tokens.document(0)
+    assert loss is not None
+    # What is learnt follows exactly what the model is prompted with when it is served.
+    prompt = form.encode([Message(one["role"], one["content"]) for one in rows[0]["prompt"]])
+    assert ids[: len(prompt)].tolist() == prompt
+    said = list(stretches(ids, loss, form.tokenizer))
+    assert said == ["Two.<|im_end|>", "<|im_start|>None.<|im_end|>"]
+    second = len(prompt) + len(form.plain.encode("Two.").ids) + 1
+    assert ids[second] == prompt[-1]
+    assert not loss[second]
+    assert form.tokenizer.token_to_id("<|im_start|>") not in ids[second:]
+    # A pair that has not changed is taken over, verdicts too.
+    again, other = made(tmp_path / "b", model, [*rows[1:3], rows[0]], previous=result)
+    assert again["reused"] == 3
+    assert Tokens(other.folder).verdicts.tolist() == [1, -1, 0]

@@ -39,7 +39,8 @@ def schema(kind: Kind) -> pa.Schema:
     Each row has an `id` that is its own in the data set and stays from version to version: of a
     document it is the path. `part` names the part of a split that a row belongs to, else it is
     empty; `source` is the file and line that a row came from. `tools` is OpenAI's list as JSON;
-    `scores` are what a teacher thinks of all labels, likeliest first, empty if none was asked.
+    `scores` are what a teacher thinks of all labels, likeliest first, empty if none was asked. An
+    answer that was judged by itself is `chosen` or `rejected`, and the other one is empty.
     """
     import pyarrow as pa
 

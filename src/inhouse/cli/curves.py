@@ -20,20 +20,31 @@ def take_learnt(summary: dict[str, Any]) -> dict[str, Any]:
     """Take out of the summary of a model what `print_learnt` prints; nothing if it is no such."""
     if not isinstance(summary.get("shares"), dict):
         return {}
-    return {name: summary.pop(name, {}) for name in ("shares", "perplexity")}
+    names = ("shares", "perplexity", "held", "suites")
+    return {name: summary.pop(name, {}) for name in names}
 
 
 def print_learnt(learnt: Mapping[str, Any]) -> None:
-    """Print a model's sources: how much of each it has read, and how well it knows each."""
+    """Print a model's sources: how much of each it has read, and how well it knows each.
+
+    That is the perplexity of texts, and of answers how many of the better ones are told.
+    """
     if not learnt:
         return
     whole = sum(learnt["shares"].values()) or 1
+    what = "accuracy" if learnt["held"] else "perplexity"
+    ends = {name: found[what] for name, found in learnt["held"].items()} | learnt["perplexity"]
     rows = []
     for source, tokens in learnt["shares"].items():
-        before, after = learnt["perplexity"].get(source) or ("", "")
+        before, after = ends.get(source) or ("", "")
         rows.append((source, count(tokens), f"{tokens / whole:.1%}", _said(before), _said(after)))
     console.print("\nlearnt from")
-    print_table(("source", "tokens", "share", "perplexity before", "after"), rows)
+    print_table(("source", "tokens", "share", f"{what} before", "after"), rows)
+    if learnt["suites"]:
+        console.print()
+        suites = learnt["suites"].items()
+        seen = [(name, f"{before:,.3f}", f"{after:,.3f}") for name, (before, after) in suites]
+        print_table(("suite", "before", "after"), seen)
 
 
 def _said(value: float | str) -> str:
@@ -41,12 +52,13 @@ def _said(value: float | str) -> str:
 
 
 def print_curves(curves: Mapping[str, Curve]) -> None:
-    """Draw the loss over the steps, then that of each source if there are several; or nothing."""
+    """Draw the loss over the steps, that of each source if there are several, and suites."""
     if not curves:
         return
     steps = [int(step) for step in curves["step"] if step is not None]
     by_source = {name: c for name, c in curves.items() if name.startswith("loss ")}
     shown = {"loss": curves["loss"]} | (by_source if len(by_source) > 1 else {})
+    shown |= {name: c for name, c in curves.items() if name.startswith("suites/")}
     for name, curve in shown.items():
         drawn = draw(curve)
         if not drawn:

@@ -1,4 +1,4 @@
-"""`inhouse evaluate`: how well a knowledge base does on a suite of questions."""
+"""`inhouse evaluate`: how well knowledge bases, models and endpoints do on a suite."""
 
 from __future__ import annotations
 
@@ -13,32 +13,88 @@ from inhouse.cli.terminal import console, print_json, print_table
 from inhouse.core.nouns import SUPPORTED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from inhouse.catalog import Made
 
 BAR = 20
 
 
 def evaluate(
-    knowledge: Annotated[str, typer.Argument(help="knowledge/NAME.")],
-    suite: Annotated[str, typer.Argument(help="suites/NAME.")],
+    things: Annotated[
+        list[str],
+        typer.Argument(
+            help="knowledge/NAME, models/NAME or endpoints/NAME, several to compare them; then "
+            "suites/NAME.",
+            show_default=False,
+        ),
+    ],
     project: ProjectFile = FILE,
     actor: As = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure a knowledge base with a suite of questions."""
+    """Measure a knowledge base, a model or an endpoint with a suite of questions."""
+    from inhouse.core.errors import BadInput
+
+    *named, suite = things
+    if not named:
+        raise BadInput("There is nothing to measure.", "Name it before the suite.")
     with opened(project, actor) as house:
+        found = []
         with shown(quiet=as_json) as display:
-            progress = display.task(f"{knowledge} on {suite}")
-            made, report = house.evaluate(knowledge, suite, progress=progress)
-        ref = str(made.artifact.ref)
+            for each in named:
+                progress = display.task(f"{each} on {suite}")
+                made, report = house.evaluate(each, suite, progress=progress)
+                found.append(_plain(made) | report)
+        apart = house.differences(found) if len(found) > 1 else []
     if as_json:
-        print_json({"ref": ref, "digest": made.artifact.digest, "made": made.fresh, **report})
+        one = {"reports": found, "differences": apart} if apart else found[0]
+        print_json(one)
         return
-    if report["kind"] == "retrieval":
-        _print_retrieval(report)
+    if apart:
+        _print_compared(named, found, apart)
     else:
-        _print_answerability(report)
-    console.print(f"\n[dim]kept as {ref}[/]")
+        PRINTED.get(found[0]["kind"], _print_examined)(found[0])
+    for report in found:
+        console.print(f"\n[dim]kept as {report['ref']}[/]")
+
+
+def _plain(made: Made) -> dict[str, Any]:
+    ref, digest = str(made.artifact.ref), made.artifact.digest
+    return {"ref": ref, "digest": digest, "made": made.fresh}
+
+
+def _print_examined(report: Mapping[str, Any]) -> None:
+    print_table((f"{len(report['marks'])} questions", *report["metrics"]), _rows(report))
+    if report["worst"]:
+        console.print("\nwent worst")
+    for wrong in report["worst"]:
+        right = f"; right: {' or '.join(wrong['right'])}" if wrong["right"] else ""
+        console.print(f"  {escape(_line(wrong['asked']))}")
+        console.print(f"    [dim]{escape(_line(wrong['said'] + right))}[/]")
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _print_compared(
+    named: Sequence[str],
+    reports: Sequence[Mapping[str, Any]],
+    differences: Sequence[Mapping[str, Any]],
+) -> None:
+    names = list(reports[0]["metrics"])
+    rows = [
+        [name, *(_span(report["metrics"][each]) for each in names)]
+        for name, report in zip(named, reports, strict=True)
+    ]
+    print_table(("", *names), rows)
+    console.print(f"\nhigher than {named[0]} by, question by question")
+    rows = [
+        [name, *(_span(apart[each]) for each in names)]
+        for name, apart in zip(named[1:], differences, strict=True)
+    ]
+    print_table(("", *names), rows)
 
 
 def _print_retrieval(report: Mapping[str, Any]) -> None:
@@ -98,8 +154,15 @@ def _print_answerability(report: Mapping[str, Any]) -> None:
 
 
 def _span(figure: Mapping[str, float]) -> str:
-    return f"{figure['value']:.3f} ({figure['low']:.3f}-{figure['high']:.3f})"
+    low, high = f"{figure['low']:.3f}", f"{figure['high']:.3f}"
+    return f"{figure['value']:.3f} ({low}{' to ' if '-' in low + high else '-'}{high})"
 
 
 def _share(figure: Mapping[str, float]) -> str:
     return f"{figure['value']:.0%} ({figure['low']:.0%}-{figure['high']:.0%})"
+
+
+PRINTED: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
+    "retrieval": _print_retrieval,
+    "answerability": _print_answerability,
+}

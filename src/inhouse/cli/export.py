@@ -18,19 +18,29 @@ def export(
     format: Annotated[
         str,
         typer.Option(
-            "--format", help="hf: what transformers loads. openvino: what runs here, as it is."
+            "--format",
+            help="hf: what transformers loads. gguf: one file for llama.cpp. onnx: an embedder or "
+            "classifier for ONNX Runtime. openvino: what runs here, as it is.",
         ),
     ] = "hf",
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            "--precision",
+            help="How a GGUF file keeps weights: f16, f32 or q8_0.",
+            show_default=False,
+        ),
+    ] = None,
     actor: As = None,
     project: ProjectFile = FILE,
     as_json: AsJson = False,
 ) -> None:
-    """Write a language model to a folder, with its card and labels, if you may read it."""
+    """Write a model to a folder, with its card and labels, if you may read it."""
     from inhouse.core.artifact import Ref
     from inhouse.project.exporting import export as write
 
     with opened(project, actor) as house:
-        done = write(house, Ref.parse(ref), folder, format)
+        done = write(house, Ref.parse(ref), folder, format, precision)
     if as_json:
         print_json(
             {"ref": done.ref.pinned, "folder": str(done.folder)}

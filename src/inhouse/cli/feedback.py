@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -36,6 +38,9 @@ def feedback(
         Literal["good", "bad"] | None, typer.Option("--score", help="Only what was called so.")
     ] = None,
     last: Last = 50,
+    to: Annotated[
+        Path | None, typer.Option("--to", help="Write it to a file, as preferences to learn from.")
+    ] = None,
     project: ProjectFile = FILE,
     as_json: AsJson = False,
 ) -> None:
@@ -52,12 +57,16 @@ def feedback(
     with opened(project) as house:
         reader, them = house.catalog.access.actor(house.actor_name), recording.traces(house)
         page = them.find(reader, wanted, last=last)
-        said = them.feedback_on(reader, page.traces)
+        found = them.feedback_on(reader, page.traces)
+    said = {
+        id: [one for one in each if score in (None, THUMBS[one.score])]
+        for id, each in found.items()
+    }
+    if to is not None:
+        _write(to, page.traces, said, as_json=as_json)
+        return
     rows = [
-        _plain(trace, each)
-        for trace in reversed(page.traces)
-        for each in said.get(trace.id, ())
-        if score in (None, THUMBS[each.score])
+        _plain(trace, each) for trace in reversed(page.traces) for each in said.get(trace.id, ())
     ]
     if as_json:
         print_json({"feedback": rows, "hidden": page.hidden})
@@ -68,6 +77,22 @@ def feedback(
         console.print("Nobody has said anything yet.")
     print_hidden(page.hidden)
     print_next("inhouse traces show ID")
+
+
+def _write(
+    to: Path, traces: Sequence[Trace], said: Mapping[str, Sequence[Feedback]], *, as_json: bool
+) -> None:
+    """Write what was said to a file, and tell how it becomes a data set."""
+    from inhouse.observe.preferences import write_preferences
+
+    written = write_preferences(to, traces, said)
+    rows, label = written.rows, str(written.label)
+    if as_json:
+        print_json({"rows": rows, "label": label})
+        return
+    console.print(f"{rows} answers with a thumb to {to}, for those who may read: {label}")
+    closed = "" if label == "open" else f', label: "{label}"'
+    print_next(f"under data in inhouse.yaml:  NAME: {{from: {to}{closed}}}")
 
 
 def _plain(trace: Trace, said: Feedback) -> dict[str, Any]:

@@ -17,8 +17,12 @@ def judged(summary: Mapping[str, Any]) -> list[str]:
             found.append(f"perplexity{of} {before:,.2f} -> {after:,.2f}")
     if isinstance(accuracy := summary.get("accuracy"), float):
         found.append(f"accuracy {accuracy:.1%}")
+    kept = "within" if summary.get("within") else "over"
+    rise = summary.get("rise")
+    if isinstance(rise, dict) and "share" in rise:
+        form = summary.get("form")
+        found.append(f"{form}: perplexity {rise['share']:+.1%} ({kept} its budget)")
     loss = summary.get("loss")
     if isinstance(loss, dict) and "points" in loss:
-        kept = "within" if summary.get("within") else "over"
         found.append(f"{loss['points']:+.2f} points ({kept} its budget)")
     return found

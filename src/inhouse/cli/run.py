@@ -84,9 +84,9 @@ def _end(ran: Ran, endpoints: Sequence[str], *, as_json: bool) -> None:
 
 
 def _over_budget(ran: Ran) -> Sequence[str]:
-    """Return a line for each model that was made small and lost more than it may."""
+    """Return a line for each model that was made small and does not keep to its budget."""
     return [
-        f"{step.planned.step.path} loses more than its budget; the best that was found is kept. "
+        f"{step.planned.step.path} does not keep to its budget; the best that was found is kept. "
         f"See: inhouse show {step.planned.step.path}"
         for step in ran.followed
         if step.made.artifact.summary.get("within") is False

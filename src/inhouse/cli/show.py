@@ -10,6 +10,7 @@ from inhouse.cli.curves import print_curves, print_learnt, take_learnt
 from inhouse.cli.funnel import print_funnel
 from inhouse.cli.making import waits_for
 from inhouse.cli.options import FILE, As, AsJson, ProjectFile, opened
+from inhouse.cli.smaller import print_rungs, take_rungs
 from inhouse.cli.terminal import (
     console,
     in_words,
@@ -101,7 +102,7 @@ def _print(plain: dict[str, Any], left_out: Sequence[Mapping[str, str]]) -> None
     parents, params = plain.pop("parents"), plain.pop("params")
     for name in ("metrics", "left_out", "closed"):
         plain.pop(name)
-    learnt = take_learnt(plain["summary"])
+    learnt, tried = take_learnt(plain["summary"]), take_rungs(plain["summary"])
     # What was measured has the last word: `steps` taken, not the most that were allowed.
     facts = {
         **{k: v for k, v in params.items() if k not in ("files", "salt", "steps", "sources")},
@@ -125,6 +126,7 @@ def _print(plain: dict[str, Any], left_out: Sequence[Mapping[str, str]]) -> None
     for name, rows in tables.items():
         _print_rows(name, rows)
     print_learnt(learnt)
+    print_rungs(tried)
     if parents:
         console.print("\nmade from")
         by_item = plain["ref"].startswith("knowledge/")

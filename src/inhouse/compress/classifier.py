@@ -1,171 +1,210 @@
-"""The stage that makes a classifier small: students of several sizes, of which it keeps one.
+"""The stage that makes a classifier small: it climbs a ladder and keeps one rung.
 
-A student learns from the examples, and from what the teacher says of them and of variants of them.
-The smallest that keeps to the budget on a development split is the choice; test texts, which
-no student was chosen by, then say whether it holds.
+Each rung learns from the examples, and from what the teacher says of them and of variants of them.
+The smallest that keeps to the budget on a development split is the choice; test texts, which no
+rung was chosen by, then say once whether it holds.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from inhouse.catalog.rows import kind_of, read_rows
-from inhouse.compress import convolution
-from inhouse.compress.convolution import Lessons, Settings
+from inhouse.compress import front
+from inhouse.compress.given import ENCODER, EXAMPLES, TEACHER, TEST, TEXTS, divided, lessons
 from inhouse.compress.judging import Loss, Right, loss
-from inhouse.compress.variants import variants
-from inhouse.compress.vocabulary import trimmed
+from inhouse.compress.rungs import Ground, Rung, ladder
+from inhouse.compress.settled import opened, settled, size
+from inhouse.compress.timing import Pace, paces
 from inhouse.core.artifact import Input
-from inhouse.core.errors import BadInput
 from inhouse.core.protocols import Classifier
 from inhouse.core.stage import Context, Inputs, Result, Stage
-from inhouse.models import calibration
-from inhouse.models.chat_format import load_tokenizer
-from inhouse.models.classifier import softmax
-from inhouse.models.examples import HELD_OUT, Examples, folds
-from inhouse.models.student import FILES, Floats, Student
-from inhouse.models.weights import open_weights
+from inhouse.models.examples import Examples
+from inhouse.models.small import Floats
 
-TEACHER, ENCODER, EXAMPLES, TEST, TEXTS = "teacher", "encoder", "examples", "test", "texts"
-REPORT = "report.json"
-SIZES = ((64, 96), (128, 192))
-"""Width and filters of the students, the smallest first."""
-RIGHT = 0.95
-"""The share of answers that shall be right; with less confidence a student abstains."""
+__all__ = ["ENCODER", "EXAMPLES", "TEACHER", "TEST", "TEXTS", "Compress", "stage"]
+
+REPORT, PICTURE = "report.json", "front.png"
+RUNGS, DONE = "rungs", "settled.json"
+MEGABYTE = 1e6
 Opener = Callable[[Input], AbstractContextManager[Classifier]]
 
 
 @dataclass(frozen=True, slots=True)
 class Compress:
-    """How small, and at what cost.
+    """What it may cost, and how much is learnt.
 
     Args:
         points: the points of accuracy that may be lost, the lower end of the interval included.
+        p95_ms: milliseconds that 95 of 100 texts may take, each asked alone; None for any.
+        mb: megabytes that all files together may have; None for any.
+        all: try every rung, for the report, and not only until one keeps to the budget.
         passes: how often a student learns from each text.
         most: texts that it learns from at most, repetitions counted.
         variants: new texts that the teacher is asked about, for each example.
     """
 
     points: float = 1.0
+    p95_ms: float | None = None
+    mb: float | None = None
+    all: bool = False
     passes: int = 12
     most: int = 480_000
     variants: float = 4.0
 
 
-def stage(opened: Opener) -> Stage:
-    """Return the stage; `opened` opens the teacher.
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """A rung that was made: where it lies, and what the development split says of it."""
 
-    Its inputs are ``teacher``; ``encoder``, a folder with the tokenizer and the word vectors to
-    start from; ``examples``, what the teacher learnt from; ``test``, examples that it did not,
-    without which those are taken that the teacher held out; and, if there are any, ``texts``
-    without labels.
+    name: str
+    folder: Path
+    bytes: int
+    accuracy: float
+    lost: Loss
+    pace: Pace
+    abstains: Mapping[str, float]
+
+    def within(self, spec: Compress, lost: Loss) -> bool:
+        """Say whether it keeps to the budget, if that is what it loses."""
+        return lost.low >= -spec.points and self.fits(spec)
+
+    def fits(self, spec: Compress) -> bool:
+        """Say whether it keeps to the budget of size and time."""
+        small = spec.mb is None or self.bytes <= spec.mb * MEGABYTE
+        return small and (spec.p95_ms is None or self.pace.p95_ms <= spec.p95_ms)
+
+    def told(self) -> dict[str, Any]:
+        """Return what a report says of it."""
+        return {
+            "name": self.name, "bytes": self.bytes, "accuracy": self.accuracy,
+            **asdict(self.lost), **asdict(self.pace),
+        }  # fmt: skip
+
+
+def stage(opener: Opener) -> Stage:
+    """Return the stage; `opener` opens the teacher.
+
+    Its inputs are ``teacher``; ``encoder``, a folder with what the teacher was built from;
+    ``examples``, what the teacher learnt from; ``test``, examples that it did not, without which
+    half of what the teacher held out judges; and, if there are any, ``texts`` without labels.
     """
 
     def run(spec: Compress, inputs: Inputs, ctx: Context) -> Result:
-        with opened(inputs[TEACHER]) as teacher:
+        with opener(inputs[TEACHER]) as teacher:
             return _run(spec, inputs, ctx, teacher)
 
-    return Stage("compress.classifier", 1, run)
+    return Stage("compress.classifier", 2, run)
 
 
 def _run(spec: Compress, inputs: Inputs, ctx: Context, teacher: Classifier) -> Result:
-    own, dev, test = _divided(inputs, teacher.classes)
-    lessons = _lessons(spec, own, _unlabelled(inputs), teacher, ctx.seed)
-    samples = min(spec.passes * len(lessons.texts), spec.most)
+    own, dev, test = divided(inputs, teacher.classes)
+    learnt = lessons(inputs, own, teacher, made_up=spec.variants, seed=ctx.seed)
     encoder = inputs[ENCODER].folder
-    tokenizer, rows = trimmed(load_tokenizer(encoder), own.texts)
-    vectors = _vectors(encoder)[rows]
+    samples = min(spec.passes * len(learnt.texts), spec.most)
+    ground = Ground(encoder, teacher.classes, own.texts, learnt, samples, ctx.seed)
+    tried = _climbed(spec, ground, dev, teacher, ctx)
+    chosen = _chosen(spec, tried)
+    small = opened(chosen.folder)
+    judged = _judged(small, teacher, test)
+    pace = paces([teacher], dev.texts)[0]
+    whole = {
+        "name": "teacher", "bytes": size(inputs[TEACHER].folder), "points": 0.0, "low": 0.0,
+        "high": 0.0, "accuracy": _share(_right(dev, teacher.classify(dev.texts))), **asdict(pace),
+    }  # fmt: skip
+    rungs = front.marked([*(one.told() for one in tried), whole])
+    summary = {
+        "kind": "classifier",
+        "form": chosen.name,
+        **judged,
+        "within": chosen.within(spec, Loss(**judged["loss"])),
+        "bytes": chosen.bytes,
+        "teacher_bytes": whole["bytes"],
+        "p50_ms": chosen.pace.p50_ms,
+        "p95_ms": chosen.pace.p95_ms,
+        "abstains": dict(chosen.abstains),
+        "texts": len(own.texts),
+        "made_up": len(learnt.texts) - len(own.texts),
+        "development": {"texts": len(dev.texts), "rungs": rungs},
+    }
+    _kept(chosen.folder, ctx.work)
+    (ctx.work / REPORT).write_text(json.dumps(summary, indent=2), encoding="utf-8")
+    front.draw(rungs, chosen.name, ctx.work / PICTURE)
+    return Result(summary)
+
+
+def _climbed(
+    spec: Compress, ground: Ground, dev: Examples, teacher: Classifier, ctx: Context
+) -> list[Tried]:
+    """Make one rung after the other, until one keeps to the budget or there are no more.
+
+    What is known to be too large is not made.
+    """
     by_teacher = _right(dev, teacher.classify(dev.texts))
-    rungs: list[tuple[Student, Loss]] = []
-    for number, (width, filters) in enumerate(SIZES):
+    most = float("inf") if spec.mb is None or spec.all else spec.mb * MEGABYTE
+    rungs = [rung for rung in ladder(ground.encoder) if rung.least <= most]
+    tried = list[Tried]()
+    for number, rung in enumerate(rungs):
 
         def progress(done: int, total: int, unit: str, past: int = number) -> None:
-            ctx.progress(past * total + done, len(SIZES) * total, unit)
+            ctx.progress(past * total + done, len(rungs) * total, unit)
 
-        settings = Settings(width=width, filters=filters, samples=samples, seed=ctx.seed)
-        student = convolution.learn(
-            teacher.classes, tokenizer, vectors, lessons, settings, progress=progress
-        )
-        rungs.append((student, loss(_right(dev, student.classify(dev.texts)), by_teacher)))
-        if rungs[-1][1].low >= -spec.points:
+        folder = ctx.work / RUNGS / str(number)
+        abstains = _made(rung, ground, folder, dev, progress)
+        small = opened(folder)
+        right = _right(dev, small.classify(dev.texts))
+        pace, _ = paces([small, teacher], dev.texts)
+        lost = loss(right, by_teacher)
+        tried.append(Tried(rung.name, folder, size(folder), _share(right), lost, pace, abstains))
+        if tried[-1].within(spec, lost) and not spec.all:
             break
-    chosen = _chosen(rungs, spec.points)
-    sure = _calibrated(chosen, dev)
-    chosen.save(ctx.work)
-    report = {
-        "development": [{**asdict(lost), **_shape(student)} for student, lost in rungs],
-        **_tested(chosen, teacher, test),
-        "texts": len(own.texts),
-        "made_up": len(lessons.texts) - len(own.texts),
-        "bytes": sum((ctx.work / name).stat().st_size for name in FILES),
-        "teacher_bytes": _bytes(inputs[ENCODER].folder),
-        "abstains": sure,
-    }
-    report["within"] = bool(report["loss"]["low"] >= -spec.points)
-    (ctx.work / REPORT).write_text(json.dumps(report, indent=2), encoding="utf-8")
-    return Result({"kind": "classifier", "form": "student", **report, **_shape(chosen)})
+    return tried
 
 
-def _divided(inputs: Inputs, classes: Sequence[str]) -> tuple[Examples, Examples, Examples]:
-    """Return what is learnt from, what a student is chosen by, and what it is judged by.
+def _made(
+    rung: Rung, ground: Ground, folder: Path, dev: Examples, progress: Callable[..., None]
+) -> Mapping[str, float]:
+    """Make a rung, if a run that was cut off has not; return when it abstains."""
+    done = folder.with_name(f"{folder.name}.{DONE}")
+    if not done.is_file():
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        rung.make(ground, folder, progress)
+        aside = done.with_suffix(".part")
+        aside.write_text(json.dumps(settled(folder, dev)), encoding="utf-8")
+        aside.replace(done)
+    told: Mapping[str, float] = json.loads(done.read_text(encoding="utf-8"))
+    return told
 
-    The teacher holds the first fold out, so without other tests that is it, and the second fold
-    chooses; else the first fold chooses, and all others are learnt from.
+
+def _chosen(spec: Compress, tried: Sequence[Tried]) -> Tried:
+    """Return the smallest within the budget; if none is, the best that is small and fast enough.
+
+    If there is no such either, it is the best of all.
     """
-    examples = _read(inputs[EXAMPLES], classes)
-    fold = folds(examples, HELD_OUT)
-    held, chooses = fold == 0, fold == (0 if TEST in inputs else 1)
-    dev = examples.part(np.flatnonzero(chooses))
-    test = _read(inputs[TEST], classes) if TEST in inputs else examples.part(np.flatnonzero(held))
-    if not len(dev.texts):
-        raise BadInput(
-            "There are too few examples of each label to hold some out.", "Give at least 3 of each."
-        )
-    return examples.part(np.flatnonzero(~held & ~chooses)), dev, test
+    within = [one for one in tried if one.within(spec, one.lost)]
+    if within:
+        return min(within, key=lambda one: one.bytes)
+    fitting = [one for one in tried if one.fits(spec)]
+    return max(fitting or tried, key=lambda one: one.lost.points)
 
 
-def _read(source: Input, classes: Sequence[str]) -> Examples:
-    ref = source.artifact.ref
-    if kind_of(source.folder) != "examples":
-        raise BadInput(f"{ref} holds no examples.", "Name a data set of texts with labels.")
-    rows = list(read_rows(source.folder, ("text", "label")))
-    number = {name: place for place, name in enumerate(classes)}
-    strange = sorted({row["label"] for row in rows} - number.keys())
-    if strange or not rows:
-        said = f"the label {strange[0]!r}, which the classifier does not know" if rows else "no row"
-        raise BadInput(f"{ref} has {said}.", "Name examples of the same classes.")
-    wanted = np.array([number[row["label"]] for row in rows], np.int64)
-    return Examples([row["text"] for row in rows], wanted, classes)
-
-
-def _unlabelled(inputs: Inputs) -> list[str]:
-    if TEXTS not in inputs:
-        return []
-    return [row["text"] for row in read_rows(inputs[TEXTS].folder, ("text",))]
-
-
-def _lessons(
-    spec: Compress, own: Examples, more: Sequence[str], teacher: Classifier, seed: int
-) -> Lessons:
-    made = variants(own.texts, own.labels, round(spec.variants * len(own.texts)), seed=seed)
-    texts = [*own.texts, *more, *made]
-    labels = np.full(len(texts), convolution.NO_LABEL, np.int64)
-    labels[: len(own.texts)] = own.labels
-    return Lessons(texts, labels, np.asarray(teacher.classify(texts), np.float32))
-
-
-def _vectors(encoder: Path) -> Floats:
-    weights = open_weights(encoder)
-    name = "embeddings.word_embeddings.weight"
-    found: Floats = np.asarray(weights.take(name if name in weights else f"bert.{name}"))
-    return found
+def _judged(small: Classifier, teacher: Classifier, test: Examples) -> dict[str, Any]:
+    """Return what test texts say, which decided nothing."""
+    said, before = small.classify(test.texts), teacher.classify(test.texts)
+    right, by_teacher = _right(test, said), _right(test, before)
+    return {
+        "held_out": len(test.texts),
+        "accuracy": _share(right),
+        "teacher": _share(by_teacher),
+        "agreement": _share(said.argmax(1) == before.argmax(1)),
+        "loss": asdict(loss(right, by_teacher)),
+    }
 
 
 def _right(examples: Examples, said: Floats) -> Right:
@@ -174,44 +213,12 @@ def _right(examples: Examples, said: Floats) -> Right:
     return right
 
 
-def _chosen(rungs: Sequence[tuple[Student, Loss]], points: float) -> Student:
-    """Return the smallest within the budget, or the best if none is."""
-    within = [student for student, lost in rungs if lost.low >= -points]
-    return within[0] if within else max(rungs, key=lambda rung: rung[1].points)[0]
+def _share(right: Right) -> float:
+    return round(float(right.mean()), 4)
 
 
-def _calibrated(student: Student, dev: Examples) -> Mapping[str, float]:
-    """Make the student say how sure it is, and when it had better say nothing."""
-    scores = np.stack([student.score(text) for text in dev.texts])
-    student.temperature = calibration.temperature(scores, dev.labels)
-    sure = softmax(scores / np.float32(student.temperature))
-    point = calibration.operating(sure, dev.labels, right=RIGHT)
-    student.below = point.below
-    return {name: round(value, 4) for name, value in asdict(point).items()}
-
-
-def _bytes(encoder: Path) -> int:
-    files = [*encoder.glob("*.safetensors"), encoder / "tokenizer.json"]
-    return sum(file.stat().st_size for file in files)
-
-
-def _shape(student: Student) -> Mapping[str, Any]:
-    known = student.parameters
-    return {
-        "pieces": len(known.vectors),
-        "width": known.vectors.shape[1],
-        "filters": len(known.filters[0]),
-    }
-
-
-def _tested(student: Student, teacher: Classifier, test: Examples) -> dict[str, Any]:
-    """Return what test texts say, which decided nothing."""
-    small, large = student.classify(test.texts), teacher.classify(test.texts)
-    right, before = _right(test, small), _right(test, large)
-    return {
-        "held_out": len(test.texts),
-        "accuracy": round(float(right.mean()), 4),
-        "teacher": round(float(before.mean()), 4),
-        "agreement": round(float((small.argmax(1) == large.argmax(1)).mean()), 4),
-        "loss": asdict(loss(right, before)),
-    }
+def _kept(chosen: Path, work: Path) -> None:
+    """Leave the files of one rung as what was made, and nothing of the others."""
+    for file in chosen.iterdir():
+        shutil.copyfile(file, work / file.name)
+    shutil.rmtree(work / RUNGS)

@@ -6,8 +6,9 @@ Single letters and signs stay, so that what was never seen still falls into piec
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,26 +19,25 @@ from inhouse.core.errors import BadInput
 TOGETHER = 1000
 
 
-def trimmed(tokenizer: Tokenizer, texts: Iterable[str]) -> tuple[Tokenizer, npt.NDArray[np.intp]]:
+def trimmed(
+    tokenizer: Tokenizer, texts: Iterable[str], *, special: bool = False
+) -> tuple[Tokenizer, npt.NDArray[np.intp]]:
     """Return a smaller tokenizer, and of each of its pieces the number in the larger one.
 
-    The unknown piece is the first; there are no special tokens, and what looks like one is text.
+    The unknown piece is the first. With `special`, the special tokens stay and are put around a
+    text as before; without, there are none, and what looks like one is text.
 
     Raises:
-        BadInput: the tokenizer does not cut words into pieces (WordPiece).
+        BadInput: the tokenizer does not cut words into pieces (WordPiece) as BERT does.
     """
     whole = Tokenizer.from_str(tokenizer.to_str())
     whole.encode_special_tokens = True
     whole.no_truncation()
     about = json.loads(whole.to_str())
     model = about["model"]
-    if model["type"] != "WordPiece":
-        raise BadInput(
-            f"The tokenizer is of the kind {model['type']}, and only WordPiece can be cut down.",
-            "Start from an encoder such as minilm-l6.",
-        )
+    _check(about)
     known, prefix = model["vocab"], model["continuing_subword_prefix"]
-    special = {token["content"] for token in about["added_tokens"]}
+    extra = {token["content"] for token in about["added_tokens"]}
     seen: set[int] = set()
     left = iter(texts)
     while some := list(islice(left, TOGETHER)):
@@ -49,7 +49,36 @@ def trimmed(tokenizer: Tokenizer, texts: Iterable[str]) -> tuple[Tokenizer, npt.
         if number in seen or (len(piece.removeprefix(prefix)) == 1 and piece.isascii())
     }
     unknown = model["unk_token"]
-    kept = [unknown, *sorted(used - special - {unknown}, key=lambda piece: known[piece])]
+    used = used | extra if special else used - extra
+    kept = [unknown, *sorted(used - {unknown}, key=lambda piece: known[piece])]
     model["vocab"] = {piece: place for place, piece in enumerate(kept)}
-    about |= {"added_tokens": [], "post_processor": None, "truncation": None, "padding": None}
+    about |= {"truncation": None, "padding": None}
+    if special:
+        _renumbered(about, model["vocab"])
+    else:
+        about |= {"added_tokens": [], "post_processor": None}
     return Tokenizer.from_str(json.dumps(about)), np.array([known[p] for p in kept], np.intp)
+
+
+def _check(about: Mapping[str, Any]) -> None:
+    model, parts = about["model"], (about["normalizer"] or {}, about["pre_tokenizer"] or {})
+    kinds = (model["type"], *(part.get("type") for part in parts))
+    if kinds != ("WordPiece", "BertNormalizer", "BertPreTokenizer"):
+        raise BadInput(
+            f"The tokenizer is of the kind {model['type']}, and only WordPiece as BERT has it can "
+            "be cut down.",
+            "Start from an encoder such as minilm-l6.",
+        )
+
+
+def _renumbered(about: dict[str, Any], vocabulary: Mapping[str, int]) -> None:
+    """Give the special tokens their new numbers wherever a tokenizer file names them."""
+    for token in about["added_tokens"]:
+        token["id"] = vocabulary[token["content"]]
+    last = about["post_processor"]
+    if last["type"] == "TemplateProcessing":
+        for token in last["special_tokens"].values():
+            token["ids"] = [vocabulary[name] for name in token["tokens"]]
+    else:
+        for end in ("sep", "cls"):
+            last[end][1] = vocabulary[last[end][0]]

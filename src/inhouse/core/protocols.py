@@ -262,9 +262,40 @@ class FeedbackSink(Protocol):
         ...
 
 
-class Watcher(Protocol):
-    """Looks on while something is trained."""
+@dataclass(frozen=True, slots=True)
+class Likelihood:
+    """The sum of the log-probabilities of a text's tokens, and how many were judged."""
 
-    def step(self, step: int, measurements: Mapping[str, float]) -> None:
-        """Take the measurements of one step."""
+    logprob: float
+    tokens: int
+
+
+class Answers(Protocol):
+    """What answers questions of suites: a language model, or an endpoint."""
+
+    def answers(self, conversations: Sequence[Sequence[Message]], *, tokens: int) -> Sequence[str]:
+        """Return what it says next in each, greedily, in so many tokens at most."""
+        ...
+
+
+class Examined(Answers, Protocol):
+    """A language model as suites ask it: one that is served, or one that is being trained.
+
+    Each text is judged by itself, whatever is asked together with it.
+    """
+
+    def read(self, texts: Sequence[str]) -> Sequence[Likelihood]:
+        """Return how likely texts are; the first token of each is given, and not judged."""
+        ...
+
+    def endings(self, asked: Sequence[tuple[str, Sequence[str]]]) -> Sequence[Sequence[Likelihood]]:
+        """Return of each text how likely each of its endings is behind it."""
+        ...
+
+
+class Watcher(Protocol):
+    """Looks on while a language model is trained."""
+
+    def look(self, model: Examined) -> Mapping[str, float]:
+        """Return figures of the model as it is now, by name; it learns nothing from being asked."""
         ...

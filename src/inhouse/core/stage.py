@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from inhouse.core.access import Actor
 from inhouse.core.artifact import VERSION_DIGITS, Edge, Input, Ref, identity, version_of
+from inhouse.core.protocols import Watcher
 
 Inputs = Mapping[str, Input]
 Progress = Callable[[int, int, str], None]
@@ -46,7 +47,8 @@ class Context:
 
     `previous` is the last version of the same name, if any, and `others` finds what else the stage
     made, of this and other names: places to take unchanged parts from, never something the result
-    may depend on. Others may come from sources that are not among the inputs.
+    may depend on. Others may come from sources that are not among the inputs. A `watcher` is shown
+    a model while it learns.
     """
 
     work: Path
@@ -55,6 +57,7 @@ class Context:
     progress: Progress = silent
     previous: Input | None = None
     others: Callable[[], Iterator[Other]] = none
+    watcher: Watcher | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,8 @@ ROLES: Mapping[Kind, Mapping[str, Sequence[str]]] = {
         "prompt": ("prompt", "question", "instruction", "input"),
         "chosen": ("chosen",),
         "rejected": ("rejected",),
+        "answer": ("answer", "response", "completion", "output", "reply"),
+        "good": ("good", "thumb", "thumbs", "thumbs_up", "liked"),
         "id": ID,
     },
     "chats": {
@@ -42,7 +44,7 @@ ROLES: Mapping[Kind, Mapping[str, Sequence[str]]] = {
 }
 # One of these groups must be there.
 NEEDED: Mapping[Kind, Sequence[Sequence[str]]] = {
-    "preferences": (("chosen", "rejected"),),
+    "preferences": (("chosen", "rejected"), ("prompt", "answer", "good")),
     "chats": (("messages",), ("prompt", "response")),
     "examples": (("text", "label"),),
     "documents": (("text",),),
@@ -144,10 +146,14 @@ def _guessed(kind: Kind, columns: Sequence[str]) -> Shape | None:
 
 
 def _without_doubles(kind: Kind, found: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Yield roles and columns; with messages there is no prompt and no response."""
-    single = kind == "chats" and "messages" in found
+    """Yield roles and columns; with messages there is no prompt, with a pair no single answer."""
+    idle: Sequence[str] = ()
+    if kind == "chats" and "messages" in found:
+        idle = ("prompt", "response", "context")
+    if kind == "preferences":
+        idle = ("answer", "good") if "chosen" in found else ("chosen", "rejected")
     for role, name in found.items():
-        if not (single and role in ("prompt", "response", "context")):
+        if role not in idle:
             yield role, name
 
 

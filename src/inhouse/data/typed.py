@@ -26,6 +26,8 @@ Values = dict[str, Any]
 LONGEST_ID = 200
 DIGITS = 16
 TURNS = ("messages", "prompt", "chosen", "rejected")
+GOOD = ("good", "up", "yes", "true", "1", "+1")
+BAD = ("bad", "down", "no", "false", "0", "-1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +176,8 @@ def _tools(row: _Row) -> str:
 
 def _preference(row: _Row) -> Values:
     """Return prompt and both answers; without a prompt it is what both conversations share."""
+    if "good" in row.names:
+        return _thumb(row)
     chosen, rejected = row.turns("chosen"), row.turns("rejected")
     prompt = _prompt(row)
     if prompt and chosen[: len(prompt)] == prompt == rejected[: len(prompt)]:
@@ -193,6 +197,22 @@ def _preference(row: _Row) -> Values:
         if not answer or answer[0]["role"] != "assistant":
             raise BadInput(f"Its {name!r} is no answer of the assistant.", "Take the row out.")
     return {"prompt": prompt, "chosen": chosen, "rejected": rejected}
+
+
+def _thumb(row: _Row) -> Values:
+    """Return prompt and answer, as chosen if somebody called it good, else as rejected."""
+    prompt, answer = _prompt(row), row.turns("answer")
+    name, said = row.names["good"], str(row.values["good"]).strip().lower()
+    if not prompt or answer[0]["role"] != "assistant":
+        raise BadInput("It has no prompt, or no answer of the assistant.", "Take the row out.")
+    if said not in (*GOOD, *BAD):
+        raise BadInput(f"Its {name!r} says neither good nor bad.", "Write true or false.")
+    good = said in GOOD
+    return {
+        "prompt": prompt,
+        "chosen": answer if good else [],
+        "rejected": [] if good else answer,
+    }
 
 
 def _prompt(row: _Row) -> list[Turn]:

@@ -53,14 +53,18 @@ def read_asked(folder: Path, *, name: str = "") -> list[Asked]:
 
 
 def _asked(row: Mapping[str, Any], place: str) -> Asked:
-    *before, last = _turns(row, place)
+    *before, last = turns_of(row, place)
     answerability = _answerability(row, place)
     kind = row.get("kind") or answerability.lower()
     return Asked(last.content, tuple(before), answerability, str(kind))
 
 
-def _turns(row: Mapping[str, Any], place: str) -> Iterator[Message]:
-    """Yield the turns of a conversation, of which the last is the question."""
+def turns_of(row: Mapping[str, Any], place: str) -> Iterator[Message]:
+    """Yield the turns of a conversation, of which the last is the question.
+
+    Raises:
+        BadInput: there is none, or it ends otherwise.
+    """
     field = next((f for f in ("query", "messages", "conversation") if f in row), "query")
     given = row.get(field)
     if field == "query":

@@ -6,7 +6,7 @@ It says what to measure, never what is good enough. Measuring is done in the mod
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -14,10 +14,11 @@ from typing import Any, Literal
 from inhouse.core.errors import BadInput, UserError
 from inhouse.core.paths import located
 from inhouse.core.stage import Context, Inputs, Result, Stage
+from inhouse.evaluate import papers
 from inhouse.evaluate.conversations import Asked, read_asked
 from inhouse.evaluate.rows import FILE, rows
 
-Kind = Literal["retrieval", "answerability"]
+Kind = Literal["retrieval", "answerability"] | papers.Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +57,13 @@ def run(spec: Suite, inputs: Inputs, ctx: Context) -> Result:
     if hashlib.sha256(data).hexdigest() != spec.sha256:
         raise UserError(f"{path} changed while it was read.", "Run it again.")
     (ctx.work / FILE).write_bytes(data)
-    questions: list[Question] | list[Asked] = (
-        read_questions(ctx.work, name=str(path))
-        if spec.kind == "retrieval"
-        else read_asked(ctx.work, name=str(path))
-    )
+    questions: Sequence[Question | Asked | papers.Item]
+    if spec.kind == "retrieval":
+        questions = read_questions(ctx.work, name=str(path))
+    elif spec.kind == "answerability":
+        questions = read_asked(ctx.work, name=str(path))
+    else:
+        questions = papers.read_items(ctx.work, spec.kind, name=str(path))
     kinds = sorted({question.kind for question in questions} - {""})
     return Result({"kind": spec.kind, "questions": len(questions), "kinds": kinds})
 

@@ -25,7 +25,7 @@ from inhouse.models.weight_files import read_json
 if TYPE_CHECKING:
     from inhouse.models.weights import Weights
 
-Precision = Literal["int8", "int4", "f32"]
+Precision = Literal["int8", "int4", "f16", "f32"]
 MODEL = "openvino_model.xml"
 NAMES: Mapping[Kind, str] = {
     "language": "a language model",
@@ -47,7 +47,7 @@ class Build:
 
     def __post_init__(self) -> None:
         if self.precision not in get_args(Precision):
-            raise BadInput(f"{self.precision!r} is not a precision.", "Use int8, int4 or f32.")
+            raise BadInput(f"{self.precision!r} is not a precision.", "Use int8, int4, f16 or f32.")
 
 
 def run(spec: Build, inputs: Inputs, ctx: Context) -> Result:
@@ -73,10 +73,10 @@ def run(spec: Build, inputs: Inputs, ctx: Context) -> Result:
             f"{ref} is {NAMES[kind]}, and {NAMES[spec.kind]} is wanted.",
             "In inhouse.yaml, 'embed' takes an embedder and 'model' one that writes or classifies.",
         )
-    precision = spec.precision if kind == "language" else "f16"
+    precision: Precision = spec.precision if kind == "language" else "f16"
     if kind != "language":
         _check_pooling(source)
-    _save(weights, precision, ctx.work / MODEL)
+    save(weights, precision, ctx.work / MODEL)
     for name in (*KEPT, *(heads.FILES if kind == "classifier" else ())):
         if (source / name).is_file():
             shutil.copyfile(source / name, ctx.work / name)
@@ -101,7 +101,12 @@ def run(spec: Build, inputs: Inputs, ctx: Context) -> Result:
 STAGE = Stage("models.build", 3, run)
 
 
-def _save(weights: Weights, precision: Precision | Literal["f16"], path: Path) -> None:
+def save(weights: Weights, precision: Precision, path: Path) -> None:
+    """Write the graph of some weights, and the weights beside it.
+
+    Raises:
+        BadInput: they are of a family that cannot be built.
+    """
     from inhouse.models.openvino.bert import build_encoder
     from inhouse.models.openvino.llama import build_decoder
 

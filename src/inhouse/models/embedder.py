@@ -18,6 +18,8 @@ from inhouse.models.chat_format import load_tokenizer
 from inhouse.models.weight_files import read_json
 
 BATCH = 8
+TOGETHER = "texts_together"
+"""What a model's configuration calls the texts of a batch, where it cannot be as many as usual."""
 STEP = 16
 SHORTEST = 1e-12
 
@@ -45,6 +47,7 @@ class LocalEmbedder:
         self._padding: int = config.get("pad_token_id") or 0
         self._tokenizer = load_tokenizer(folder)
         self._longest: int = config["max_tokens"]
+        self._together: int = config.get(TOGETHER, BATCH)
         self._tokenizer.enable_truncation(self._longest)
         self._tokenizer.encode_special_tokens = True  # "[SEP]" in a text is text
         core = Core()
@@ -123,7 +126,7 @@ class LocalEmbedder:
             finally:
                 self._idle.put(request)
 
-        batches = list(_batches(tokens))
+        batches = list(_batches(tokens, self._together))
         if len(batches) == 1:
             run(batches[0])
         else:
@@ -145,13 +148,13 @@ def own_tokens(encoding: Any, start: int) -> list[int]:  # noqa: ANN401 - of tok
     return [int(first >= start and not added) for (first, _), added in places]
 
 
-def _batches(tokens: list[list[int]]) -> Iterator[list[int]]:
+def _batches(tokens: list[list[int]], many: int) -> Iterator[list[int]]:
     """Yield rows together that are padded to the same length, so little is computed on padding."""
     order = sorted(range(len(tokens)), key=lambda i: len(tokens[i]))
     for _, alike in groupby(order, key=lambda i: _rounded(tokens[i])):
         rows = list(alike)
-        for start in range(0, len(rows), BATCH):
-            yield rows[start : start + BATCH]
+        for start in range(0, len(rows), many):
+            yield rows[start : start + many]
 
 
 def _rounded(tokens: list[int]) -> int:

@@ -38,6 +38,9 @@ from inhouse.models.text_stream import TextStream
 from inhouse.models.token_scores import TokenScores
 from inhouse.models.vocabulary import Vocabulary
 
+WINDOW = 1024
+"""So many tokens of a long text are read at once."""
+
 
 class LocalModel:
     """A model that runs here; see `inhouse.core.protocols.LanguageModel`."""
@@ -123,6 +126,24 @@ class LocalModel:
         scores = TokenScores(self._vocabulary)
         async with aclosing(self._engine.score(tokens, top)) as steps:
             return tuple([scores.of(step) async for step in steps])
+
+    async def read(self, text: str, *, window: int = WINDOW) -> tuple[float, int]:
+        """Return the sum of the log-probabilities of a text's tokens, and how many were judged.
+
+        The first is given. A text of more tokens than `window` is read in several, each from the
+        last token of the one before on, so that every other token is judged once.
+
+        Raises:
+            BadInput: the text is empty, or the engine cannot do it.
+        """
+        check_capable(Sampling(logprobs=0), self.capabilities)
+        tokens = await asyncio.to_thread(self._tokens, text)
+        window, total = min(window, self.context_tokens), 0.0
+        for start in range(0, len(tokens) - 1, window - 1):
+            part = tokens[start : start + window]
+            async with aclosing(self._engine.score(part, 0)) as steps:
+                total += sum([step.logprob or 0.0 async for step in steps])
+        return total, len(tokens) - 1
 
     async def score_endings(
         self, text: str, endings: Sequence[str]

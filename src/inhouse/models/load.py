@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inhouse.core.errors import BadInput
-from inhouse.models import heads, machine, student
+from inhouse.models import bag, heads, machine, student
 from inhouse.models.build import MODEL, stops_of
 from inhouse.models.embedder import LocalEmbedder
 from inhouse.models.language import LocalModel
@@ -73,7 +73,7 @@ def _engine(name: EngineName, folder: Path, form: ChatFormat, settings: _Setting
     if name == "transformers":
         from inhouse.models.transformers_engine import TransformersEngine
 
-        return TransformersEngine(folder, threads=threads)
+        return TransformersEngine.load(folder, threads=threads)
     if name == "vllm":
         from inhouse.models.vllm_engine import VllmEngine
 
@@ -109,6 +109,8 @@ def load_classifier(
     """
     if (folder / student.WEIGHTS).is_file():
         return SmallClassifier(name, student.Student.load(folder))
+    if (folder / bag.WEIGHTS).is_file():
+        return SmallClassifier(name, bag.Bag.load(folder))
     embedder = load_embedder(folder, threads=threads)
     return LocalClassifier(name, embedder, heads.load(folder, embedder.width))
 

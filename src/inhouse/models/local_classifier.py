@@ -13,7 +13,7 @@ from inhouse.core.protocols import Piece, Sampling
 from inhouse.models.classifier import softmax
 from inhouse.models.embedder import LocalEmbedder
 from inhouse.models.heads import Head
-from inhouse.models.student import Student
+from inhouse.models.small import Small
 
 
 class _Silent:
@@ -79,10 +79,9 @@ class LocalClassifier(_Silent):
 
 
 class SmallClassifier(_Silent):
-    """A student that runs here; see `inhouse.core.protocols.OwnClasses`."""
+    """One that needs numpy alone; see `inhouse.core.protocols.OwnClasses`."""
 
-    def __init__(self, name: str, student: Student) -> None:
+    def __init__(self, name: str, small: Small) -> None:
         super().__init__(name)
-        self._student = student
-        self.classes, self.below = student.classes, student.below
-        self.classify, self.tokens = student.classify, student.tokens
+        self.classes, self.below = small.classes, small.below
+        self.classify, self.tokens = small.classify, small.tokens

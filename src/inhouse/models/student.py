@@ -8,7 +8,7 @@ filter is multiplied out once, when the classifier is loaded. How it learns is t
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -20,13 +20,14 @@ from tokenizers import Tokenizer
 from inhouse.core.errors import BadInput
 from inhouse.models import arrays
 from inhouse.models.chat_format import load_tokenizer
+from inhouse.models.small import Arrays, Floats, Small, packed, steadied, unpacked
 
-Floats = npt.NDArray[np.float32]
 WEIGHTS, TOKENIZER = "student.safetensors", "tokenizer.json"
 FILES = (WEIGHTS, TOKENIZER)
 WIDTHS = (1, 2, 3)
 """How many word pieces in a row a filter reads."""
-STEADY = 1e-5
+REMEMBERED, LONGEST_WORD = 20_000, 40
+"""So many words are remembered with their pieces, if they are no longer than that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +54,8 @@ class Parameters:
         return _unpacked(_packed(self))
 
 
-class Student:
+class Student(Small):
     """Puts texts into classes; a `core.protocols.Classifier`.
-
-    Each text is read by itself, so an answer cannot depend on what else is asked.
 
     Args:
         classes: in the order of the scores.
@@ -77,27 +76,17 @@ class Student:
         below: float = 0.0,
         longest: int = 256,
     ) -> None:
-        self.classes = tuple(classes)
+        super().__init__(classes, temperature=temperature, below=below)
         self.parameters = parameters
-        self.temperature, self.below, self.longest = temperature, below, longest
+        self.longest = longest
         self._tokenizer = tokenizer
+        self._known: dict[str, list[int]] = {}
         self._table = _table(parameters)
         self._size = len(parameters.filters[0])
         self._head = np.ascontiguousarray(parameters.head.T)
         self._vectors = self._table.shape[1] - parameters.vectors.shape[1]
         self._room = np.zeros(parameters.head.shape[1], np.float32)
         self._empty = np.zeros(1, np.intp)
-
-    def classify(self, texts: Sequence[str]) -> Floats:
-        """Return probabilities, float32 of shape [len(texts), len(classes)]."""
-        found = np.empty((len(texts), len(self.classes)), np.float32)
-        for place, text in enumerate(texts):
-            found[place] = self.score(text)
-        found /= np.float32(self.temperature)
-        found -= found.max(1, keepdims=True)
-        np.exp(found, out=found)
-        found /= found.sum(1, keepdims=True)
-        return found
 
     def tokens(self, texts: Sequence[str]) -> int:
         """Return how many word pieces `classify` reads for these texts."""
@@ -111,9 +100,25 @@ class Student:
         return found
 
     def pieces(self, text: str) -> npt.NDArray[np.intp]:
-        """Return the word pieces of a text; of an empty one the unknown piece, which is row 0."""
-        ids = self._tokenizer.encode(text, add_special_tokens=False).ids[: self.longest]
-        return np.array(ids, np.intp) if ids else self._empty
+        """Return the word pieces of a text; of an empty one the unknown piece, which is row 0.
+
+        What stands between two spaces has the same pieces in each text, so they are remembered.
+        """
+        ids: list[int] = []
+        for part in text.split(" "):
+            known = self._known.get(part)
+            ids += self._learnt(part) if known is None else known
+            if len(ids) >= self.longest:
+                break
+        return np.array(ids[: self.longest], np.intp) if ids else self._empty
+
+    def _learnt(self, part: str) -> list[int]:
+        ids = self._tokenizer.encode(part, add_special_tokens=False).ids
+        if len(part) <= LONGEST_WORD:
+            if len(self._known) >= REMEMBERED:
+                self._known.clear()
+            self._known[part] = ids
+        return ids
 
     def _features(self, pieces: npt.NDArray[np.intp]) -> Floats:
         rows, size = self._table.take(pieces, 0), self._size
@@ -127,20 +132,11 @@ class Student:
         np.add(reads.max(0), self.parameters.offsets, out=features[: len(self.parameters.offsets)])
         np.maximum(features, 0, out=features)
         features[len(self.parameters.offsets) :] = rows[:, self._vectors :].sum(0) / len(rows)
-        features -= features.sum() / len(features)
-        features /= np.sqrt(features @ features / len(features) + STEADY)
-        return features
+        return steadied(features)
 
     def save(self, folder: Path) -> None:
         """Write it into a folder: numbers, a byte each, and the tokenizer."""
-        said = {
-            "classes": json.dumps(self.classes, ensure_ascii=False),
-            "temperature": repr(self.temperature),
-            "below": repr(self.below),
-            "longest": str(self.longest),
-        }
-        raw = arrays.to_bytes(arrays.Tensors(_packed(self.parameters), said))
-        (folder / WEIGHTS).write_bytes(raw)
+        self._write(folder / WEIGHTS, _packed(self.parameters), longest=str(self.longest))
         spelled = json.dumps(json.loads(self._tokenizer.to_str()), ensure_ascii=False)
         (folder / TOKENIZER).write_text(spelled, encoding="utf-8")
 
@@ -194,23 +190,15 @@ def _longer_than(places: int) -> int:
 def _packed(parameters: Parameters) -> dict[str, npt.NDArray[Any]]:
     """Return the arrays of a file: a signed byte for each weight, and a scale for each row."""
     found: dict[str, npt.NDArray[Any]] = {"offsets": parameters.offsets, "bias": parameters.bias}
-    named = {f"filters.{n}": rows for n, rows in zip(WIDTHS, parameters.filters, strict=True)}
-    for name, rows in {"vectors": parameters.vectors, "head": parameters.head, **named}.items():
-        scale = np.abs(rows).max(1) / np.float32(127)
-        scale[scale == 0] = 1
-        found[name] = np.rint(rows / scale[:, None]).astype(np.int8)
-        found[f"{name}.scale"] = scale.astype(np.float32)
-    return found
+    for n, rows in zip(WIDTHS, parameters.filters, strict=True):
+        found |= packed(f"filters.{n}", rows)
+    return {**found, **packed("vectors", parameters.vectors), **packed("head", parameters.head)}
 
 
-def _unpacked(found: Mapping[str, npt.NDArray[Any]]) -> Parameters:
-    def rows(name: str) -> Floats:
-        scaled: Floats = found[name].astype(np.float32)
-        scaled *= found[f"{name}.scale"][:, None]
-        return scaled
-
-    filters = tuple(rows(f"filters.{n}") for n in WIDTHS)
-    return Parameters(rows("vectors"), filters, found["offsets"], rows("head"), found["bias"])
+def _unpacked(found: Arrays) -> Parameters:
+    filters = tuple(unpacked(f"filters.{n}", found) for n in WIDTHS)
+    vectors, head = unpacked("vectors", found), unpacked("head", found)
+    return Parameters(vectors, filters, found["offsets"], head, found["bias"])
 
 
 def _check(parameters: Parameters, classes: int) -> None:

@@ -7,6 +7,7 @@ Slow and plain, to compare others with, and for families that cannot be built. N
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections.abc import AsyncGenerator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,11 +19,19 @@ from inhouse.models.counts import Counts
 from inhouse.models.engine import Capabilities, Request, Stats, Step
 from inhouse.models.weights import open_weights
 
+AT_ONCE = 1024
+"""So many tokens of endings go through the model at once."""
+
 
 class TransformersEngine:
-    """Runs a model that `pull` fetched."""
+    """Runs a model that `pull` fetched, or one that is in memory, as it is."""
 
-    def __init__(self, folder: Path, *, threads: int = 0) -> None:
+    def __init__(self, model: Any) -> None:  # noqa: ANN401
+        self._model = model
+        self._counts = Counts()
+
+    @classmethod
+    def load(cls, folder: Path, *, threads: int = 0) -> TransformersEngine:
         """Load the model.
 
         Raises:
@@ -34,8 +43,7 @@ class TransformersEngine:
 
         if threads:
             torch.set_num_threads(threads)
-        self._model: Any = _load(folder).eval()
-        self._counts = Counts()
+        return cls(_load(folder).eval())
 
     @property
     def capacity(self) -> int:
@@ -83,6 +91,20 @@ class TransformersEngine:
             for token, row in zip(tokens[1:], logits, strict=False):
                 yield _step(token, row, top)
 
+    async def score_endings(
+        self, beginning: Sequence[int], endings: Sequence[Sequence[int]]
+    ) -> AsyncGenerator[Step, None]:
+        """Stream the tokens of one ending after the other with their log-probabilities.
+
+        Raises:
+            InhouseError: the engine was closed.
+        """
+        with self._counts.request(len(beginning) + sum(map(len, endings))):
+            scores = await asyncio.to_thread(self._behind, list(beginning), endings)
+            for ending, own in zip(endings, scores, strict=True):
+                for token, logprob in zip(ending, own, strict=True):
+                    yield Step(token, logprob)
+
     def stats(self) -> Stats:
         """Say what it does and has done."""
         return self._counts.stats()
@@ -93,12 +115,49 @@ class TransformersEngine:
 
     def _logits(self, ids: list[int], cache: Any = None) -> Any:  # noqa: ANN401
         """Return the logits after each token, [tokens, vocabulary]."""
+        return self._run([ids], cache)[0]
+
+    def _behind(
+        self, beginning: list[int], endings: Sequence[Sequence[int]]
+    ) -> Sequence[Sequence[float]]:
+        """Return the log-probabilities of endings; the beginning is read once for all of them.
+
+        Short ones are filled up behind their end, which what stands before does not see.
+        """
+        from transformers import DynamicCache
+
+        cache = DynamicCache(config=self._model.config)
+        first = self._run([beginning], cache)[0, -1]
+        found: list[Sequence[float]] = []
+        many = max(1, AT_ONCE // max(map(len, endings)))
+        for start in range(0, len(endings), many):
+            some = endings[start : start + many]
+            width = max(map(len, some))
+            rows = [[*ending, *[0] * (width - len(ending))] for ending in some]
+            branches = copy.deepcopy(cache)
+            branches.batch_repeat_interleave(len(rows))
+            logits = self._run(rows, branches)
+            for ending, own in zip(some, logits, strict=True):
+                after = [first, *own[: len(ending) - 1]]
+                found.append(
+                    [_logprob(row, token) for row, token in zip(after, ending, strict=True)]
+                )
+        return found
+
+    def _run(self, rows: Sequence[Sequence[int]], cache: Any) -> Any:  # noqa: ANN401
+        """Return the logits after each token of rows, [rows, tokens, vocabulary]."""
         import torch
 
         if self._model is None:
             raise InhouseError("The engine was closed.", "Load the model again.")
         with torch.inference_mode():
-            return self._model(input_ids=torch.tensor([ids]), past_key_values=cache).logits[0]
+            ids = torch.tensor(rows, device=self._model.device)
+            use = cache is not None
+            return self._model(input_ids=ids, past_key_values=cache, use_cache=use).logits
+
+
+def _logprob(logits: Any, token: int) -> float:  # noqa: ANN401
+    return float(logits.double().log_softmax(-1)[token])
 
 
 def _step(token: int, logits: Any, top: int) -> Step:  # noqa: ANN401

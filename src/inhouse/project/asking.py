@@ -40,13 +40,13 @@ class Answered:
 async def ask(
     house: House,
     endpoint: str,
-    question: str,
+    asked: Sequence[Message],
     actor: Actor,
     *,
     sampling: Sampling,
-    hear: Callable[[str], None],
+    hear: Callable[[str], None] = lambda text: None,
 ) -> Answered:
-    """Ask one question; `hear` is called with each piece of text as it comes.
+    """Ask what a conversation ends with; `hear` is called with each piece of text as it comes.
 
     Raises:
         Refused: the actor may not use the endpoint, or read any of its knowledge.
@@ -55,10 +55,10 @@ async def ask(
     text: list[str] = []
     async with house.endpoint(endpoint, actor) as served:
         by = served
-        asked, access = [Message("user", question)], house.catalog.access
+        access = house.catalog.access
         stream: Parts = answers(served, lambda one: answer(one, asked, sampling, access=access))
         if house.sink:
-            body = {"messages": [{"role": "user", "content": question}]}
+            body = {"messages": [{"role": m.role, "content": m.content} for m in asked]}
             trace = Asked(uuid4().hex, "inhouse ask", body, streamed=False).trace(
                 served, 0, house.reach(served)
             )

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from inhouse.compress import classifier
+from inhouse.compress.front import require_picture
 from inhouse.core.artifact import Input
 from inhouse.core.errors import BadInput
 from inhouse.core.protocols import Classifier
@@ -13,6 +14,17 @@ from inhouse.project.classify_schema import Classified
 from inhouse.project.compress_schema import Compressed
 from inhouse.project.loaders import EMBEDDER, Loaders
 from inhouse.project.made import Around, Made
+from inhouse.train import embed
+
+
+def require_compress() -> None:
+    """Do nothing if models can be made small.
+
+    Raises:
+        MissingExtra: torch or matplotlib is not installed.
+    """
+    embed.require_train("Compressing a classifier")
+    require_picture()
 
 
 def compressed(name: str, entry: Compressed, around: Around) -> Sequence[Made]:
@@ -25,7 +37,8 @@ def compressed(name: str, entry: Compressed, around: Around) -> Sequence[Made]:
     if not isinstance(teacher, Classified):
         raise BadInput(
             f"{entry.compress!r} is no classifier that was trained here.",
-            "Name a model with 'method: classify'.",
+            "Name a model with 'method: classify', or for a language model write "
+            "budget: {perplexity: 2%}.",
         )
     parents = [
         (classifier.TEACHER, f"{entry.compress}/{EMBEDDER}"),
@@ -39,5 +52,6 @@ def compressed(name: str, entry: Compressed, around: Around) -> Sequence[Made]:
     def opened(source: Input) -> Iterator[Classifier]:
         yield Loaders(around.catalog).classifier(source.artifact.ref)
 
-    spec = classifier.Compress(points=entry.budget.points)
+    limits = entry.budget
+    spec = classifier.Compress(limits.points, limits.p95_ms, limits.mb, entry.all)
     return [Made(f"models/{name}", classifier.stage(opened), spec, parents)]

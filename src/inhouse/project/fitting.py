@@ -11,7 +11,7 @@ from inhouse.core.artifact import Artifact
 from inhouse.core.stage import Recipe
 from inhouse.models.machine import free_memory
 from inhouse.models.weight_files import read_json
-from inhouse.train.language import BASE, Language
+from inhouse.train.language import BASE, TEACHER, Language
 
 WHOLE, ADAPTED = 16, 4
 """Bytes of a parameter: with its gradient and two means of that, in float32; and alone."""
@@ -48,7 +48,7 @@ def memory(recipe: Recipe, catalog: Catalog) -> int | None:
     # Its own settings alone are read: to open all of it is to verify all of its weights.
     config = read_json(catalog.blobs.path(found.files[CONFIG].digest))
     try:
-        return LIBRARIES + _weights(found, spec) + _passing(config, spec)
+        return LIBRARIES + _weights(found, spec) + _taught(recipe, catalog) + _passing(config, spec)
     except (KeyError, TypeError):
         return None
 
@@ -56,6 +56,12 @@ def memory(recipe: Recipe, catalog: Catalog) -> int | None:
 def _weights(base: Artifact, spec: Language) -> int:
     size = base.summary["parameters"] if "parameters" in base.summary else base.size // 4
     return int(size) * (ADAPTED if spec.lora else WHOLE)
+
+
+def _taught(recipe: Recipe, catalog: Catalog) -> int:
+    """Return the bytes of a teacher, which stands beside what learns from it."""
+    teachers = [catalog.find(edge.parent) for edge in recipe.parents if edge.role == TEACHER]
+    return sum(ADAPTED * int(one.summary.get("parameters", 0)) for one in teachers if one)
 
 
 def _passing(config: dict[str, int], spec: Language) -> int:

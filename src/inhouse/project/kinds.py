@@ -10,7 +10,9 @@ from inhouse.project.classify_schema import Classified
 from inhouse.project.compress_schema import Compressed
 from inhouse.project.loaders import EMBEDDER
 from inhouse.project.schema import Adapted, Endpoint, Learnt, Model, ProjectFile
+from inhouse.project.shrink_schema import Shrunk
 from inhouse.project.source import Source
+from inhouse.project.suite_schema import OF_MODELS
 from inhouse.project.train_schema import Trained
 
 Place = tuple[str | int, ...]
@@ -21,6 +23,8 @@ KINDS: Mapping[str, Kind] = {
     "embed": "embedder",
     "model": "language",
 }
+LANGUAGE: Mapping[str, type] = {"base": Trained, "compress": Shrunk}
+"""Keys that want a language model in entries of a type."""
 CLASSIFIERS = (Classified, Compressed)
 CALLED: Mapping[Kind, str] = {
     "embedder": "an embedder",
@@ -36,7 +40,8 @@ WRITING = (
 def wanted_kind(place: Place, project: ProjectFile) -> Kind | None:
     """Return the kind of model that a place in inhouse.yaml wants; None if it wants none."""
     key = next(step for step in reversed(place) if isinstance(step, str))
-    if key == "base" and isinstance(project.models.get(str(place[1])), Trained):
+    of = LANGUAGE.get(key)
+    if of and isinstance(project.models.get(str(place[1])), of):
         return "language"
     return KINDS.get(key)
 
@@ -45,7 +50,7 @@ def kind_of(model: Model | Learnt) -> Kind | None:
     """Return the kind of a model, as far as it is known beforehand."""
     if isinstance(model, CLASSIFIERS):
         return "classifier"
-    if isinstance(model, Trained):
+    if isinstance(model, Trained | Shrunk):
         return "language"
     if isinstance(model, Adapted):
         return "embedder"
@@ -89,6 +94,22 @@ def check_classifying(project: ProjectFile, source: Source) -> None:
             )
 
 
+def check_watched(project: ProjectFile, source: Source) -> None:
+    """Refuse suites of knowledge bases where a language model is watched.
+
+    Raises:
+        ProjectError: there is one.
+    """
+    for name, model in project.models.items():
+        for i, ref in enumerate(model.watch.suites if isinstance(model, Trained) else ()):
+            if project.suites[ref.partition("/")[2]].kind not in OF_MODELS:
+                raise source.error(
+                    ("models", name, "watch", "suites", i),
+                    f"{ref!r} asks knowledge bases, and no models.",
+                    f"Name a suite of one of these kinds: {', '.join(OF_MODELS)}.",
+                )
+
+
 def embedders(project: ProjectFile) -> dict[str, Ref]:
     """Return the embedders of knowledge bases: name -> the form that runs."""
     used = sorted({base.embed for base in project.knowledge.values()})
@@ -97,7 +118,8 @@ def embedders(project: ProjectFile) -> dict[str, Ref]:
 
 def classifiers(project: ProjectFile) -> dict[str, Ref]:
     """Return the classifiers: name -> the form that runs."""
-    forms = {name: as_it_is(f"models/{name}", project) for name in project.models}
+    found = [name for name, entry in project.models.items() if isinstance(entry, CLASSIFIERS)]
+    forms = {name: as_it_is(f"models/{name}", project) for name in found}
     return {name: Ref.parse(form) for name, form in forms.items() if form}
 
 
@@ -119,8 +141,8 @@ def _classifies(endpoint: Endpoint, project: ProjectFile) -> bool:
 
 
 def as_it_is(ref: str, project: ProjectFile) -> str | None:
-    """Return the path of the form in which a classifier runs; None for what is none."""
+    """Return the path of the form that is the only one of a model; None where there are several."""
     entry = project.models[ref.partition("/")[2]]
     if isinstance(entry, Classified):
         return f"{ref}/{EMBEDDER}"
-    return ref if isinstance(entry, Compressed) else None
+    return ref if isinstance(entry, Compressed | Shrunk) else None

@@ -10,16 +10,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from inhouse.core.errors import BadInput
 from inhouse.knowledge import index
 from inhouse.models import build
 from inhouse.project.classify_schema import Classified
 from inhouse.project.compress_schema import Compressed
-from inhouse.project.compress_steps import compressed
+from inhouse.project.compress_steps import compressed, require_compress
 from inhouse.project.loaders import EMBEDDER
 from inhouse.project.made import Around, Made
 from inhouse.project.schema import Adapted
+from inhouse.project.shrink_schema import Shrunk
+from inhouse.project.shrink_steps import shrunk
 from inhouse.project.train_schema import Trained
-from inhouse.project.train_steps import trained, weights_of
+from inhouse.project.train_steps import kind_of_rows, trained, weights_of
 from inhouse.train import classify, embed, language
 
 
@@ -45,6 +48,12 @@ def _adapted(name: str, entry: Adapted, _: Around) -> Sequence[Made]:
 
 
 def _classified(name: str, entry: Classified, around: Around) -> Sequence[Made]:
+    kind = kind_of_rows(entry.examples, around.recipes)
+    if kind not in (None, "examples"):
+        raise BadInput(
+            f"{entry.examples} holds {kind}, and 'method: classify' learns from examples.",
+            "Name a data set of texts with labels.",
+        )
     path = f"models/{name}"
     parents = [("base", entry.base), ("examples", entry.examples)]
     served = build.Build("classifier")
@@ -54,12 +63,15 @@ def _classified(name: str, entry: Classified, around: Around) -> Sequence[Made]:
     ]
 
 
+def _nothing() -> None:
+    """Nothing is required: what trains layers again asks for itself."""
+
+
 _ADAPT = embed.stage(index.sections_of)
 WAYS: Mapping[type, Way] = {
     Adapted: Way(_adapted, embed.require_train, "base"),
     Classified: Way(_classified, lambda: embed.require_train("Training a classifier"), "examples"),
-    Compressed: Way(
-        compressed, lambda: embed.require_train("Compressing a classifier"), "compress"
-    ),
+    Compressed: Way(compressed, require_compress, "compress"),
     Trained: Way(trained, language.require_train, "mix"),
+    Shrunk: Way(shrunk, _nothing, "compress"),
 }

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from inhouse.catalog import Catalog, Made
 from inhouse.catalog.access import memberships
 from inhouse.core.access import Actor
-from inhouse.core.artifact import Artifact, Edge, Ref
+from inhouse.core.artifact import Artifact, Ref
 from inhouse.core.errors import BadInput, Corrupt, NotFound
 from inhouse.core.label import Label
 from inhouse.core.nouns import Found, Message
@@ -243,7 +242,7 @@ class Project:
         from inhouse.project.asking import ask
         from inhouse.project.recording import recorder
 
-        ref = self._made("endpoints", endpoint)
+        ref = self.made("endpoints", endpoint)
         if not question.strip():
             raise BadInput("The question is empty.", "Ask something.")
         asker = self.catalog.access.actor(actor or self.actor_name)
@@ -253,7 +252,8 @@ class Project:
             house = self.house(sink)
             try:
                 settings = sampling or Sampling()
-                return await ask(house, ref.name, question, asker, sampling=settings, hear=hear)
+                said = [Message("user", question)]
+                return await ask(house, ref.name, said, asker, sampling=settings, hear=hear)
             finally:
                 await house.close()
                 sink.close()
@@ -273,7 +273,7 @@ class Project:
         from inhouse.project.loaders import Loaders
         from inhouse.serve.search import find
 
-        found = self.catalog.get(self._made("knowledge", knowledge))
+        found = self.catalog.get(self.made("knowledge", knowledge))
         ref, access = found.ref, self.catalog.access
         asker = access.actor(actor or self.actor_name)
         access.decide(asker, "search", ref).require()
@@ -282,43 +282,30 @@ class Project:
             return find(retriever, [Message("user", query)], asker, top=top, access=access)[0]
 
     def evaluate(
-        self, knowledge: str, suite: str, *, progress: Progress = silent
+        self, ref: str, suite: str, *, progress: Progress = silent
     ) -> tuple[Made, dict[str, Any]]:
-        """Measure a knowledge base with a suite; return the report as artifact and as figures.
+        """Measure a knowledge base, model or endpoint; return the report, and what is in it.
 
-        The same knowledge base and suite are measured once.
+        The same version and suite are measured once. A name alone is that of a knowledge base.
 
         Raises:
             NotFound: one of them is not in the project or has not been made.
             Refused: whoever acts may not read the whole of both.
-            BadInput: the suite asks for other sections altogether.
+            BadInput: the suite asks for something else altogether.
         """
-        from inhouse.evaluate import answerability, retrieval
-        from inhouse.knowledge.schema import places
-        from inhouse.project.loaders import Loaders
+        from inhouse.project.evaluating import evaluate
 
-        questions = self.catalog.get(self._made("suites", suite))
-        parents = {
-            "knowledge": self.catalog.get(self._made("knowledge", knowledge)).ref,
-            "suite": questions.ref,
-        }
-        access = self.catalog.access
-        for ref in parents.values():
-            access.decide(access.actor(self.actor_name), "read", ref).require()
-        retriever = Loaders(self.catalog).retriever(parents["knowledge"])
-        stage = (
-            retrieval.stage(retriever, places)
-            if questions.summary["kind"] == "retrieval"
-            else answerability.stage(retriever)
-        )
-        name = f"{parents['knowledge'].name}.{parents['suite'].name}"
-        edges = tuple(Edge(role, ref) for role, ref in parents.items())
-        recipe = Recipe(Ref("reports", name), stage, retrieval.Measuring(), edges)
-        access.set_label(recipe.ref, Label.OPEN, by=self.actor_name)
-        with closing(retriever):
-            made = self.catalog.make(recipe, by=self.actor_name, progress=progress)
-        report = self.catalog.load(made.artifact.ref).folder / retrieval.REPORT
-        return made, json.loads(report.read_text(encoding="utf-8"))
+        return evaluate(self, ref, suite, progress=progress)
+
+    def differences(self, reports: Sequence[Mapping[str, Any]]) -> Sequence[dict[str, Any]]:
+        """Return by how much the figures of each report are higher than those of the first.
+
+        Raises:
+            BadInput: they are not of one suite of models.
+        """
+        from inhouse.project.evaluating import differences
+
+        return [differences(reports[0], other) for other in reports[1:]]
 
     @property
     def pending(self) -> bool:
@@ -345,7 +332,9 @@ class Project:
             raise NotFound("artifact", str(ref), (), f"Make it with: inhouse run {ref.path}")
         return self.catalog.get(ref)
 
-    def _made(self, section: Literal["endpoints", "knowledge", "suites"], name: str) -> Ref:
+    def made(
+        self, section: Literal["endpoints", "knowledge", "models", "suites"], name: str
+    ) -> Ref:
         """Return what a person means by ``desk`` or ``endpoints/desk``, which is there."""
         known = getattr(self.config, section)
         bare = name.removeprefix(f"{section}/")

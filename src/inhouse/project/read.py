@@ -21,8 +21,15 @@ from inhouse.project.allowed import is_tag, keys_at
 from inhouse.project.classify_schema import Classified
 from inhouse.project.compress_schema import Compressed
 from inhouse.project.data_schema import Data, Expanded, Taught
-from inhouse.project.kinds import check_classifying, check_kinds, kind_of, wanted_kind
+from inhouse.project.kinds import (
+    check_classifying,
+    check_kinds,
+    check_watched,
+    kind_of,
+    wanted_kind,
+)
 from inhouse.project.schema import Adapted, Learnt, Model, ProjectFile
+from inhouse.project.shrink_schema import Shrunk
 from inhouse.project.source import Source, parse
 from inhouse.project.train_schema import Trained
 
@@ -45,6 +52,7 @@ def read(file: Path) -> tuple[ProjectFile, Source]:
     _check_references(project, source)
     check_kinds(references(project), project, source)
     check_classifying(project, source)
+    check_watched(project, source)
     _check_effects(project, source)
     _check_columns(project, source)
     return project, source
@@ -65,8 +73,8 @@ def references(project: ProjectFile) -> dict[str, list[tuple[Place, str]]]:
         ]
     for name, model in project.models.items():
         found[f"models/{name}"] = _behind(model, ("models", name))
-    for name in project.suites:
-        found[f"suites/{name}"] = []
+    for name, suite in project.suites.items():
+        found[f"suites/{name}"] = [(("suites", name, "on"), suite.data)] if suite.data else []
     for name, endpoint in project.endpoints.items():
         place = ("endpoints", name)
         wanted: list[tuple[Place, str]] = []
@@ -90,11 +98,17 @@ def _behind(model: Model | Learnt, place: Place) -> list[tuple[Place, str]]:
         case Compressed():
             named = {"compress": model.compress, "test": model.test, "texts": model.texts}
             return [((*place, key), ref) for key, ref in named.items() if ref]
+        case Shrunk():
+            learnt = [((*place, "layers", "mix", ref), ref) for ref in model.sources]
+            own = [((*place, "compress"), model.compress), ((*place, "test"), model.test)]
+            return [*own, *learnt]
         case Classified():
             return [((*place, "base"), model.base), ((*place, "examples"), model.examples)]
         case Trained():
             learnt = [((*place, "mix", ref), ref) for ref in model.sources]
-            return [((*place, "base"), model.base), *learnt]
+            seen = enumerate(model.watch.suites)
+            suites = [((*place, "watch", "suites", i), ref) for i, ref in seen]
+            return [((*place, "base"), model.base), *learnt, *suites]
         case Adapted():
             learnt = [((*place, "on", i), ref) for i, ref in enumerate(model.sources)]
             return [((*place, "base"), model.base), *learnt]
@@ -239,6 +253,7 @@ WANTED = {
     "like": "data",
     "model": "models",
     "on": "data",
+    "suites": "suites",
     "teacher-label": "data",
     "test": "data",
     "texts": "data",

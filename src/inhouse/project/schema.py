@@ -19,6 +19,8 @@ from inhouse.core.nouns import SUPPORTED
 from inhouse.project.classify_schema import Classified
 from inhouse.project.compress_schema import Compressed
 from inhouse.project.data_schema import LABEL, AnyData, Entry
+from inhouse.project.shrink_schema import Shrunk
+from inhouse.project.suite_schema import Suite
 from inhouse.project.train_schema import METHODS, OWN_KEYS, Trained, known_method
 from inhouse.project.values import (
     Address,
@@ -88,7 +90,16 @@ class Adapted(Entry):
     label: LabelText = LABEL
 
 
+def _is_shrunk(value: dict[str, Any]) -> bool:
+    """Say whether an entry makes a language model small: perplexity is the measure of these."""
+    budget = value.get("budget")
+    asked = isinstance(budget, dict) and "perplexity" in budget
+    return "compress" in value and (asked or "layers" in value)
+
+
 def _kind_of_entry(value: object) -> str:
+    if isinstance(value, Shrunk) or (isinstance(value, dict) and _is_shrunk(value)):
+        return "<shrunk>"
     if isinstance(value, Compressed) or (isinstance(value, dict) and "compress" in value):
         return "<compressed>"
     if not isinstance(value, dict):
@@ -215,30 +226,16 @@ class Endpoint(Entry):
         return self.model if isinstance(self.model, list) else [self.model]
 
 
-class Suite(Entry):
-    """Questions with what is known of their answers: what to measure."""
-
-    kind: Literal["retrieval", "answerability"] = Field(
-        description="retrieval: does a knowledge base find the right sections? "
-        "answerability: does it know when they hold no answer?"
-    )
-    source: Text = Field(
-        alias="from",
-        description='A file of {"query", "relevant": [ids of sections], "kind"}, or of '
-        '{"query" or "messages", "answerable", "kind"}, one a line.',
-    )
-    label: LabelText = LABEL
-
-
 AnyModel = Annotated[
     Annotated[Model, Tag("<pulled>")]
     | Annotated[Adapted, Tag("<adapted>")]
     | Annotated[Trained, Tag("<trained>")]
     | Annotated[Classified, Tag("<classified>")]
-    | Annotated[Compressed, Tag("<compressed>")],
+    | Annotated[Compressed, Tag("<compressed>")]
+    | Annotated[Shrunk, Tag("<shrunk>")],
     Discriminator(_kind_of_entry),
 ]
-Learnt = Adapted | Trained | Classified | Compressed
+Learnt = Adapted | Trained | Classified | Compressed | Shrunk
 """Entries of models that are made of other ones."""
 
 

@@ -22,14 +22,14 @@ from inhouse.data import collect, combine, curate
 from inhouse.data.files import survey
 from inhouse.data.reading import reading_of
 from inhouse.data.recipe import read_step, require
-from inhouse.evaluate import suite
 from inhouse.knowledge import index
 from inhouse.knowledge.lance import require_lance
-from inhouse.models import build, lora, pull, ready
+from inhouse.models import build, lora, pull
 from inhouse.models.builtin import BUILTINS
 from inhouse.project.data_schema import Data
 from inhouse.project.data_steps import EMBEDDER as EMBEDDING
 from inhouse.project.data_steps import MODEL, derived
+from inhouse.project.forms import form_of
 from inhouse.project.kinds import as_it_is
 from inhouse.project.loaders import EMBEDDER
 from inhouse.project.made import Around
@@ -38,10 +38,9 @@ from inhouse.project.pin import local_pin
 from inhouse.project.read import Place, references
 from inhouse.project.schema import Api, Endpoint, Model, ProjectFile
 from inhouse.project.source import Source
-from inhouse.project.train_steps import ADAPTER, runs_as, weights_of
+from inhouse.project.suite_steps import asked
+from inhouse.project.train_steps import ADAPTER, weights_of
 from inhouse.serve import endpoint as serving
-
-LANGUAGE = "openvino"
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,22 +257,12 @@ class _Steps:
 
     def _suites(self, name: str) -> None:
         entry = self._project.suites[name]
-        place = ("suites", name, "from")
         try:
-            path = located(entry.source, self._root)
+            made = asked(name, entry, self._catalog, self._root)
         except BadInput as error:
-            raise self._source.error(place, error.what, error.fix) from error
-        if not path.is_file():
-            raise self._source.error(
-                place, f"there is no file {path}.", "Name a file of questions."
-            )
-        try:
-            (digest,) = self._catalog.fingerprint([path]).all()
-        except BadInput as error:
-            raise self._source.error(place, error.what, error.fix) from error
-        salt = self._catalog.salt(f"suites/{name}")
-        spec = suite.Suite(entry.kind, entry.source, digest, salt, root=str(self._root))
-        self._add(f"suites/{name}", suite.STAGE, spec, (), Label.parse(entry.label))
+            raise self._source.error(("suites", name, "from"), error.what, error.fix) from error
+        parents = tuple(self._edge(*parent) for parent in made.parents)
+        self._add(made.path, made.stage, made.spec, parents, Label.parse(entry.label))
 
     def _endpoints(self, name: str) -> None:
         entry = self._project.endpoints[name]
@@ -332,11 +321,11 @@ class _Steps:
         form = as_it_is(ref, self._project)
         if form is not None:
             return form
-        engine, precision = runs_as(ref, self._project)
-        if engine != "openvino":
-            return self._form(ref, engine, ready.STAGE, ready.Ready(engine))
-        spec = build.Build(precision=precision)
-        return self._form(ref, f"{LANGUAGE}-{spec.precision}", build.STAGE, spec)
+        made = form_of(ref, self._project)
+        if made.path not in self._steps:
+            parents = tuple(self._edge(*parent) for parent in made.parents)
+            self._add(made.path, made.stage, made.spec, parents)
+        return made.path
 
     def _form(self, ref: str, form: str, stage: Stage, spec: object) -> str:
         """Return the path of a model in another form, adding the step once."""

@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from inhouse.core.errors import BadInput, nearest
 from inhouse.project.data_schema import LABEL, Entry
+from inhouse.project.suite_schema import Watch, Watched
 from inhouse.project.values import Count, LabelText, Mix, Text
 from inhouse.train.processes import check_even
 
@@ -22,6 +23,7 @@ METHODS: Mapping[str, str] = {
     "embed": "<adapted>",
     "continue": "<trained>",
     "instruct": "<trained>",
+    "prefer": "<trained>",
     "classify": "<classified>",
 }
 """The methods by which a model is made of another one, and which kind of entry each has."""
@@ -74,11 +76,13 @@ class Budget(Entry):
 
 
 class Trained(Entry):
-    """A language model that has learnt from your documents or chats."""
+    """A language model that has learnt from your documents, your chats, or what people prefer."""
 
-    method: Annotated[Literal["continue", "instruct"], BeforeValidator(known_method)] = Field(
-        description="continue: learn to go on with documents. instruct: learn from chats what "
-        "the assistant says."
+    method: Annotated[Literal["continue", "instruct", "prefer"], BeforeValidator(known_method)] = (
+        Field(
+            description="continue: learn to go on with documents. instruct: learn from chats what "
+            "the assistant says. prefer: learn which answers people prefer."
+        )
     )
     base: Text = Field(description="The language model to start from: models/NAME.")
     mix: Mix = Field(
@@ -88,7 +92,7 @@ class Trained(Entry):
     budget: Budget | None = Field(
         default=None,
         description="How much it learns from: {tokens: 2M} or {epochs: 3}; if nothing is said, "
-        "documents once and chats three times.",
+        "documents and preferences once and chats three times.",
     )
     length: Annotated[int, Field(ge=16, strict=True)] = Field(
         default=1024, description="How many tokens it sees at once."
@@ -104,10 +108,15 @@ class Trained(Entry):
         default=16, description="The rank of the LoRA adapter that is trained."
     )
     full: bool = Field(default=False, description="true trains all weights, and no adapter.")
-    watch: Annotated[int, Field(ge=0, strict=True)] = Field(
-        default=0,
-        description="Measure what is kept out of training every so many steps; 0 does it before "
-        "and after only.",
+    beta: Annotated[float, Field(gt=0, le=10, strict=True)] = Field(
+        default=0.1,
+        description="How much it costs to go away from what the base says; with 'method: prefer' "
+        "only.",
+    )
+    watch: Watched = Field(
+        default=Watch(),
+        description="Measure what is kept out of training every so many steps, and suites with "
+        "it: a number of steps, or {every, suites}. It is done before and after in any case.",
     )
     processes: Annotated[int, Field(ge=1, le=4096, strict=True)] | None = Field(
         default=None,
@@ -130,7 +139,19 @@ class Trained(Entry):
         return self
 
     @model_validator(mode="after")
-    def _shared_out_evenly(self) -> Self:
+    def _beta_of_preferences(self) -> Self:
+        if self.method != "prefer" and "beta" in self.model_fields_set:
+            raise ValueError("only 'method: prefer' has a beta.\nTake it out.")
+        return self
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        alone = self.method == "prefer" or self.watch.suites
+        if alone and (self.on or (self.processes or 1) > 1):
+            raise ValueError(
+                "preferences, and what suites watch, are learnt by one process.\n"
+                "Take 'processes' and 'on' out."
+            )
         try:
             check_even(self.processes or 1, self.batch)
         except BadInput as error:

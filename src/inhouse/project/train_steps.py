@@ -6,6 +6,7 @@ It says stage, spec and parents; the table of all types of entries is in `model_
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from inhouse.core.errors import BadInput
 from inhouse.core.stage import Recipe
@@ -14,13 +15,14 @@ from inhouse.models import build, ready
 from inhouse.project.made import Around, Made
 from inhouse.project.schema import Model, ProjectFile
 from inhouse.project.train_schema import Trained
-from inhouse.train import language, tokenise
+from inhouse.project.watching import watched
+from inhouse.train import language, prefer, tokenise
 from inhouse.train.processes import Processes
 
 WEIGHTS, ADAPTER = "weights", "adapter"
 MERGED = "transformers"
 """The form of a model that is plain weights, with an adapter added: what others can begin with."""
-BY_METHOD = {"continue": "documents", "instruct": "chats"}
+BY_METHOD = {"continue": "documents", "instruct": "chats", "prefer": "preferences"}
 
 
 def trained(name: str, entry: Trained, around: Around) -> Sequence[Made]:
@@ -31,19 +33,23 @@ def trained(name: str, entry: Trained, around: Around) -> Sequence[Made]:
     """
     check_rows(entry, around.recipes)
     path, project = f"models/{name}", around.project
-    found = [_tokens(entry.base, ref, project) for ref in sorted(entry.mix)]
+    found = [tokens_of(entry.base, ref, project) for ref in sorted(entry.mix)]
     parents = [(made.parents[0][1], made.path) for made in found]
     base = whole(entry.base, project)
     if base != entry.base:
         spec = ready.Ready("transformers")
         found.append(Made(base, ready.STAGE, spec, weights_of(entry.base, project)))
     parents.insert(0, (language.BASE, base))
-    return [*found, Made(path, language.STAGE, _spec(entry), parents)]
+    parents += [(ref, ref) for ref in entry.watch.suites]
+    stage = prefer.STAGE if entry.method == "prefer" else language.STAGE
+    return [*found, Made(path, watched(stage), _spec(entry), parents)]
 
 
 def _spec(entry: Trained) -> language.Language:
     budget = entry.budget
-    return language.Language(
+    preferring = entry.method == "prefer"
+    make = partial(prefer.Prefer, beta=entry.beta) if preferring else language.Language
+    return make(
         method=entry.method,
         # Without any share each source has as much of one as it holds, which is not known yet.
         mix=tuple((ref, weight or 0.0) for ref, weight in sorted(entry.mix.items())),
@@ -53,12 +59,12 @@ def _spec(entry: Trained) -> language.Language:
         batch=entry.batch,
         rate=entry.rate,
         lora=entry.rank,
-        watch=entry.watch,
+        watch=entry.watch.every,
         processes=Processes(entry.processes, entry.on or ""),
     )
 
 
-def _tokens(base: str, ref: str, project: ProjectFile) -> Made:
+def tokens_of(base: str, ref: str, project: ProjectFile) -> Made:
     """Return how a data set becomes tokens of the model that all of a line begin with.
 
     Training changes no tokenizer, so what is trained anew needs no new tokens.
@@ -69,11 +75,19 @@ def _tokens(base: str, ref: str, project: ProjectFile) -> Made:
 
 
 def pulled(ref: str, project: ProjectFile) -> str:
-    """Return the pulled model that a model was made of, step by step; itself if it is one."""
+    """Return the pulled model that a model was made of, step by step; itself if it is one.
+
+    Raises:
+        BadInput: it was made small, and nothing is made of that.
+    """
     entry = project.models[ref.partition("/")[2]]
     if isinstance(entry, Model):
         return ref
-    assert isinstance(entry, Trained)
+    if not isinstance(entry, Trained):
+        raise BadInput(
+            f"{ref!r} was made small, and cannot learn or become smaller.",
+            "Name the model that it was made of.",
+        )
     return pulled(entry.base, project)
 
 
@@ -108,7 +122,7 @@ def check_rows(entry: Trained, recipes: Mapping[str, Recipe]) -> None:
     """Refuse a mix from which the method cannot learn, as far as kinds are known beforehand.
 
     Raises:
-        BadInput: `continue` is given chats, `instruct` no chats, or one of them other rows.
+        BadInput: a method is given rows of another one; `instruct` may have documents too.
     """
     for ref in entry.mix:
         part = ref.replace("--", "/", 1)
@@ -117,10 +131,11 @@ def check_rows(entry: Trained, recipes: Mapping[str, Recipe]) -> None:
     kinds = {ref: kind_of_rows(ref, recipes) for ref in entry.mix}
     wanted = BY_METHOD[entry.method]
     for ref, kind in kinds.items():
-        if kind in ("examples", "preferences") or (entry.method, kind) == ("continue", "chats"):
+        if kind not in (None, wanted) and (entry.method, kind) != ("instruct", "documents"):
+            method = next((m for m, of in BY_METHOD.items() if of == kind), None)
             raise BadInput(
                 f"{ref} holds {kind}, and 'method: {entry.method}' learns from {wanted}.",
-                "Use method: instruct." if kind == "chats" else f"Name data sets of {wanted}.",
+                f"Use method: {method}." if method else f"Name data sets of {wanted}.",
             )
     if entry.method == "instruct" and set(kinds.values()) == {"documents"}:
         raise BadInput(

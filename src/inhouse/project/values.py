@@ -20,6 +20,7 @@ DAYS = r"^[1-9]\d{0,4}d$"
 SIZE = r"^[1-9]\d{0,3}(KiB|MiB|GiB)$"
 GUARD_WAYS = ("mask", "refuse")
 UNITS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+SHARE = r"^\d{1,2}(\.\d{1,3})?%$"
 COUNT = r"^[1-9]\d{0,5}(\.\d{1,3})?(k|M|B)$"
 THOUSANDS = {"k": 10**3, "M": 10**6, "B": 10**9}
 
@@ -140,6 +141,14 @@ def _count(value: object) -> object:
     return value
 
 
+def _share(value: object) -> object:
+    if isinstance(value, str) and re.fullmatch(SHARE, value):
+        value = float(value[:-1]) / 100
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 1:
+        raise ValueError(f"{reprlib.repr(value)} is no share.\nWrite such as 2% or 0.02.")
+    return float(value)
+
+
 def _data_ref(value: object) -> object:
     if not isinstance(value, str) or not value.startswith("data/"):
         raise ValueError(f"{reprlib.repr(value)} is no data set.\nWrite data/NAME.")
@@ -206,6 +215,13 @@ Count = Annotated[
     BeforeValidator(
         _count,
         json_schema_input_type=int | Annotated[str, StringConstraints(pattern=COUNT)],
+    ),
+]
+Share = Annotated[
+    float,
+    BeforeValidator(
+        _share,
+        json_schema_input_type=float | Annotated[str, StringConstraints(pattern=SHARE)],
     ),
 ]
 Weight = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]

@@ -142,7 +142,11 @@ def following(project: Project, target: str | None = None) -> Following:
         for source in data.sources
         if not source.startswith(("data/", "hf://"))
     ]
-    suites = [suite.source for name, suite in config.suites.items() if f"suites/{name}" in wanted]
+    suites = [
+        suite.source
+        for name, suite in config.suites.items()
+        if f"suites/{name}" in wanted and suite.source
+    ]
     store = project.catalog.root.absolute()
     return Following(project.file.absolute(), project.root, store, (*patterns, *suites))
 

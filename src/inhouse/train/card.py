@@ -5,7 +5,7 @@ It states what was measured; measuring is the business of `trainer`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,19 +44,27 @@ def write_card(
                 for name, one in sources.items()
             ],
         ),
-        "Which documents it has seen: `seen.parquet`.",
+        "Which documents it has seen is known where it was trained.",
         "## Settings",
         _table(("setting", "value"), [(name, str(value)) for name, value in settings.items()]),
         "## Measured",
         f"Loss: {summary['first_loss']:.4f} in the first steps, {summary['last_loss']:.4f} in the "
-        "last ones; all of them: `curves.parquet`. Perplexity of the end of each source, which "
-        "was kept out of training:",
-        _table(
-            ("source", "before", "after"),
-            [(name, f"{a:.3f}", f"{b:.3f}") for name, (a, b) in summary["perplexity"].items()],
-        ),
+        "last ones; all of them: `curves.parquet`. Measured on the end of each source, which was "
+        "kept out of training:",
+        _table(("source", "measure", "before", "after"), list(_measured(summary))),
     ]
+    if summary["suites"]:
+        seen = [(name, f"{a:.3f}", f"{b:.3f}") for name, (a, b) in summary["suites"].items()]
+        blocks += ["Suites:", _table(("suite", "before", "after"), seen)]
     (folder / CARD).write_text("\n\n".join(blocks) + "\n", encoding="utf-8")
+
+
+def _measured(summary: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    """Yield source, measure, and what was measured before and after."""
+    plain = {name: {"perplexity": ends} for name, ends in summary["perplexity"].items()}
+    for name, found in (plain | summary.get("held", {})).items():
+        for what, (before, after) in found.items():
+            yield name, what, f"{before:.3f}", f"{after:.3f}"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

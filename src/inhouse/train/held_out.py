@@ -26,8 +26,8 @@ class Parted:
     held: Tokens
 
 
-def parted(name: str, tokens: Tokens, *, length: int) -> Parted:
-    """Return a source in two parts that have no token in common.
+def parted(name: str, tokens: Tokens, *, length: int, share: float = SHARE) -> Parted:
+    """Return a source in two parts that have no token in common; `share` of it is kept out.
 
     Documents are parted between two windows of `length` tokens, chats between two of them.
 
@@ -35,7 +35,7 @@ def parted(name: str, tokens: Tokens, *, length: int) -> Parted:
         BadInput: there is too little of it for two parts.
     """
     rows = len(tokens.ids) // length
-    held = min(MOST, max(1, int(rows * SHARE)))
+    held = min(MOST, max(1, int(rows * share)))
     if tokens.about.template:
         border = _between_chats(tokens, held * length)
         end = len(tokens.ids)
@@ -65,5 +65,6 @@ def _part(tokens: Tokens, first: int, last: int) -> Tokens:
     ends = tokens.ends[tokens.ends > first]
     kept = int(np.searchsorted(ends, last)) + 1
     found.ends = np.minimum(ends[:kept], last) - first
+    found.verdicts = tokens.verdicts[len(tokens.ends) - len(ends) :][:kept]
     found.about = replace(tokens.about, tokens=last - first, documents=len(found.ends))
     return found

@@ -7,8 +7,8 @@ in the same weights. All weights are laid out like a pulled model, a LoRA as PEF
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import fmean
@@ -27,14 +27,17 @@ from inhouse.train.processes import Processes, is_shared
 if TYPE_CHECKING:
     from inhouse.train.held_out import Parted
     from inhouse.train.mixer import Mixer
+    from inhouse.train.tokens import Tokens
     from inhouse.train.trainer import LanguageTrainer, Run
 
-Method = Literal["continue", "instruct"]
-BASE = "base"
+Make = Callable[[Any, Any, "Run"], "LanguageTrainer"]
+"""Makes what takes the steps, from a model, the arguments of transformers, and what is learnt."""
+Method = Literal["continue", "instruct", "prefer"]
+BASE, TEACHER = "base", "teacher"
 SEEN = "seen.parquet"
 CHECKPOINTS = "checkpoints"
 KEEP_SECONDS = 300.0
-EPOCHS: Mapping[Method, float] = {"continue": 1.0, "instruct": 3.0}
+EPOCHS: Mapping[Method, float] = {"continue": 1.0, "instruct": 3.0, "prefer": 1.0}
 LORA_RATE, FULL_RATE = 2e-4, 3e-5
 WARMING = 0.05
 DECAY = 0.01
@@ -86,22 +89,29 @@ class Language:
 def run(spec: Language, inputs: Inputs, ctx: Context) -> Result:
     """Train the input ``base`` on the tokens that lie under the names of the mix.
 
+    With an input ``teacher``, it learns to answer as that does, and not what the texts say.
+
     Raises:
         MissingExtra: what learns is not installed.
         BadInput: base or tokens do not fit the method, there is too little to learn from, or the
             run went astray.
     """
     require_train()
-    if is_shared(spec.processes, spec.batch):
+    # What watches is here, and cannot be taken along.
+    if ctx.watcher is None and is_shared(spec.processes, spec.batch):
         return spread(__name__, spec, inputs, ctx)
     from inhouse.train import together
+    from inhouse.train.live import look_of
 
     base = inputs[BASE]
     _check_base(spec, base)
     parts = _parted(spec, inputs)
     mixer = _mixer(spec, parts, ctx.seed)
     _check_learnt(spec, mixer)
-    trainer, about = _trained(spec, base, _run_of(spec, mixer, parts, ctx), ctx)
+    plan = replace(_run_of(spec, mixer, parts, ctx), look=look_of(ctx.watcher, base.folder))
+    if TEACHER in inputs:
+        plan = replace(plan, teacher=_frozen(inputs[TEACHER]))
+    trainer, about = _trained(spec, base, plan, ctx)
     if together.rank():
         return Result()
     _write(spec, base, trainer, ctx)
@@ -111,14 +121,20 @@ def run(spec: Language, inputs: Inputs, ctx: Context) -> Result:
     summary |= trainer.pace.whole()
     settings = asdict(spec) | {"rate": _rate(spec), "seed": ctx.seed, "bfloat16": trainer.half}
     settings |= {"processes": together.world()}
+    if TEACHER in inputs:
+        settings["teacher"] = inputs[TEACHER].artifact.ref.pinned
     data = {name: inputs[name].artifact for name, _ in spec.mix}
     write_card(ctx.work, base.artifact, data, settings, summary)
-    left = sorted((ctx.work / CHECKPOINTS).rglob("*"))
-    scratch = tuple(file.relative_to(ctx.work).as_posix() for file in left if file.is_file())
-    return Result(summary, scratch=scratch)
+    return Result(summary, scratch=_scratch(ctx.work))
 
 
 SPEC, STAGE = Language, Stage("train.language", 1, run)
+
+
+def _scratch(work: Path) -> tuple[str, ...]:
+    """Return the files that only an unfinished run needs."""
+    left = sorted((work / CHECKPOINTS).rglob("*"))
+    return tuple(file.relative_to(work).as_posix() for file in left if file.is_file())
 
 
 def require_train() -> None:
@@ -151,6 +167,9 @@ def _parted(spec: Language, inputs: Inputs) -> dict[str, Parted]:
     from inhouse.train.tokens import Tokens
 
     sources = {name: Tokens(inputs[name].folder) for name, _ in spec.mix}
+    judged = [name for name, tokens in sources.items() if tokens.about.preferences]
+    if judged:
+        raise BadInput(f"{judged[0]} holds preferences.", "Learn from them with 'method: prefer'.")
     chats = [name for name, tokens in sources.items() if tokens.about.template]
     if spec.method == "continue" and chats:
         raise BadInput(f"{chats[0]} holds chats.", "Learn from them with 'method: instruct'.")
@@ -159,14 +178,22 @@ def _parted(spec: Language, inputs: Inputs) -> dict[str, Parted]:
             f"{' and '.join(sources)} hold no chats.",
             "Learn from documents with 'method: continue', or add a data set of chats.",
         )
-    vocabulary = read_json(inputs[BASE].folder / "config.json").get("vocab_size", 0)
     for name, tokens in sources.items():
-        if tokens.about.vocabulary > vocabulary:
-            raise BadInput(
-                f"{name} was tokenised for another model than {inputs[BASE].artifact.ref.path}.",
-                "Tokenise it for this one.",
-            )
+        _check_vocabulary(name, tokens, inputs[BASE])
     return {name: parted(name, tokens, length=spec.length) for name, tokens in sources.items()}
+
+
+def _check_vocabulary(name: str, tokens: Tokens, base: Input) -> None:
+    """Make sure that tokens are those of a model.
+
+    Raises:
+        BadInput: they were made for another one.
+    """
+    if tokens.about.vocabulary > read_json(base.folder / "config.json").get("vocab_size", 0):
+        raise BadInput(
+            f"{name} was tokenised for another model than {base.artifact.ref.path}.",
+            "Tokenise it for this one.",
+        )
 
 
 def _mixer(spec: Language, parts: Mapping[str, Parted], seed: int) -> Mixer:
@@ -213,8 +240,15 @@ def _run_of(spec: Language, mixer: Mixer, parts: Mapping[str, Parted], ctx: Cont
     )
 
 
+def _frozen(teacher: Input) -> Any:  # noqa: ANN401
+    """Return a model that learns nothing itself."""
+    from inhouse.train.language_model import load_model
+
+    return load_model(teacher.folder).requires_grad_(False).eval()
+
+
 def _trained(
-    spec: Language, base: Input, run: Run, ctx: Context
+    spec: Language, base: Input, run: Run, ctx: Context, make: Make | None = None
 ) -> tuple[LanguageTrainer, dict[str, int]]:
     """Take all steps; return who took them, and how many parameters there are and learn."""
     from transformers import TrainingArguments, set_seed
@@ -250,7 +284,11 @@ def _trained(
         ddp_backend=together.backend(),
         ddp_find_unused_parameters=False,
     )
-    trainer = LanguageTrainer(model, arguments, run)
+    if (
+        arguments.n_gpu > 1
+    ):  # else threads of this process share out the rows, and the loss with them
+        arguments._n_gpu = 1
+    trainer = (make or LanguageTrainer)(model, arguments, run)
     trainer.learn(newest(run.root))
     return trainer, about
 
@@ -302,6 +340,10 @@ def _summary(spec: Language, base: Input, trainer: LanguageTrainer, mixer: Mixer
         "perplexity": {
             name: [round(value, 4) for value in ends]
             for name, ends in trainer.curves.perplexity().items()
+        },
+        "suites": {
+            name: [round(value, 4) for value in ends]
+            for name, ends in trainer.curves.suites().items()
         },
         "shares": {name: n * spec.length for name, n in mixer.schedule.counts(draws).items()},
     }

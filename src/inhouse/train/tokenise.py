@@ -1,4 +1,4 @@
-"""The stage that makes tokens of documents or chats, for the model that is to learn from them.
+"""The stage that makes tokens of texts, for the model that is to learn from them.
 
 Only what has changed is tokenised again. How conversations are written is `spoken`'s business, and
 which of them share a row that of `packing`.
@@ -19,7 +19,7 @@ from typing import Any, Protocol
 import numpy as np
 from tokenizers import Tokenizer
 
-from inhouse.catalog.rows import RowReader, read_rows
+from inhouse.catalog.rows import Kind, RowReader, read_rows
 from inhouse.core.artifact import Input
 from inhouse.core.errors import BadInput
 from inhouse.core.stage import Context, Inputs, Result, Stage
@@ -30,6 +30,7 @@ from inhouse.models.chat_format import (
     special_texts,
 )
 from inhouse.models.weight_files import read_json
+from inhouse.train.preferred import Preferred
 from inhouse.train.spoken import Skipped, Spoken, encode, spoken
 from inhouse.train.tokens import About, Tokenised, Tokens, write_tokens
 
@@ -56,19 +57,19 @@ def run(spec: Tokenise, inputs: Inputs, ctx: Context) -> Result:
     """Write the tokens of the input `data`, as the input `model` reads them, into ``ctx.work``.
 
     Raises:
-        BadInput: the rows are neither documents nor chats, the model has no chat template or one
+        BadInput: the rows are examples, the model has no chat template or one
             that cannot be learnt by, or nothing is left to learn.
     """
     data, model = inputs[DATA].folder, inputs[MODEL].folder
     with RowReader(data) as reader:
         kind, rows = reader.kind, reader.rows
-    if kind not in ("documents", "chats"):
+    if kind == "examples":
         raise BadInput(
             f"{inputs[DATA].artifact.ref.path} holds {kind}, and a language model learns from "
-            "documents or chats.",
-            "Name a data set of documents or chats in the mix.",
+            "documents, chats or preferences.",
+            "Name a data set of one of these in the mix.",
         )
-    writer: _Writer = _Documents(model) if kind == "documents" else _Chats(model)
+    writer = _writer(kind, model)
     earlier = _Earlier(writer.about, ctx)
     skipped: Counter[str] = Counter()
     documents = _tokenised(writer, read_rows(data), earlier, skipped)
@@ -89,6 +90,15 @@ def run(spec: Tokenise, inputs: Inputs, ctx: Context) -> Result:
 
 
 STAGE = Stage("train.tokenise", 1, run)
+
+
+def _writer(kind: Kind, model: Path) -> _Writer:
+    """Return what makes tokens of rows of a kind."""
+    if kind == "documents":
+        return _Documents(model)
+    form = ChatFormat(model, now=lambda: DAY)
+    about = _about(model, form.digest)
+    return _Chats(form, about) if kind == "chats" else Preferred(form, about)
 
 
 class _Writer(Protocol):
@@ -145,9 +155,8 @@ class _Documents:
 class _Chats:
     """Conversations, of which what the assistant says is learnt."""
 
-    def __init__(self, model: Path) -> None:
-        self._form = ChatFormat(model, now=lambda: DAY)
-        self.about = _about(model, self._form.digest)
+    def __init__(self, form: ChatFormat, about: About) -> None:
+        self.about, self._form = about, form
 
     def key(self, row: Row) -> str:
         found = json.dumps([row["messages"], row["tools"]], ensure_ascii=False, sort_keys=True)
@@ -195,7 +204,7 @@ class _Earlier:
         self.used += 1
         tokens, place = found
         ids, loss = tokens.document(place)
-        return Tokenised(id, digest, ids, loss)
+        return Tokenised(id, digest, ids, loss, int(tokens.verdicts[place]))
 
     def _take(self, made: Input | None) -> bool:
         """Take in what the stage made; False if it is none that could have the same tokens."""
@@ -256,8 +265,8 @@ def _counted(
     if not some:
         raise BadInput(
             f"None of the {rows} {kind} can be learnt from.",
-            "Documents need text; chats need an answer, and a template that takes their roles and "
-            "tools.",
+            "Documents need text; chats and preferences need an answer, and a template that takes "
+            "their roles and tools.",
         )
 
 

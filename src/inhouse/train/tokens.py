@@ -24,7 +24,8 @@ TOKENS, LOSS, DOCUMENTS, ABOUT = "tokens.bin", "loss.bin", "documents.parquet", 
 SMALL = np.dtype("<u2")
 LARGE = np.dtype("<u4")
 GROUP = 10_000
-SCHEMA = pa.schema([("id", pa.string()), ("digest", pa.string()), ("tokens", pa.int64())])
+COLUMNS = {"id": pa.string(), "digest": pa.string(), "tokens": pa.int64(), "verdict": pa.int8()}
+SCHEMA = pa.schema(COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class About:
         tokens: how many there are.
         documents: of how many documents.
         learnt: how many of them a model is to learn to say; fewer than `tokens` for chats.
+        preferences: whether each document is a prompt with answers that people have judged.
         fingerprint: sha256 of the tokens and of what is learnt of them.
     """
 
@@ -48,6 +50,7 @@ class About:
     documents: int = 0
     learnt: int = 0
     fingerprint: str = ""
+    preferences: bool = False
 
     @property
     def dtype(self) -> np.dtype[np.uint16] | np.dtype[np.uint32]:
@@ -59,13 +62,15 @@ class About:
 class Tokenised:
     """A document as tokens, int [n]; `loss` says of each whether it is learnt, None if all are.
 
-    `digest` is that of its text, so that an unchanged document is not tokenised again.
+    `digest` is that of its text, so that an unchanged document is not tokenised again. `verdict`
+    is 1 if its only answer was called good, -1 if it was called bad, else 0.
     """
 
     id: str
     digest: str
     tokens: NDArray[np.integer]
     loss: NDArray[np.bool_] | None = None
+    verdict: int = 0
 
 
 def write_tokens(folder: Path, about: About, documents: Iterable[Tokenised]) -> About:
@@ -91,7 +96,7 @@ def write_tokens(folder: Path, about: About, documents: Iterable[Tokenised]) -> 
             for file, part in ((out, ids.astype(about.dtype)), (loss, learnt)):
                 file.write(part.tobytes())
                 hashed.update(part.tobytes())
-            groups.add(document.id, document.digest, len(ids))
+            groups.add(document.id, document.digest, len(ids), document.verdict)
             found = replace(
                 found,
                 tokens=found.tokens + len(ids),
@@ -115,7 +120,7 @@ class _Groups:
 
     def __init__(self, file: Path) -> None:
         self._writer = pq.ParquetWriter(file, SCHEMA, compression="zstd")
-        self._rows: list[tuple[str, str, int]] = []
+        self._rows: list[tuple[str, str, int, int]] = []
 
     def __enter__(self) -> Self:
         return self
@@ -124,13 +129,13 @@ class _Groups:
         self._write()
         self._writer.close()
 
-    def add(self, id: str, digest: str, tokens: int) -> None:
-        self._rows.append((id, digest, tokens))
+    def add(self, id: str, digest: str, tokens: int, verdict: int) -> None:
+        self._rows.append((id, digest, tokens, verdict))
         if len(self._rows) == GROUP:
             self._write()
 
     def _write(self) -> None:
-        columns = zip(*self._rows, strict=True) if self._rows else ((), (), ())
+        columns = zip(*self._rows, strict=True) if self._rows else ((),) * len(SCHEMA)
         self._writer.write_batch(pa.record_batch(list(map(list, columns)), schema=SCHEMA))
         self._rows.clear()
 
@@ -158,6 +163,9 @@ class Tokens:
         self._table = folder / DOCUMENTS
         sizes = pq.read_table(self._table, columns=["tokens"])["tokens"].to_numpy()
         self.ends: NDArray[np.int64] = np.cumsum(sizes)
+        self.verdicts = np.zeros(len(self.ends), np.int8)
+        if self.about.preferences:
+            self.verdicts = pq.read_table(self._table, columns=["verdict"])["verdict"].to_numpy()
 
     def document(self, place: int) -> tuple[NDArray[np.integer], NDArray[np.bool_] | None]:
         """Return the tokens of a document, and which are learnt; None if all of the folder are."""

@@ -24,6 +24,8 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArgu
 from inhouse.core.stage import Progress
 from inhouse.train import together
 from inhouse.train.checkpoint import Checkpoint, commit
+from inhouse.train.distilled import distances_of
+from inhouse.train.live import Look
 from inhouse.train.mixer import Mixer
 from inhouse.train.pace import Pace, peak, work_of
 from inhouse.train.stream import UNLEARNT, Part, parts_from, parts_of
@@ -44,6 +46,8 @@ class Run:
         root: where checkpoints lie.
         keep: seconds between two of them.
         progress: told of each step.
+        look: returns figures of the model as it is, by name, whenever it is measured.
+        teacher: a model to learn the answers of; without one, what the texts say is learnt.
     """
 
     mixer: Mixer
@@ -53,6 +57,8 @@ class Run:
     root: Path
     keep: float
     progress: Progress
+    look: Look | None = None
+    teacher: Any = None
 
 
 class Stream(IterableDataset):  # type: ignore[misc]
@@ -79,6 +85,8 @@ class LanguageTrainer(Trainer):  # type: ignore[misc]
         self.curves = Curves(run.mixer.schedule.sources)
         self.run = run
         self.half = has_bfloat16(self.args.device)
+        if run.teacher is not None:
+            run.teacher.to(self.args.device)
         self._sums: dict[int, tuple[float, int]] = {}
         self._first, self._before, self._began = 0, 0.0, time.monotonic()
         self._rng: dict[str, Any] = {}
@@ -96,12 +104,19 @@ class LanguageTrainer(Trainer):  # type: ignore[misc]
             self.curves.rows = json.loads((checkpoint.folder / CURVES).read_text(encoding="utf-8"))
             self._before = self.curves.rows[-1]["seconds"]
         else:
-            self.curves.begin(self.measure())
+            self.curves.begin()
+            self.look()
         self._began = time.monotonic()
         peaks = together.gathered(torch.tensor(peak(self.args.device, self.half)))
         self.pace = Pace(work_of(self.model, self.run.mixer.length), float(sum(peaks)))
         self.train(resume_from_checkpoint=str(checkpoint.folder) if checkpoint else None)
+        self.look()
+
+    def look(self) -> None:
+        """Note how the model does now."""
         self.curves.measured(self.measure())
+        if self.run.look:
+            self.curves.watched(self.run.look(self.model))
 
     def measure(self) -> dict[str, float]:
         """Return the perplexity of what is kept out of training, by source."""
@@ -163,13 +178,18 @@ class LanguageTrainer(Trainer):  # type: ignore[misc]
         Where several processes learn, the mean of their gradients is taken: here it is the sum.
         """
         with _precision(self.args.device, self.half):
-            losses = losses_of(model, inputs).sum(-1)
+            losses = self._part_losses(model, inputs).sum(-1)
         counts = (inputs["targets"] != UNLEARNT).sum(-1)
         rows = zip(inputs["source"].tolist(), losses.tolist(), counts.tolist(), strict=True)
         for source, loss, count in rows:
             total, tokens = self._sums.get(source, (0.0, 0))
             self._sums[source] = (total + loss, tokens + count)
         return losses.sum() / inputs["learnt"] * together.world()
+
+    def _part_losses(self, model: Any, inputs: Mapping[str, Any]) -> Any:  # noqa: ANN401
+        if self.run.teacher is None:
+            return losses_of(model, inputs)
+        return distances_of(model, inputs, self.run.teacher)
 
     def finished(self, step: int) -> None:
         """Note the step that was just taken.
@@ -265,10 +285,11 @@ class _Watcher(TrainerCallback):  # type: ignore[misc]
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:  # noqa: ANN401
         step, steps, every = state.global_step, len(self._run.mixer), self._run.every
         self._trainer.finished(step)
-        self._run.progress(step, steps, f"steps, {self._trainer.pace.told()}")
+        told = (self._trainer.pace.told(), *self._trainer.curves.told())
+        self._run.progress(step, steps, ", ".join(["steps", *told]))
         if step < steps:
             if every and step % every == 0:
-                self._trainer.curves.measured(self._trainer.measure())
+                self._trainer.look()
             control.should_save = self._trainer.is_due()
         return control
 
@@ -295,16 +316,15 @@ def tensors_of(part: Part) -> dict[str, Any]:
 
 
 def losses_of(model: Any, given: Mapping[str, Any]) -> Any:  # noqa: ANN401
-    """Return the losses of all rows, [n, places]; 0 where a row learns nothing.
+    """Return the loss at each token, [n, length]; 0 where nothing is learnt.
 
     Only places are scored at which some row learns: to score all words is a fifth of the work of a
     small model, and half of a chat is said by others. Packed texts are told apart by their
     positions alone: with an attention mask beside them transformers would let each see those
     before it.
     """
-    targets = given["targets"]
-    places = (targets != UNLEARNT).any(0).nonzero().flatten()
-    targets = targets[:, places]
+    places = (given["targets"] != UNLEARNT).any(0).nonzero().flatten()
+    targets = given["targets"][:, places]
     scores = model(
         input_ids=given["input_ids"],
         position_ids=given.get("position_ids"),
@@ -313,7 +333,8 @@ def losses_of(model: Any, given: Mapping[str, Any]) -> Any:  # noqa: ANN401
     flat = cross_entropy(
         scores.flatten(0, 1).float(), targets.flatten(), ignore_index=UNLEARNT, reduction="none"
     )
-    return flat.view(targets.shape)
+    found = torch.zeros(given["targets"].shape, device=flat.device)
+    return found.index_copy(1, places, flat.view(targets.shape))
 
 
 def _learnt_parts(mixer: Mixer, step: int) -> list[Part]:

@@ -17,6 +17,7 @@ from inhouse.core.errors import BadInput
 CURVES = "curves.parquet"
 WHOLES = ("step", "tokens")
 NUMBERS = ("loss", "rate", "seconds")
+WATCHED = "suites/"
 FEW = 5
 MANY = 20
 SPIKE = 2.0
@@ -31,11 +32,11 @@ class Curves:
     def __init__(self, sources: Sequence[str], rows: Sequence[Mapping[str, Any]] = ()) -> None:
         self.rows: list[dict[str, Any]] = [dict(row) for row in rows]
         self._sources = sources
+        self._seen: Mapping[str, float] = {}
 
-    def begin(self, perplexity: Mapping[str, float]) -> None:
-        """Note how a model does before its first step."""
+    def begin(self) -> None:
+        """Begin with a row for what is measured before the first step."""
         self.rows.append({"step": 0, "tokens": 0, "seconds": 0.0})
-        self.measured(perplexity)
 
     def add(self, row: Mapping[str, float], losses: Mapping[str, float]) -> None:
         """Note a step: `row` has all of `WHOLES` and `NUMBERS`, `losses` the sources it had.
@@ -64,6 +65,27 @@ class Curves:
         """Note how the model does after the last step on what was kept out of training."""
         self.rows[-1] |= {f"perplexity {name}": value for name, value in perplexity.items()}
 
+    def watched(self, figures: Mapping[str, float]) -> None:
+        """Note what a watcher saw after the last step, by suite and figure."""
+        self.rows[-1] |= figures
+        self._seen = figures
+
+    def suites(self) -> dict[str, list[float]]:
+        """Return of each suite's figures the first and the last that was seen."""
+        found = {}
+        for name in self._watched():
+            values = [row[name] for row in self.rows if name in row]
+            found[name] = [values[0], values[-1]]
+        return found
+
+    def told(self) -> list[str]:
+        """Return in words what a watcher saw last."""
+        return [f"{name} {value:.3f}" for name, value in self._seen.items()]
+
+    def _watched(self) -> list[str]:
+        names = dict.fromkeys(name for row in self.rows for name in row)
+        return [name for name in names if name.startswith(WATCHED)]
+
     @property
     def losses(self) -> list[float]:
         """The loss of each step."""
@@ -77,14 +99,17 @@ class Curves:
             found[name] = [values[0], values[-1]]
         return found
 
+    def columns(self) -> list[str]:
+        """Return what may be measured in a step, beside what is in all of them."""
+        return [f"{what} {name}" for what in ("loss", "perplexity") for name in self._sources]
+
     def save(self, folder: Path) -> None:
         """Write the table of all steps; what was not measured in a step is null there."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        more = [f"{what} {name}" for what in ("loss", "perplexity") for name in self._sources]
         kinds = [(name, pa.int64()) for name in WHOLES]
-        kinds += [(name, pa.float64()) for name in (*NUMBERS, *more)]
+        kinds += [(name, pa.float64()) for name in (*NUMBERS, *self.columns(), *self._watched())]
         pq.write_table(pa.Table.from_pylist(self.rows, pa.schema(kinds)), folder / CURVES)
 
     def as_json(self) -> str:

@@ -1,43 +1,26 @@
-"""How a student learns: from examples with labels, and from what a teacher makes of more texts.
+"""How a student with filters over word pieces learns; running it is the business of `student`.
 
-Filters over static word vectors after Kim, arXiv 1408.5882; to learn the teacher's probabilities
-softened by a temperature after Hinton et al., arXiv 1503.02531. Torch is imported inside.
+Filters over static word vectors are after Kim, arXiv 1408.5882. Torch is imported inside.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 from tokenizers import Tokenizer
 
+from inhouse.compress.lessons import UNLIKELY, Answers, Lessons, order, slope
 from inhouse.core.stage import Progress, silent
-from inhouse.models.student import STEADY, WIDTHS, Floats, Parameters, Student
+from inhouse.models.small import STEADY, Floats
+from inhouse.models.student import WIDTHS, Parameters, Student
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-NO_LABEL = -1
-UNLIKELY = 1e-8
 SPREAD = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Lessons:
-    """What a student learns from.
-
-    Args:
-        texts: all of them.
-        labels: the class of each by number, `NO_LABEL` where nobody gave one; int64 [texts].
-        taught: what the teacher makes of each, float32 of shape [texts, classes]; None without one.
-    """
-
-    texts: Sequence[str]
-    labels: npt.NDArray[np.int64]
-    taught: Floats | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +35,6 @@ class Settings:
         rate: the highest learning rate; it rises over the first twentieth and falls to 0.
         longest: word pieces of a text that are read at most.
         forgotten: share of word pieces that it must do without.
-        softness: what the scores of student and teacher are divided by.
         seed: of all that chance decides.
     """
 
@@ -63,7 +45,6 @@ class Settings:
     rate: float = 2e-3
     longest: int = 256
     forgotten: float = 0.07
-    softness: float = 2.0
     seed: int = 0
 
 
@@ -95,8 +76,8 @@ def learn(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         net = _Net(narrowed(vectors, settings.width), settings, len(classes))
-        _train(net, pieces, lessons, settings, progress)
-    return Student(classes, tokenizer, net.parameters().rounded(), longest=settings.longest)
+        _train(net, pieces, Answers(lessons), settings, progress)
+    return Student(classes, tokenizer, net.learnt().rounded(), longest=settings.longest)
 
 
 def narrowed(vectors: Floats, width: int) -> Floats:
@@ -118,20 +99,19 @@ class _Net:
         import torch
         from torch import nn
 
-        width, filters = settings.width, settings.filters
-        features = filters * len(WIDTHS) + width
-        self.padding = len(vectors)
+        width, size = settings.width, settings.filters
+        self.padding, self.size = len(vectors), size
         start = torch.cat([torch.from_numpy(vectors), torch.zeros(1, width)])
         self.vectors = nn.Embedding.from_pretrained(start, freeze=False, padding_idx=self.padding)
-        self.filters = [nn.Conv1d(width, filters, n) for n in WIDTHS]
-        self.head = nn.Linear(features, classes)
+        self.filters = [nn.Linear(n * width, size) for n in WIDTHS]
+        self.head = nn.Linear(size * len(WIDTHS) + width, classes)
         self.forgotten, self.learning = settings.forgotten, True
         self.modules = nn.ModuleList([self.vectors, *self.filters, self.head])
 
     def scores(self, pieces: Tensor) -> Tensor:
         """Return the scores of texts, [texts, classes], from their pieces [texts, longest]."""
         import torch
-        from torch.nn.functional import dropout, layer_norm, pad
+        from torch.nn.functional import dropout, layer_norm
 
         there = pieces != self.padding
         if self.learning:
@@ -139,78 +119,75 @@ class _Net:
             pieces = pieces.masked_fill(lost, 0)
         found = dropout(self.vectors(pieces), 0.1, training=self.learning)
         found = found * there[..., None]
-        strongest = []
-        for count, filters in zip(WIDTHS, self.filters, strict=True):
-            reads = filters(pad(found, (0, 0, 0, count - 1)).transpose(1, 2))
-            # A place behind the end is no place: else an answer would depend on its batch.
-            reads = reads.masked_fill(~there[:, None], -torch.inf)
-            strongest.append(reads.amax(2).relu())
+        # A place behind the end is no place: else an answer would depend on its batch.
+        nowhere = torch.zeros(there.shape).masked_fill(~there, -torch.inf)[..., None]
+        strongest = ((self._reads(found) + nowhere).amax(1) + self._offsets()).relu()
         mean = found.sum(1) / there.sum(1, keepdim=True)
-        features = torch.cat([*strongest, mean], 1)
+        features = torch.cat([strongest, mean], 1)
         features = layer_norm(features, features.shape[1:], eps=STEADY)
         return self.head(dropout(features, 0.25, training=self.learning))
 
-    def parameters(self) -> Parameters:
+    def _reads(self, found: Tensor) -> Tensor:
+        """Return what all filters make of each place, [texts, longest, filters], by one product.
+
+        Each piece is multiplied with all places of all filters; then the places behind the first
+        are moved to where their filter stands, which a convolution does many times over.
+        """
+        import torch
+        from torch.nn.functional import pad
+
+        width = found.shape[2]
+        rows = torch.cat(
+            [
+                filters.weight[:, place * width : (place + 1) * width]
+                for place in range(max(WIDTHS))
+                for count, filters in zip(WIDTHS, self.filters, strict=True)
+                if place < count
+            ]
+        )
+        sizes = [self.size * sum(n > place for n in WIDTHS) for place in range(max(WIDTHS))]
+        parts = (found @ rows.T).split(sizes, 2)
+        reads = parts[0]
+        for shift, part in enumerate(parts[1:], 1):
+            moved = part[:, shift:]
+            reads = reads + pad(
+                moved, (reads.shape[2] - part.shape[2], 0, 0, reads.shape[1] - moved.shape[1])
+            )
+        return reads
+
+    def _offsets(self) -> Tensor:
+        import torch
+
+        return torch.cat([filters.bias for filters in self.filters])
+
+    def learnt(self) -> Parameters:
         """Return what was learnt, in the order in which a `Student` holds it."""
-        with_places = [f.weight.detach().transpose(1, 2).flatten(1) for f in self.filters]
         return Parameters(
             self.vectors.weight.detach()[:-1].numpy(),
-            tuple(rows.contiguous().numpy() for rows in with_places),
-            np.concatenate([f.bias.detach().numpy() for f in self.filters]),
+            tuple(filters.weight.detach().numpy() for filters in self.filters),
+            self._offsets().detach().numpy(),
             self.head.weight.detach().numpy(),
             self.head.bias.detach().numpy(),
         )
 
 
 def _train(
-    net: _Net, pieces: Sequence[Any], lessons: Lessons, settings: Settings, progress: Progress
+    net: _Net, pieces: Sequence[Tensor], answers: Answers, settings: Settings, progress: Progress
 ) -> None:
     import torch
     from torch.nn.utils.rnn import pad_sequence
 
-    labels = torch.from_numpy(lessons.labels)
-    taught = None if lessons.taught is None else torch.from_numpy(lessons.taught)
-    optimizer = torch.optim.AdamW(net.modules.parameters(), lr=settings.rate, weight_decay=0.01)
+    optimizer = torch.optim.AdamW(
+        net.modules.parameters(), lr=settings.rate, weight_decay=0.01, fused=True
+    )
     steps = max(settings.samples // settings.batch, 1)
-    order = _order(len(pieces), steps * settings.batch, settings.seed)
-    for step in range(steps):
-        chosen = torch.from_numpy(order[step * settings.batch : (step + 1) * settings.batch])
-        rows = pad_sequence(
-            [pieces[n] for n in chosen.tolist()], batch_first=True, padding_value=net.padding
-        )
+    lengths = [len(one) for one in pieces]
+    for step, batch in enumerate(order(lengths, settings.batch, steps, settings.seed)):
+        rows = pad_sequence([pieces[n] for n in batch], batch_first=True, padding_value=net.padding)
         for group in optimizer.param_groups:
-            group["lr"] = settings.rate * _slope(step, steps)
-        loss = _loss(
-            net.scores(rows), labels[chosen], taught if taught is None else taught[chosen], settings
-        )
+            group["lr"] = settings.rate * slope(step, steps)
+        loss = answers.cost(net.scores(rows), batch)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         progress(step + 1, steps, "steps")
-
-
-def _loss(scores: Tensor, labels: Tensor, taught: Tensor | None, settings: Settings) -> Tensor:
-    """Return what the answers cost: mostly by the teacher's, a little by the labels."""
-    from torch.nn.functional import cross_entropy, kl_div
-
-    known = labels != NO_LABEL
-    if taught is None:
-        return cross_entropy(scores[known], labels[known], label_smoothing=0.05)
-    soft = settings.softness
-    wanted = (taught.clamp(min=UNLIKELY).log() / soft).softmax(1)
-    loss = soft**2 * kl_div((scores / soft).log_softmax(1), wanted, reduction="batchmean")
-    if known.any():
-        loss = loss + 0.3 * cross_entropy(scores[known], labels[known])
-    return loss
-
-
-def _order(texts: int, count: int, seed: int) -> npt.NDArray[np.int64]:
-    """Return which texts are read, int64 [count]: all of them before one is read again."""
-    chance = np.random.default_rng(seed)
-    passes = [chance.permutation(texts) for _ in range(-(-count // texts))]
-    return np.concatenate(passes)[:count]
-
-
-def _slope(step: int, steps: int) -> float:
-    warm = max(steps // 20, 1)
-    return min((step + 1) / warm, (steps - step) / max(steps - warm, 1))
