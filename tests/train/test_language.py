@@ -217,7 +217,7 @@ def test_parts_of_a_step_learn_what_the_whole_step_does(
     masked = {DATA: repeated(tmp_path / "masked", mask=True)}
     found = []
     for most in (LENGTH, 4 * LENGTH):
-        monkeypatch.setattr(stream, "MOST_TOKENS", most)
+        monkeypatch.setattr(stream, "MOST_SCORES", most * VOCABULARY)
         work = tmp_path / str(most)
         told = trained(FULL, base, masked, work).summary
         found.append((load_file(work / WEIGHTS), told["last_loss"]))
