@@ -111,7 +111,7 @@ def file(tmp_path: Path) -> Path:
         ("{method: continue, base: models/base}", "'models.analyst.mix' is missing"),
         (
             "{method: continue, base: models/base, on: data/memos}",
-            "unknown key 'models.analyst.on'",
+            "'models.analyst.mix' is missing",
         ),
         ("{method: continue, base: models/bse, mix: data/memos}", "Did you mean 'models/base'"),
         ("{method: continue, base: models/base, mix: data/memo}", "Did you mean 'data/memos'"),
@@ -135,6 +135,14 @@ def file(tmp_path: Path) -> Path:
         (
             "{method: continue, base: models/base, mix: data/pay, lora: 8, full: true}",
             "Take 'full' or 'lora' out",
+        ),
+        (
+            "{method: continue, base: models/base, mix: data/pay, processes: 3}",
+            "8 rows of a step cannot be shared out evenly among 3 processes. Set 'batch' to a mult",
+        ),
+        (
+            "{method: continue, base: models/base, mix: data/pay, on: head}",
+            "'head' is no Ray cluster. Write such as ray://head:10001.",
         ),
         ("{method: continue, base: models/analyst, mix: data/pay}", "go in a circle"),
         (

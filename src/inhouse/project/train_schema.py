@@ -5,16 +5,20 @@ Pulled models and adapted embedders stand in `inhouse.project.schema`.
 
 from __future__ import annotations
 
+import re
+import reprlib
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from inhouse.core.errors import nearest
+from inhouse.core.errors import BadInput, nearest
 from inhouse.project.data_schema import LABEL, Entry
 from inhouse.project.suite_schema import Watch, Watched
 from inhouse.project.values import Count, LabelText, Mix, Span, Text
+from inhouse.train.processes import check_even
 
+CLUSTER = r"ray://[^/\s:@]+:\d{1,5}"
 METHODS: Mapping[str, str] = {
     "embed": "<adapted>",
     "scratch": "<scratch>",
@@ -45,6 +49,14 @@ def known_method(value: object) -> object:
     near = nearest(value, METHODS) if isinstance(value, str) else None
     hint = f"Did you mean {near!r}?" if near else f"Write one of {', '.join(METHODS)}."
     raise ValueError(f"there is no method {value!r}.\n{hint}")
+
+
+def _cluster(value: object) -> object:
+    if value is not None and not (isinstance(value, str) and re.fullmatch(CLUSTER, value)):
+        raise ValueError(
+            f"{reprlib.repr(value)} is no Ray cluster.\nWrite such as ray://head:10001."
+        )
+    return value
 
 
 class Budget(Entry):
@@ -112,6 +124,15 @@ class Trained(Entry):
         description="Measure what is kept out of training every so many steps, and suites with "
         "it: a number of steps, or {every, suites}. It is done before and after in any case.",
     )
+    processes: Annotated[int, Field(ge=1, le=4096, strict=True)] | None = Field(
+        default=None,
+        description="How many processes train it together, on this machine or on those of 'on'; "
+        "if nothing is said, one for each GPU.",
+    )
+    on: Annotated[str, BeforeValidator(_cluster)] | None = Field(
+        default=None,
+        description="The Ray cluster whose machines train it, such as ray://head:10001.",
+    )
     label: LabelText = LABEL
 
     @model_validator(mode="after")
@@ -127,6 +148,20 @@ class Trained(Entry):
     def _beta_of_preferences(self) -> Self:
         if self.method != "prefer" and "beta" in self.model_fields_set:
             raise ValueError("only 'method: prefer' has a beta.\nTake it out.")
+        return self
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        alone = self.method == "prefer" or self.watch.suites
+        if alone and (self.on or (self.processes or 1) > 1):
+            raise ValueError(
+                "preferences, and what suites watch, are learnt by one process.\n"
+                "Take 'processes' and 'on' out."
+            )
+        try:
+            check_even(self.processes or 1, self.batch)
+        except BadInput as error:
+            raise ValueError(f"{error.what}\n{error.fix}") from None
         return self
 
     @property

@@ -18,6 +18,7 @@ from inhouse.project.scratch_schema import Scratch
 from inhouse.project.train_schema import Trained
 from inhouse.project.watching import watched
 from inhouse.train import language, prefer, stretch, tokenise
+from inhouse.train.processes import Processes
 
 WEIGHTS, ADAPTER = "weights", "adapter"
 MERGED = "transformers"
@@ -69,6 +70,7 @@ def _spec(entry: Trained) -> language.Language:
         rate=entry.rate,
         lora=entry.rank,
         watch=entry.watch.every,
+        processes=Processes(entry.processes, entry.on or ""),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import fmean
@@ -21,6 +21,8 @@ from inhouse.models.pull import context_tokens, kind_of
 from inhouse.models.weight_files import read_json
 from inhouse.train.card import write_card
 from inhouse.train.embed import copy_beside
+from inhouse.train.launch import spread
+from inhouse.train.processes import Processes, is_shared
 
 if TYPE_CHECKING:
     from inhouse.train.held_out import Parted
@@ -68,6 +70,7 @@ class Language:
             Without it 2e-4 for a LoRA, 3e-5 for all weights.
         lora: rank of the adapter; 0 trains all weights.
         watch: steps between two measurements of what is kept out; 0 measures before and after only.
+        processes: how many do it, and where.
     """
 
     method: Method
@@ -79,6 +82,7 @@ class Language:
     rate: float | None = None
     lora: int = 16
     watch: int = 0
+    processes: Processes = field(default=Processes(), metadata={"identity": False})
 
     def __post_init__(self) -> None:
         if self.method not in get_args(Method):
@@ -103,6 +107,10 @@ def run(spec: Language, inputs: Inputs, ctx: Context) -> Result:
             run went astray.
     """
     require_train()
+    # What watches is here, and cannot be taken along.
+    if ctx.watcher is None and is_shared(spec.processes, spec.batch):
+        return spread(__name__, spec, inputs, ctx)
+    from inhouse.train import together
     from inhouse.train.live import look_of
 
     base = inputs[BASE]
@@ -114,6 +122,8 @@ def run(spec: Language, inputs: Inputs, ctx: Context) -> Result:
     if TEACHER in inputs:
         plan = replace(plan, teacher=_frozen(inputs[TEACHER]))
     trainer, about = _trained(spec, base, plan, ctx)
+    if together.rank():
+        return Result()
     _write(spec, base, trainer, ctx)
     trainer.curves.save(ctx.work)
     _write_seen(mixer, parts, ctx.work)
@@ -121,6 +131,7 @@ def run(spec: Language, inputs: Inputs, ctx: Context) -> Result:
     summary["bits_per_byte"] = _bits(summary["perplexity"], parts, base.folder)
     summary |= trainer.pace.whole()
     settings = asdict(spec) | {"rate": _rate(spec), "seed": ctx.seed, "bfloat16": trainer.half}
+    settings |= {"processes": together.world()}
     if TEACHER in inputs:
         settings["teacher"] = inputs[TEACHER].artifact.ref.pinned
     data = {name: inputs[name].artifact for name, _ in spec.mix}
@@ -128,7 +139,7 @@ def run(spec: Language, inputs: Inputs, ctx: Context) -> Result:
     return Result(summary, scratch=_scratch(ctx.work))
 
 
-STAGE = Stage("train.language", 1, run)
+SPEC, STAGE = Language, Stage("train.language", 1, run)
 
 
 def _scratch(work: Path) -> tuple[str, ...]:
@@ -224,13 +235,14 @@ def _check_learnt(spec: Language, mixer: Mixer) -> None:
 
 
 def _run_of(spec: Language, mixer: Mixer, parts: Mapping[str, Parted], ctx: Context) -> Run:
+    from inhouse.train import together
     from inhouse.train.stream import once, rows_at_once
     from inhouse.train.trainer import Run
 
     words = max(part.learnt.about.vocabulary for part in parts.values())
     return Run(
         mixer,
-        rows=min(spec.batch, rows_at_once(spec.length, words)),
+        rows=min(spec.batch // together.world(), rows_at_once(spec.length, words)),
         held={name: once(name, part.held, length=spec.length) for name, part in parts.items()},
         every=spec.watch,
         root=ctx.work / CHECKPOINTS,
@@ -252,6 +264,7 @@ def _trained(
     """Take all steps; return who took them, and how many parameters there are and learn."""
     from transformers import TrainingArguments, set_seed
 
+    from inhouse.train import together
     from inhouse.train.checkpoint import newest
     from inhouse.train.language_model import load_model, with_lora
     from inhouse.train.trainer import LanguageTrainer
@@ -265,10 +278,10 @@ def _trained(
     new = spec.method == "scratch"
     arguments = TrainingArguments(
         output_dir=str(run.root),
-        seed=ctx.seed,
+        seed=ctx.seed + together.rank(),
         max_steps=len(run.mixer),
         per_device_train_batch_size=run.rows,
-        gradient_accumulation_steps=math.ceil(spec.batch / run.rows),
+        gradient_accumulation_steps=math.ceil(spec.batch / together.world() / run.rows),
         learning_rate=_rate(spec),
         lr_scheduler_type="cosine",
         warmup_steps=max(1, round((NEW_WARMING if new else WARMING) * len(run.mixer))),
@@ -280,7 +293,14 @@ def _trained(
         save_strategy="no",
         report_to="none",
         disable_tqdm=True,
+        use_cpu=together.backend() == "gloo",
+        ddp_backend=together.backend(),
+        ddp_find_unused_parameters=False,
     )
+    if (
+        arguments.n_gpu > 1
+    ):  # else threads of this process share out the rows, and the loss with them
+        arguments._n_gpu = 1
     trainer = (make or LanguageTrainer)(model, arguments, run)
     trainer.learn(newest(run.root))
     return trainer, about

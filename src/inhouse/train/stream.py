@@ -56,8 +56,10 @@ def targets_of(batch: Batch) -> NDArray[np.int64]:
     return found
 
 
-def parts_of(batch: Batch, *, rows: int) -> list[Part]:
-    """Return a batch in parts of so many rows.
+def parts_of(batch: Batch, *, rows: int, rank: int = 0, world: int = 1) -> list[Part]:
+    """Return the rows of a batch that process `rank` of `world` learns, in parts of so many.
+
+    Of what all learn each knows how much it is.
 
     Raises:
         BadInput: nothing in it is learnt.
@@ -69,7 +71,8 @@ def parts_of(batch: Batch, *, rows: int) -> list[Part]:
             "A batch has nothing to learn: every token in it is masked.",
             "Lengthen the rows with 'length', or look at whether its chats have answers.",
         )
-    spans = [slice(start, start + rows) for start in range(0, len(targets), rows)]
+    first, last = (len(targets) * part // world for part in (rank, rank + 1))
+    spans = [slice(start, min(start + rows, last)) for start in range(first, last, rows)]
     packed = batch.positions
     return [
         Part(
@@ -83,10 +86,12 @@ def parts_of(batch: Batch, *, rows: int) -> list[Part]:
     ]
 
 
-def parts_from(mixer: Mixer, first: int, *, rows: int) -> Iterator[Part]:
-    """Yield the parts of all steps from step `first` on."""
+def parts_from(
+    mixer: Mixer, first: int, *, rows: int, rank: int = 0, world: int = 1
+) -> Iterator[Part]:
+    """Yield the parts that process `rank` of `world` has of all steps from step `first` on."""
     for step in range(first, len(mixer)):
-        yield from parts_of(mixer.at(step), rows=rows)
+        yield from parts_of(mixer.at(step), rows=rows, rank=rank, world=world)
 
 
 def rows_at_once(length: int, vocabulary: int) -> int:

@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from inhouse.core.stage import Progress
+from inhouse.train import together
 from inhouse.train.checkpoint import Checkpoint, commit
 from inhouse.train.distilled import distances_of
 from inhouse.train.live import Look
@@ -66,7 +68,9 @@ class Stream(IterableDataset):  # type: ignore[misc]
         self._mixer, self._first, self._rows = mixer, first, rows
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        return map(tensors_of, parts_from(self._mixer, self._first, rows=self._rows))
+        rank, world = together.rank(), together.world()
+        parts = parts_from(self._mixer, self._first, rows=self._rows, rank=rank, world=world)
+        return map(tensors_of, parts)
 
 
 class LanguageTrainer(Trainer):  # type: ignore[misc]
@@ -103,9 +107,8 @@ class LanguageTrainer(Trainer):  # type: ignore[misc]
             self.curves.begin()
             self.look()
         self._began = time.monotonic()
-        self.pace = Pace(
-            work_of(self.model, self.run.mixer.length), peak(self.args.device, self.half)
-        )
+        peaks = together.gathered(torch.tensor(peak(self.args.device, self.half)))
+        self.pace = Pace(work_of(self.model, self.run.mixer.length), float(sum(peaks)))
         self.train(resume_from_checkpoint=str(checkpoint.folder) if checkpoint else None)
         self.look()
 
@@ -170,7 +173,10 @@ class LanguageTrainer(Trainer):  # type: ignore[misc]
         return_outputs: bool = False,
         num_items_in_batch: Any = None,  # noqa: ANN401
     ) -> Any:  # noqa: ANN401
-        """Return the part's share of the mean loss of a step, over all tokens that it learns."""
+        """Return the part's share of the mean loss of a step, over all tokens that it learns.
+
+        Where several processes learn, the mean of their gradients is taken: here it is the sum.
+        """
         with _precision(self.args.device, self.half):
             losses = self._part_losses(model, inputs).sum(-1)
         counts = (inputs["targets"] != UNLEARNT).sum(-1)
@@ -178,7 +184,7 @@ class LanguageTrainer(Trainer):  # type: ignore[misc]
         for source, loss, count in rows:
             total, tokens = self._sums.get(source, (0.0, 0))
             self._sums[source] = (total + loss, tokens + count)
-        return losses.sum() / inputs["learnt"]
+        return losses.sum() / inputs["learnt"] * together.world()
 
     def _part_losses(self, model: Any, inputs: Mapping[str, Any]) -> Any:  # noqa: ANN401
         if self.run.teacher is None:
@@ -192,7 +198,8 @@ class LanguageTrainer(Trainer):  # type: ignore[misc]
             BadInput: the run went astray.
         """
         mixer = self.run.mixer
-        named = {mixer.schedule.sources[place]: found for place, found in self._sums.items()}
+        sums = together.summed(self._sums, len(mixer.schedule.sources))
+        named = {mixer.schedule.sources[place]: found for place, found in sums.items()}
         total, count = (sum(column) for column in zip(*named.values(), strict=True))
         row = {
             "step": step,
@@ -207,20 +214,29 @@ class LanguageTrainer(Trainer):  # type: ignore[misc]
 
     def is_due(self) -> bool:
         """Say whether it is time for a checkpoint."""
-        return time.monotonic() - self._kept >= self.run.keep
+        return together.agreed(time.monotonic() - self._kept >= self.run.keep)
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:  # noqa: ANN401
-        commit(self.run.root, self.state.global_step, self._write)
+        tensors = self._tensors()  # each process has some of them
+        if not together.rank():
+            commit(self.run.root, self.state.global_step, partial(self._write, tensors))
         self._kept = time.monotonic()
 
-    def _write(self, folder: Path) -> None:
-        """Write all that a run goes on from: weights that learn, optimiser, chance, curves."""
-        tensors = {f"model.{name}": value.detach() for name, value in self._learning()}
+    def _tensors(self) -> dict[str, Any]:
+        """Return all tensors that a run goes on from: weights that learn, optimiser, chance."""
+        found = {f"model.{name}": value.detach() for name, value in self._learning()}
         for number, state in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{number}.{key}": value for key, value in state.items()}
-        tensors["rng.cpu"] = torch.get_rng_state()
+            found |= {f"optimizer.{number}.{key}": value for key, value in state.items()}
+        chances = {"cpu": torch.get_rng_state()}
         if self.args.device.type == "cuda":
-            tensors["rng.cuda"] = torch.cuda.get_rng_state()
+            chances["cuda"] = torch.cuda.get_rng_state()
+        for kind, chance in chances.items():
+            for rank, one in enumerate(together.gathered(chance)):
+                found[f"rng.{rank}.{kind}"] = one
+        return found
+
+    def _write(self, tensors: dict[str, Any], folder: Path) -> None:
+        """Write all that a run goes on from, its curves with it."""
         schedule = json.dumps(self.lr_scheduler.state_dict())
         save_file(tensors, folder / STATE, {"schedule": schedule})
         (folder / CURVES).write_text(self.curves.as_json(), encoding="utf-8")
@@ -242,8 +258,8 @@ class LanguageTrainer(Trainer):  # type: ignore[misc]
                 if kind == "optimizer":
                     number, _, key = rest.partition(".")
                     states.setdefault(int(number), {})[key] = file.get_tensor(name)
-                elif kind == "rng":
-                    self._rng[rest] = file.get_tensor(name)
+                elif rest.startswith(f"{together.rank()}."):
+                    self._rng[rest.partition(".")[2]] = file.get_tensor(name)
         self.lr_scheduler.load_state_dict(schedule)
         groups = self.optimizer.state_dict()["param_groups"]
         for group, rate in zip(groups, schedule["_last_lr"], strict=True):

@@ -1,0 +1,36 @@
+"""The stage of a language model, done by processes one of which may come to grief.
+
+How is written into ``how`` of the work folder: a rank, a step, and what happens to it then.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from inhouse.core.stage import Context, Inputs, Result
+from inhouse.train import language
+from inhouse.train.language import Language
+
+SPEC = Language
+
+
+def run(spec: Language, inputs: Inputs, ctx: Context) -> Result:
+    from inhouse.train import together, trainer
+
+    number, step, what = (ctx.work / "how").read_text(encoding="utf-8").split()
+    (ctx.work / f"pid-{together.rank()}").write_text(str(os.getpid()), encoding="utf-8")
+    language.KEEP_SECONDS = 0.0
+    finished = trainer.LanguageTrainer.finished
+
+    def watched(self: trainer.LanguageTrainer, done: int) -> None:
+        finished(self, done)
+        if (together.rank(), done) == (int(number), int(step)):
+            if what == "killed":
+                os.kill(os.getpid(), signal.SIGKILL)
+            if what == "wait":
+                signal.pause()
+            raise RuntimeError("the card fell off the bus.\nand more")
+
+    trainer.LanguageTrainer.finished = watched  # type: ignore[method-assign]
+    return language.run(spec, inputs, ctx)
