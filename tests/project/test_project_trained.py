@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from inhouse.core.errors import BadInput, ProjectError, Refused
 from inhouse.models.gguf_file import GgufFile
 from inhouse.models.weights import open_weights
 from inhouse.project.exporting import export
+from inhouse.project.fitting import fit
 from inhouse.project.learnt import curves
 from inhouse.project.read import read
 
@@ -251,6 +253,11 @@ def test_from_documents_to_a_model_that_answers_and_leaves(file: Path):
         tuned = project.artifact(Ref.parse("models/analyst"))
         assert tuned.summary["kind"] == "adapter"
         assert set(tuned.summary["shares"]) == {"data/memos", "data/pay"}
+        known = next(p.step for p in project.plan().steps if p.step.path == "models/analyst")
+        again = replace(known.recipe, spec=replace(known.recipe.spec, tokens=10**9))
+        assert fit(again, project.catalog).endswith(" h at the pace of the last run")
+        whole = replace(again, spec=replace(again.spec, lora=0))
+        assert "pace" not in fit(whole, project.catalog)
         served = project.artifact(Ref.parse("endpoints/analyst"))
         (form,) = (edge.parent for edge in served.parents)
         merged = {edge.role: edge.parent for edge in project.artifact(form).parents}

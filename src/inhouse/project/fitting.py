@@ -1,4 +1,4 @@
-"""Will it fit? What training takes of memory, as far as that is known before it begins.
+"""Will it fit? What training takes of memory and time, as far as known before it begins.
 
 Counted is what each parameter takes, and what a part of a step takes on its way through the model.
 No weights are opened: sizes and settings are those that the store already knows.
@@ -27,6 +27,8 @@ LIBRARIES = 600 * 2**20
 """Bytes that torch and what stands on it take before a model is there."""
 CONFIG = "config.json"
 GIB = 2**30
+RATE = "tokens_per_second"
+MINUTE, HOUR = 60, 3600
 
 
 def fit(recipe: Recipe, catalog: Catalog, recipes: Mapping[str, Recipe]) -> str:
@@ -39,7 +41,9 @@ def fit(recipe: Recipe, catalog: Catalog, recipes: Mapping[str, Recipe]) -> str:
         return ""
     free = free_memory()
     there = f"of {free / GIB:.1f} GiB that are free"
-    return f"takes about {needed / GIB:.1f} GiB {there}{'' if needed < free else ': too much'}"
+    said = f"takes about {needed / GIB:.1f} GiB {there}{'' if needed < free else ': too much'}"
+    lasts = seconds(recipe, catalog)
+    return said if lasts is None else f"{said}; {duration(lasts)} at the pace of the last run"
 
 
 def memory(recipe: Recipe, catalog: Catalog, recipes: Mapping[str, Recipe]) -> int | None:
@@ -61,6 +65,30 @@ def memory(recipe: Recipe, catalog: Catalog, recipes: Mapping[str, Recipe]) -> i
         return LIBRARIES + _weights(found, spec) + _taught(recipe, catalog) + _passing(config, spec)
     except (KeyError, TypeError):
         return None
+
+
+def seconds(recipe: Recipe, catalog: Catalog) -> float | None:
+    """Return how long the steps take at the pace of the last model of this base and kind.
+
+    None if none was trained in this way, or the spec leaves open how many tokens there will be.
+    """
+    spec = recipe.spec
+    if not isinstance(spec, Language) or spec.tokens is None:
+        return None
+    (base,) = (edge.parent for edge in recipe.parents if edge.role == BASE)
+    found = catalog.find(base)
+    kind = "adapter" if spec.lora else "language"
+    told = [one.summary for one in (catalog.children(found) if found else ())]
+    rates = [one[RATE] for one in told if one.get("kind") == kind and one.get(RATE)]
+    return spec.tokens / rates[-1] if rates else None
+
+
+def duration(seconds: float) -> str:
+    """Return a time in words, no finer than what is known of it."""
+    if seconds < MINUTE:
+        return "less than a minute"
+    minutes = round(seconds / MINUTE)
+    return f"about {minutes} min" if minutes < 2 * MINUTE else f"about {seconds / HOUR:.1f} h"
 
 
 def _weights(base: Artifact, spec: Language) -> int:
