@@ -16,11 +16,11 @@ SPEC = Language
 
 
 def run(spec: Language, inputs: Inputs, ctx: Context) -> Result:
-    from inhouse.train import together, trainer
+    from inhouse.train import learning, together, trainer
 
     number, step, what = (ctx.work / "how").read_text(encoding="utf-8").split()
     (ctx.work / f"pid-{together.rank()}").write_text(str(os.getpid()), encoding="utf-8")
-    language.KEEP_SECONDS = 0.0
+    learning.KEEP_SECONDS = 0.0
     finished = trainer.LanguageTrainer.finished
 
     def watched(self: trainer.LanguageTrainer, done: int) -> None:

@@ -15,7 +15,8 @@ from train.tiny_llama import DATA, VOCABULARY, repeated, talks, tiny_llama, trai
 from inhouse.core.errors import BadInput, InhouseError
 from inhouse.train.checkpoint import commit, newest
 from inhouse.train.held_out import parted
-from inhouse.train.language import CHECKPOINTS, Language
+from inhouse.train.language import Language
+from inhouse.train.learning import CHECKPOINTS
 from inhouse.train.mixer import Batch
 from inhouse.train.stream import UNLEARNT, parts_of, targets_of
 from inhouse.train.tokens import About, Tokenised, Tokens, write_tokens
@@ -143,9 +144,9 @@ import os, signal, sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 from train import tiny_llama
-from inhouse.train import checkpoint, language, trainer
+from inhouse.train import checkpoint, learning, trainer
 from train.test_language import FULL, LORA
-language.KEEP_SECONDS = 0
+learning.KEEP_SECONDS = 0
 where, writes = sys.argv[1], 0
 whole = trainer.save_file
 def die():

@@ -20,7 +20,7 @@ from inhouse.train import prefer
 from inhouse.train.branches import branches, exchanged, prompted
 from inhouse.train.checkpoint import newest
 from inhouse.train.judged import References, fitting
-from inhouse.train.language import CHECKPOINTS
+from inhouse.train.learning import CHECKPOINTS
 from inhouse.train.mixer import Mixer
 from inhouse.train.prefer import Prefer
 from inhouse.train.schedule import Phase, Schedule
@@ -146,10 +146,10 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
-from inhouse.train import language, trainer
+from inhouse.train import learning, trainer
 from inhouse.train.judged import References
 from train import test_prefer
-language.KEEP_SECONDS = 0
+learning.KEEP_SECONDS = 0
 where, writes, known = sys.argv[1], 0, 0
 whole, add = trainer.save_file, References.add
 def die():

@@ -22,8 +22,9 @@ from inhouse.core.artifact import Ref, identity
 from inhouse.core.errors import BadInput, InhouseError
 from inhouse.core.stage import Context
 from inhouse.train.checkpoint import newest
-from inhouse.train.language import CHECKPOINTS, Language
+from inhouse.train.language import Language
 from inhouse.train.launch import spread
+from inhouse.train.learning import CHECKPOINTS
 from inhouse.train.mixer import Mixer
 from inhouse.train.processes import (
     ENDED,

@@ -16,17 +16,13 @@ from inhouse.train.card import write_card
 from inhouse.train.language import (
     BASE,
     Language,
-    _check_base,
-    _check_vocabulary,
-    _mixer,
-    _run_of,
-    _scratch,
-    _summary,
-    _trained,
-    _write,
-    _write_seen,
+    check_base,
+    check_vocabulary,
+    mixer_of,
     require_train,
 )
+from inhouse.train.learning import run_of, scratch_of, trained, write_weights
+from inhouse.train.reported import summary_of, write_seen
 
 if TYPE_CHECKING:
     from inhouse.train.held_out import Parted
@@ -68,27 +64,27 @@ def run(spec: Prefer, inputs: Inputs, ctx: Context) -> Result:
     from inhouse.train.preference import PreferenceTrainer, Sources
 
     base = inputs[BASE]
-    _check_base(spec, base)
+    check_base(spec, base)
     spec = replace(spec, rate=spec.rate or (LORA_RATE if spec.lora else FULL_RATE))
     parts, long = _parted(spec, inputs)
-    mixer, aim = _mixer(spec, parts, ctx.seed), _aim(spec, parts)
+    mixer, aim = mixer_of(spec, parts, ctx.seed), _aim(spec, parts)
     sources = Sources(
         {name: part.learnt for name, part in parts.items()},
         {name: part.held for name, part in parts.items()},
     )
     make = partial(PreferenceTrainer, aim=aim, sources=sources)
     look = look_of(ctx.watcher, base.folder)
-    given = replace(_run_of(spec, mixer, parts, ctx), rows=1, look=look)
-    found, about = _trained(spec, base, given, ctx, make)
-    _write(spec, base, found, ctx)
+    given = replace(run_of(spec, mixer, parts, ctx), rows=1, look=look)
+    found, about = trained(spec, base, given, ctx, make)
+    write_weights(spec, base, found, ctx)
     found.curves.save(ctx.work)
-    _write_seen(mixer, parts, ctx.work)
-    summary = _summary(spec, base, found, mixer) | about
+    write_seen(mixer, parts, ctx.work)
+    summary = summary_of(spec, base, found, mixer) | about
     summary |= _told(cast("PreferenceCurves", found.curves), aim, long) | found.pace.whole()
     settings = asdict(spec) | asdict(aim) | {"seed": ctx.seed, "bfloat16": found.half}
     data = {name: inputs[name].artifact for name, _ in spec.mix}
     write_card(ctx.work, base.artifact, data, settings, summary)
-    return Result(summary, scratch=_scratch(ctx.work))
+    return Result(summary, scratch=scratch_of(ctx.work))
 
 
 STAGE = Stage("train.prefer", 1, run)
@@ -112,7 +108,7 @@ def _parted(spec: Prefer, inputs: Inputs) -> tuple[dict[str, Parted], int]:
                 "Name data sets of prompts with answers that were chosen and rejected, or called "
                 "good and bad.",
             )
-        _check_vocabulary(name, tokens, inputs[BASE])
+        check_vocabulary(name, tokens, inputs[BASE])
         tokens, many = fitting(tokens, spec.length)
         found[name] = parted(name, tokens, length=spec.length, share=HELD)
         long += many
