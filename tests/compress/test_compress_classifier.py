@@ -227,4 +227,27 @@ def test_a_difference_knows_how_sure_it_is() -> None:
     points = (smaller[drawn].mean(1) - larger[drawn].mean(1)) * 100
     wanted = np.percentile(points, [2.5, 97.5])
     assert [found.low, found.high] == pytest.approx(wanted.tolist(), abs=0.1)
-    assert loss(larger, larger).low == 0
+    same = loss(larger, larger)
+    assert same.points == 0
+    assert -0.2 < same.low < 0 < same.high
+    few = loss(larger[:12], larger[:12])  # a dozen texts are no proof
+    assert few.low < -5
+
+
+def test_texts_that_the_teacher_learnt_from_do_not_judge(tmp_path: Path) -> None:
+    data, new = rows(tmp_path / "gold", EXAMPLES), rows(tmp_path / "new", [*TEST, *EXAMPLES[:9]])
+    teacher = as_input(tmp_path, "models/paint")
+    few = Input(replace(teacher.artifact, summary={"way": "contrast"}), tmp_path)
+    classes = sorted({label for _, label in EXAMPLES})
+    given = {compress.ENCODER: teacher, compress.EXAMPLES: data}
+    with pytest.raises(BadInput, match="learnt from all of them, so none is left to judge by"):
+        divided({**given, compress.ENCODER: few}, classes)
+    with pytest.raises(BadInput, match="All of data/gold is among what the classifier learnt"):
+        divided({**given, compress.TEST: data}, classes)
+    known, dev, test = divided({**given, compress.TEST: new, compress.ENCODER: few}, classes)
+    assert len(known.texts) == len(EXAMPLES)
+    assert len(dev.texts) + len(test.texts) == len(TEST)
+    assert not set(dev.texts) & set(test.texts)
+    known, dev, test = divided({**given, compress.TEST: new}, classes)
+    assert sorted(test.texts) == sorted(text for text, _ in TEST)
+    assert not {*known.texts} & {*dev.texts}

@@ -80,7 +80,7 @@ def folds(examples: Examples, many: int) -> Ints:
     found = np.full(len(examples.texts), -1, np.int64)
     groups: dict[int, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     for row, (text, label) in enumerate(zip(examples.texts, examples.labels, strict=True)):
-        groups[int(label)][_key(text)].append(row)
+        groups[int(label)][key_of(text)].append(row)
     for alike in groups.values():
         if len(alike) < 2:
             continue
@@ -133,6 +133,7 @@ def weights(sizes: Ints) -> npt.NDArray[np.float32]:
     return found
 
 
-def _key(text: str) -> str:
+def key_of(text: str) -> str:
+    """Return what texts of the same words have in common, whatever their order and numbers."""
     words = {_DIGITS.sub("0", word) for word in _WORD.findall(text.casefold())}
     return hashlib.sha256(" ".join(sorted(words)).encode()).hexdigest()
