@@ -30,7 +30,7 @@ WORDS: dict[str, tuple[list[str], set[str]]] = {
     "evaluate": (["things"], SHARED | ACTOR),
     "explain": (["ref", "row"], SHARED | ACTOR),
     "export": (["ref", "folder"], SHARED | ACTOR | {"--format", "--precision"}),
-    "feedback": ([], SHARED | ACTOR | {"--since", "--endpoint", "--score", "--last"}),
+    "feedback": ([], SHARED | ACTOR | {"--since", "--endpoint", "--score", "--last", "--to"}),
     "gc": ([], SHARED | {"--dry-run"}),
     "init": (["folder"], {"--json"}),
     "keys change": (["id"], SHARED | LIMITS),

@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import numpy as np
 import pytest
 from models.test_adapter import made
 from project_processes import started
@@ -20,6 +21,8 @@ from inhouse.core.artifact import Ref
 from inhouse.core.errors import NotSetUp, ProjectError
 from inhouse.core.protocols import Sampling
 from inhouse.models.llama_engine import VARIABLE
+from inhouse.models.weights import open_weights
+from inhouse.project.exporting import export
 from inhouse.project.project import Project
 
 PROJECT = """\
@@ -131,6 +134,10 @@ def test_a_model_with_an_adapter_is_another_model(weights_store: Path, tmp_path:
             for name in ("base", "tuned")
         )
         assert base != tuned
+        export(project, Ref.parse("models/tuned"), folder / "out")
+        name = "model.layers.0.self_attn.q_proj.weight"
+        plain, whole = (open_weights(of).take(name) for of in (pulled, folder / "out"))
+        assert not np.allclose(plain, whole, atol=1e-4)
     config = json.loads((adapter / "adapter_config.json").read_text())
     (adapter / "adapter_config.json").write_text(json.dumps(config | {"lora_alpha": 1}))
     with opened(folder / "inhouse.yaml") as project:

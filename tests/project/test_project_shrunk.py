@@ -56,7 +56,10 @@ def planned(file: Path, entry: str, more: str = "") -> None:
         (SMALL.replace("models/base", "models/bse"), "Did you mean 'models/base'"),
         (SMALL.replace("data/held", "data/hold"), "Did you mean 'data/held'"),
         (SMALL.replace("perplexity: 5%", "points: 1"), "is no classifier that was trained here"),
-        (SMALL.replace("perplexity: 5%", "mb: 3"), "unknown key 'models.small.budget.mb'"),
+        (
+            SMALL.replace("perplexity: 5%", "mb: 3"),
+            "'models/base' is no classifier that was trained",
+        ),
         (f"{SMALL[:-1]}, layers: {{mix: data/memo}}}}", "Did you mean 'data/memos'"),
         (f"{SMALL[:-1]}, layers: {{mix: data/memos, leave_out: [0]}}}}", "changes nothing"),
     ],

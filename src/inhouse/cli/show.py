@@ -147,7 +147,11 @@ def _print(plain: dict[str, Any], left_out: Sequence[Mapping[str, str]]) -> None
 
 
 def _is_table(value: object) -> bool:
-    return isinstance(value, list) and bool(value) and isinstance(value[0], list | dict)
+    """Say whether a fact is rows of the same columns."""
+    if not isinstance(value, list) or not value or not isinstance(value[0], list | dict):
+        return False
+    shapes = {tuple(row) if isinstance(row, dict) else len(row) for row in value}
+    return len(shapes) == 1
 
 
 def _print_rows(name: str, rows: Sequence[Any]) -> None:

@@ -18,6 +18,8 @@ from inhouse.core.errors import BadInput
 from inhouse.core.label import Label
 from inhouse.models.weight_files import LICENCE, POOLING, TEXTS
 from inhouse.project.learnt import CURVES
+from inhouse.project.schema import Model
+from inhouse.project.train_steps import ADAPTER
 
 if TYPE_CHECKING:
     from inhouse.models.weights import Weights
@@ -125,8 +127,19 @@ class _Opened:
 def _opened(project: Project, artifact: Artifact) -> _Opened:
     folder, source = project.catalog.load(artifact.ref).folder, _whole(project, artifact)
     if source.ref == artifact.ref:
-        return _Opened(source.files, folder, None)
+        return _Opened(source.files, folder, _given(project, artifact.ref))
     return _Opened(source.files, project.catalog.load(source.ref).folder, folder)
+
+
+def _given(project: Project, ref: Ref) -> Path | None:
+    """Return the adapter that the project file adds to a pulled model, if any."""
+    entry = project.config.models.get(ref.name)
+    if not isinstance(entry, Model) or not entry.adapter:
+        return None
+    adapter, access = Ref("models", f"{ref.name}/{ADAPTER}"), project.catalog.access
+    found = project.artifact(adapter)
+    access.decide(access.actor(project.actor_name), "read", found.ref).require()
+    return project.catalog.load(found.ref).folder
 
 
 def _as_hf(project: Project, artifact: Artifact, work: Path) -> None:
