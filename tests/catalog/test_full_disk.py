@@ -6,7 +6,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from catalog.making import Text, assert_sound, make, opened, run_all
 from inhouse.core.artifact import Ref
@@ -43,6 +45,12 @@ def big(spec: Text, inputs: Inputs, ctx: Context) -> Result:
     return Result()
 
 
+def weights(spec: Text, inputs: Inputs, ctx: Context) -> Result:
+    tensor = np.zeros(len(spec.text) * 100_000, np.uint8)
+    save_file({"weights": tensor}, ctx.work / "model.safetensors")
+    return Result()
+
+
 def small_but_then_full(spec: Text, inputs: Inputs, ctx: Context) -> Result:
     (ctx.work / "small").write_text(spec.text)
     if spec.count:
@@ -50,12 +58,12 @@ def small_but_then_full(spec: Text, inputs: Inputs, ctx: Context) -> Result:
     return Result({"long": "x" * 300_000})
 
 
-@pytest.mark.parametrize("run", [big, small_but_then_full])
+@pytest.mark.parametrize("run", [big, weights, small_but_then_full])
 def test_a_full_disk(small_disk: Path, run):
     root, filler = small_disk / "store", small_disk / "filler"
     with opened(root) as catalog:
         make(catalog, "data/before")
-        if run is big:
+        if run is not small_but_then_full:
             filler.write_bytes(bytes(ROOM - (600 << 10)))
         spec = Text("0123456789", count=str(filler))
         wanted = Recipe(Ref("models", "m"), Stage("fill", 1, run), spec)
