@@ -43,7 +43,7 @@ LARGE, SMALL = (1024, 1, 6), (512, 8, 8)
 """Length of a row, rows of a step, and steps."""
 PEERS = {"bare": ("a bare loop of PyTorch", 1.03), "trainer": ("transformers' Trainer", 1.0)}
 """Who is beside, and how many times its CPU seconds ours may take."""
-WORKER = Path(__file__).parent / "workers" / "train_steps.py"
+WORKER = "bench.workers.train_steps"
 
 
 def run() -> Iterator[Row]:
@@ -101,9 +101,13 @@ def beside(name: str, model: Path, tokens: Path, shape: Sequence[int]) -> Iterat
     for number in range(ROUNDS):
         ways = list(found)
         for way in ways if number % 2 else reversed(ways):
-            command = [sys.executable, str(WORKER), way, str(model), str(tokens)]
+            command = [sys.executable, "-m", WORKER, way, str(model), str(tokens)]
             said = subprocess.run(
-                [*command, *map(str, shape)], stdout=subprocess.PIPE, text=True, check=True
+                [*command, *map(str, shape)],
+                cwd=Path(__file__).parents[1],
+                stdout=subprocess.PIPE,
+                text=True,
+                check=True,
             )
             found[way].append(json.loads(said.stdout))
     thousands = (steps - 1) * batch * length / 1000

@@ -111,7 +111,7 @@ def test_it_tells_the_answers_apart_that_people_prefer(
     assert curves["margin"].to_pylist()[-1] > 0
     seen = pq.read_table(work / "seen.parquet")
     assert 90 <= seen.num_rows <= 110
-    assert f"| {PAIRS} | accuracy | 0.500 |" in (work / "card.md").read_text(encoding="utf-8")
+    assert f"| {PAIRS} | 192 | accuracy | 0.500 |" in (work / "card.md").read_text(encoding="utf-8")
 
 
 @train

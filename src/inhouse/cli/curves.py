@@ -20,7 +20,7 @@ def take_learnt(summary: dict[str, Any]) -> dict[str, Any]:
     """Take out of the summary of a model what `print_learnt` prints; nothing if it is no such."""
     if not isinstance(summary.get("shares"), dict):
         return {}
-    names = ("shares", "perplexity", "held", "bits_per_byte", "suites")
+    names = ("shares", "perplexity", "held", "bits_per_byte", "suites", "kept_out")
     return {name: summary.pop(name, {}) for name in names}
 
 
@@ -39,9 +39,11 @@ def print_learnt(learnt: Mapping[str, Any]) -> None:
         before, after = ends.get(source) or ("", "")
         _, bits = learnt["bits_per_byte"].get(source) or ("", "")
         share = f"{tokens / whole:.1%}"
-        rows.append((source, count(tokens), share, _said(before), _said(after), _said(bits)))
+        kept = count(learnt["kept_out"].get(source, 0))
+        rows.append((source, count(tokens), share, kept, _said(before), _said(after), _said(bits)))
     console.print("\nlearnt from")
-    print_table(("source", "tokens", "share", f"{what} before", "after", "bits a byte"), rows)
+    heads = ("source", "tokens", "share", "kept out", f"{what} before", "after", "bits a byte")
+    print_table(heads, rows, spare="bits a byte")
     if learnt["suites"]:
         console.print()
         suites = learnt["suites"].items()

@@ -51,7 +51,7 @@ def write_card(
         f"Loss: {summary['first_loss']:.4f} in the first steps, {summary['last_loss']:.4f} in the "
         "last ones; all of them: `curves.parquet`. Measured on the end of each source, which was "
         "kept out of training:",
-        _table(("source", "measure", "before", "after"), list(_measured(summary))),
+        _table(("source", "tokens", "measure", "before", "after"), list(_measured(summary))),
     ]
     if summary["suites"]:
         seen = [(name, f"{a:.3f}", f"{b:.3f}") for name, (a, b) in summary["suites"].items()]
@@ -60,11 +60,12 @@ def write_card(
 
 
 def _measured(summary: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
-    """Yield source, measure, and what was measured before and after."""
+    """Yield source, the most tokens that were read, measure, and its values before and after."""
     plain = {name: {"perplexity": ends} for name, ends in summary["perplexity"].items()}
     for name, found in (plain | summary.get("held", {})).items():
         for what, (before, after) in found.items():
-            yield name, what, f"{before:.3f}", f"{after:.3f}"
+            tokens = f"{summary['kept_out'][name]:,}"
+            yield name, tokens, what, f"{before:.3f}", f"{after:.3f}"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -46,6 +46,7 @@ def summary_of(
             name: [round(value, 4) for value in ends]
             for name, ends in trainer.curves.suites().items()
         },
+        "kept_out": {name: len(held) * spec.length for name, held in trainer.run.held.items()},
         "shares": {name: n * spec.length for name, n in mixer.schedule.counts(draws).items()},
     }
 
