@@ -137,6 +137,7 @@ def setting(name: str, teacher: Teacher, asked: Pairs, folder: Path, made_up: fl
     rows = ({"id": str(n), "text": text, "label": label} for n, (text, label) in enumerate(asked))
     write_rows(folder, "examples", rows)
     inputs = {
+        given.ENCODER: opened(teacher.trained, "models/whole"),
         given.EXAMPLES: opened(teacher.examples, "data/gold"),
         given.TEST: opened(folder, "data/test"),
     }
