@@ -145,10 +145,10 @@ def ours(work: Path, base: Input, rows: Rows) -> tuple[float, int]:
 
 def peer(folder: Path, base: Input, rows: Rows) -> tuple[float, Any]:
     """Learn from rows with trl; return CPU seconds, and the model."""
-    from datasets import Dataset  # type: ignore[import-untyped]
+    from datasets import Dataset
     from peft import LoraConfig
     from transformers import PreTrainedTokenizerFast
-    from trl import DPOConfig, DPOTrainer  # type: ignore[attr-defined]
+    from trl import DPOConfig, DPOTrainer
 
     from inhouse.train.language_model import load_model
 
