@@ -98,6 +98,31 @@ def test_the_plan_says_what_is_made_and_when_there_is_too_little(file: Path):
     assert planned["models/house/blank"].audience == ("ana",)
 
 
+def test_what_comes_out_is_a_model_like_any_other(file: Path):
+    edit(file, "length: 64, full: true", "full: true")
+    edit(
+        file,
+        "budget: {tokens: 4k}, ",
+        "budget: {tokens: 4k}, watch: {every: 2, suites: [suites/prose]}, ",
+    )
+    edit(
+        file,
+        "endpoints:",
+        "  small: {compress: models/house, budget: {perplexity: 2%}, test: data/memos}\n"
+        "suites:\n  prose: {kind: perplexity, on: data/memos}\nendpoints:",
+    )
+    with opened(file) as project:
+        recipes = {step.path: step.recipe for step in project.steps()}
+    house = recipes["models/house"]
+    assert recipes["models/guide"].spec.length == house.spec.length < 1024
+    assert {edge.role for edge in house.parents} >= {"suites/prose", "base"}
+    assert "models/house/openvino-int4" in recipes
+    edit(file, "full: true, rate: 0.003", "length: 4096, full: true, rate: 0.003")
+    with opened(file) as project, pytest.raises(ProjectError, match="a row takes 4096") as caught:
+        project.steps()
+    assert "or 'context' to more" in str(caught.value.fix)
+
+
 def test_a_longer_context_is_a_base_of_its_own(tmp_path: Path):
     pages = {"base/model.safetensors": "", "base/config.json": "{}"}
     file = write(tmp_path, {"inhouse.yaml": LONG, **PAGES, **pages}) / "inhouse.yaml"

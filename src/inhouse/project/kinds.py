@@ -102,7 +102,7 @@ def check_watched(project: ProjectFile, source: Source) -> None:
         ProjectError: there is one.
     """
     for name, model in project.models.items():
-        for i, ref in enumerate(model.watch.suites if isinstance(model, Trained) else ()):
+        for i, ref in enumerate(model.watch.suites if isinstance(model, Trained | Scratch) else ()):
             if project.suites[ref.partition("/")[2]].kind not in OF_MODELS:
                 raise source.error(
                     ("models", name, "watch", "suites", i),

@@ -105,16 +105,16 @@ def _behind(model: Model | Learnt, place: Place) -> list[tuple[Place, str]]:
             return [*own, *learnt]
         case Classified():
             return [((*place, "base"), model.base), ((*place, "examples"), model.examples)]
-        case Trained():
+        case Trained() | Scratch():
             learnt = [((*place, "mix", ref), ref) for ref in model.sources]
             seen = enumerate(model.watch.suites)
             suites = [((*place, "watch", "suites", i), ref) for i, ref in seen]
-            return [((*place, "base"), model.base), *learnt, *suites]
+            base = [((*place, "base"), model.base)] if isinstance(model, Trained) else []
+            return [*base, *learnt, *suites]
         case Adapted():
             learnt = [((*place, "on", i), ref) for i, ref in enumerate(model.sources)]
             return [((*place, "base"), model.base), *learnt]
-    alone = model.sources if isinstance(model, Scratch) else ()
-    return [((*place, "mix", ref), ref) for ref in alone]
+    return []
 
 
 def _data_behind(data: Data | Expanded | Taught, place: Place) -> list[tuple[Place, str]]:

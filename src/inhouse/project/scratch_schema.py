@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from inhouse.core.errors import InhouseError
 from inhouse.project.data_schema import LABEL, Entry
+from inhouse.project.suite_schema import Watch, Watched
 from inhouse.project.train_schema import known_method
 from inhouse.project.values import Count, LabelText, Mix, Span
 
@@ -52,10 +53,10 @@ class Scratch(Entry):
         default=None,
         description="The highest learning rate; if nothing is said, as suits size and budget.",
     )
-    watch: Annotated[int, Field(ge=0, strict=True)] = Field(
-        default=0,
-        description="Measure what is kept out of training every so many steps; 0 does it before "
-        "and after only.",
+    watch: Watched = Field(
+        default=Watch(),
+        description="Measure what is kept out of training every so many steps, and suites with "
+        "it: a number of steps, or {every, suites}. It is done before and after in any case.",
     )
     label: LabelText = LABEL
 

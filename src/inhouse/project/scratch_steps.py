@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from inhouse.project.made import Around, Made
 from inhouse.project.scratch_schema import Scratch
 from inhouse.project.train_steps import VOCABULARY, check_rows, shares_of, tokens_of
+from inhouse.project.watching import watched
 from inhouse.train import blank, language, vocabulary
 from inhouse.train.sizes import TOKENS_PER_PARAMETER, pace, sizes_of
 
@@ -30,11 +31,12 @@ def scratch(name: str, entry: Scratch, around: Around) -> Sequence[Made]:
     read = [tokens_of(path, ref, around.project) for ref in sorted(entry.mix)]
     learnt = [(ref, one.path) for ref, one in zip(sorted(entry.mix), read, strict=True)]
     spec = vocabulary.Vocabulary(shares_of(entry.mix), sizes.words)
+    parents = [(language.BASE, base), *learnt, *((ref, ref) for ref in entry.watch.suites)]
     return [
         Made(words, vocabulary.STAGE, spec, [(ref, ref) for ref in sorted(entry.mix)]),
         Made(base, blank.STAGE, made, [(blank.VOCABULARY, words)]),
         *read,
-        Made(path, language.STAGE, _spec(entry), [(language.BASE, base), *learnt]),
+        Made(path, watched(language.STAGE), _spec(entry), parents),
     ]
 
 
@@ -50,5 +52,5 @@ def _spec(entry: Scratch) -> language.Language:
         batch=entry.batch or max(1, round(step / entry.length)),
         rate=entry.rate or round(rate, 6),
         lora=0,
-        watch=entry.watch,
+        watch=entry.watch.every,
     )

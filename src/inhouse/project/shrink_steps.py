@@ -16,6 +16,7 @@ from inhouse.models import build, ready
 from inhouse.project.loaders import Loaders
 from inhouse.project.made import Around, Made
 from inhouse.project.schema import Model
+from inhouse.project.scratch_schema import Scratch
 from inhouse.project.shrink_schema import Fewer, Shrunk
 from inhouse.project.train_schema import Trained
 from inhouse.project.train_steps import tokens_of, weights_of, whole
@@ -33,7 +34,9 @@ def shrunk(name: str, entry: Shrunk, around: Around) -> Sequence[Made]:
         BadInput: what is to become small is no language model, or one that is small already.
     """
     project, path = around.project, f"models/{name}"
-    if not isinstance(project.models[entry.compress.removeprefix("models/")], Trained | Model):
+    if not isinstance(
+        project.models[entry.compress.removeprefix("models/")], Trained | Scratch | Model
+    ):
         raise BadInput(
             f"{entry.compress!r} is no language model that was pulled or trained.",
             "Name one; for a classifier write a budget of points.",

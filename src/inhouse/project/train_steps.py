@@ -53,10 +53,35 @@ def trained(name: str, entry: Trained, around: Around) -> Sequence[Made]:
     parents.insert(0, (language.BASE, base))
     parents += [(ref, ref) for ref in entry.watch.suites]
     stage = prefer.STAGE if entry.method == "prefer" else language.STAGE
-    return [*found, Made(path, watched(stage), _spec(entry), parents)]
+    return [*found, Made(path, watched(stage), _spec(entry, project), parents)]
 
 
-def _spec(entry: Trained) -> language.Language:
+def _length(entry: Trained, project: ProjectFile) -> int:
+    """Return how many tokens a row takes: if nothing is said, no more than an own base reads.
+
+    Raises:
+        BadInput: more are asked for than it reads.
+    """
+    limit = entry.context or _limit(entry.base, project)
+    if limit is None or entry.length <= limit:
+        return entry.length
+    if "length" not in entry.model_fields_set:
+        return limit
+    raise BadInput(
+        f"{entry.base} reads {limit} tokens at most, and a row takes {entry.length}.",
+        f"Set 'length' to {limit} or less, or 'context' to more.",
+    )
+
+
+def _limit(ref: str, project: ProjectFile) -> int | None:
+    """Return how many tokens a model reads as far as the project file says it."""
+    entry = project.models[ref.partition("/")[2]]
+    if isinstance(entry, Scratch):
+        return entry.length
+    return entry.context or _limit(entry.base, project) if isinstance(entry, Trained) else None
+
+
+def _spec(entry: Trained, project: ProjectFile) -> language.Language:
     budget = entry.budget
     preferring = entry.method == "prefer"
     make = partial(prefer.Prefer, beta=entry.beta) if preferring else language.Language
@@ -65,7 +90,7 @@ def _spec(entry: Trained) -> language.Language:
         mix=shares_of(entry.mix),
         tokens=budget.tokens if budget else None,
         epochs=budget.epochs if budget else None,
-        length=entry.length,
+        length=_length(entry, project),
         batch=entry.batch,
         rate=entry.rate,
         lora=entry.rank,
