@@ -20,7 +20,7 @@ from inhouse.models.weights import open_weights
 
 BAG = (4096, 48)
 """Places that parts of words are hashed to, and numbers in the vector of each."""
-CONVOLUTIONS = ((64, 96), (128, 192))
+CONVOLUTIONS = ((64, 96), (128, 192), (192, 256))
 """Width and filters."""
 OF_DEPTH = 12
 """So many times fewer texts does an encoder learn from: it knows the language already."""
