@@ -285,3 +285,12 @@ def test_other_tokens_are_refused_on_both_sides(base: Path, pairs: Path, tmp_pat
     wrong = Language("instruct", ((DATA, 1.0),), length=LENGTH)
     with pytest.raises(BadInput, match=r"holds preferences\. Learn .* 'method: prefer'"):
         trained(wrong, base, {DATA: pairs}, tmp_path / "neither")
+
+
+@train
+def test_prompts_that_are_too_long_are_counted(base: Path, pairs: Path, tmp_path: Path):
+    with pytest.raises(
+        BadInput, match=r"of \d+ prompts \d+ are longer with their answers"
+    ) as found:
+        preferred(replace(LORA, length=8), base, pairs, tmp_path / "work")
+    assert "'length'" in str(found.value.fix)

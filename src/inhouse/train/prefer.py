@@ -97,6 +97,7 @@ def _parted(spec: Prefer, inputs: Inputs) -> tuple[dict[str, Parted], int]:
     """
     from inhouse.train.held_out import parted
     from inhouse.train.judged import fitting
+    from inhouse.train.stream import rows_of
     from inhouse.train.tokens import Tokens
 
     found, long = {}, 0
@@ -110,7 +111,13 @@ def _parted(spec: Prefer, inputs: Inputs) -> tuple[dict[str, Parted], int]:
             )
         check_vocabulary(name, tokens, inputs[BASE])
         tokens, many = fitting(tokens, spec.length)
-        found[name] = parted(name, tokens, length=spec.length, share=HELD)
+        found[name] = part = parted(name, tokens, length=spec.length, share=HELD)
+        if not all(rows_of(side, spec.length) for side in (part.learnt, part.held)):
+            raise BadInput(
+                f"{name} has too few preferences to learn from some and measure on others: of "
+                f"{len(tokens.ends)} prompts {many} are longer with their answers than a row.",
+                f"Lengthen the rows, of {spec.length} tokens now, with 'length', or give it more.",
+            )
         long += many
     return found, long
 
