@@ -74,7 +74,7 @@ LEARNT_FROM = ("sourcegraph+handbook", "rust-lang+rfcs", "kubernetes+enhancement
 NOT_GENERAL = (*LEARNT_FROM, "python+peps")
 CHARACTERS, TOKENS = 2_000, 256
 """So much of a document is learnt at most, and so much of one that is held out is measured."""
-DOCUMENTS, CHATS, PAIRS = 300, 400, 480
+DOCUMENTS, CHATS, PAIRS = 300, 400, 320
 """How many documents of each kind, dialogues and pairs may be learnt."""
 HELD, HELD_PAIRS = 64, 320
 EVERY = 10

@@ -10,16 +10,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from train.tiny_llama import DATA, VOCABULARY, repeated, talks, tiny_llama, trained
+from train.tiny_llama import DATA, VOCABULARY, about, repeated, talks, tiny_llama, trained
 
 from inhouse.core.errors import BadInput, InhouseError
+from inhouse.models.chat_format import TEMPLATE
 from inhouse.train.checkpoint import commit, newest
 from inhouse.train.held_out import parted
 from inhouse.train.language import Language
 from inhouse.train.learning import CHECKPOINTS
 from inhouse.train.mixer import Batch
 from inhouse.train.stream import UNLEARNT, parts_of, targets_of
-from inhouse.train.tokens import About, Tokenised, Tokens, write_tokens
+from inhouse.train.tokens import Tokenised, Tokens, write_tokens
 from inhouse.train.watch import FEW, MANY, Curves
 
 LENGTH, BATCH, STEPS = 32, 4, 12
@@ -319,7 +320,7 @@ def test_the_end_of_a_source_is_kept_out(tmp_path: Path):
     assert next(parts.learnt.names()) == ("0.md", "0" * 64)
     (tmp_path / "short").mkdir()
     rows = [Tokenised("a", "", np.arange(40))]
-    write_tokens(tmp_path / "short", About("tiny", VOCABULARY), rows)
+    write_tokens(tmp_path / "short", about(), rows)
     with pytest.raises(BadInput, match="too few to learn from some and measure on others"):
         parted(DATA, Tokens(tmp_path / "short"), length=LENGTH)
 
@@ -328,7 +329,7 @@ def test_chats_are_kept_out_whole(tmp_path: Path):
     draw = np.random.default_rng(0)
     sizes = draw.integers(5, 60, 50)
     rows = [Tokenised(str(n), "", np.ones(size, int)) for n, size in enumerate(sizes)]
-    write_tokens(tmp_path, About("tiny", VOCABULARY, template="t"), rows)
+    write_tokens(tmp_path, about(chats=True), rows)
     tokens = Tokens(tmp_path)
     parts = parted(DATA, tokens, length=LENGTH)
     border = len(parts.learnt.ids)
@@ -363,6 +364,15 @@ def test_what_does_not_fit_is_refused(
 ):
     with pytest.raises(BadInput, match=message):
         trained(replace(FULL, **change), base, sources, tmp_path / "work")
+
+
+@train
+@pytest.mark.parametrize("name", ["tokenizer.json", TEMPLATE])
+def test_tokens_of_another_spelling_are_refused(tmp_path: Path, name: str):
+    base, chats = tiny_llama(tmp_path / "base"), {DATA: talks(tmp_path / "talks")}
+    (base / name).write_bytes((base / name).read_bytes() + b" ")
+    with pytest.raises(BadInput, match="was tokenised for another model than models/tiny"):
+        trained(replace(FULL, method="instruct"), base, chats, tmp_path / "work")
 
 
 @train

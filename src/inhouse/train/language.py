@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, astuple, dataclass, field, replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -16,6 +16,7 @@ from inhouse.core.artifact import Input
 from inhouse.core.errors import BadInput, MissingExtra
 from inhouse.core.stage import Context, Inputs, Result, Stage
 from inhouse.models.pull import context_tokens, kind_of
+from inhouse.models.spelling import spelling_of
 from inhouse.models.weight_files import read_json
 from inhouse.train.card import write_card
 from inhouse.train.launch import spread
@@ -175,17 +176,18 @@ def _parted(spec: Language, inputs: Inputs) -> dict[str, Parted]:
             "Learn from documents with 'method: continue', or add a data set of chats.",
         )
     for name, tokens in sources.items():
-        check_vocabulary(name, tokens, inputs[BASE])
+        check_tokens(name, tokens, inputs[BASE])
     return {name: parted(name, tokens, length=spec.length) for name, tokens in sources.items()}
 
 
-def check_vocabulary(name: str, tokens: Tokens, base: Input) -> None:
-    """Make sure that tokens are those of a model.
+def check_tokens(name: str, tokens: Tokens, base: Input) -> None:
+    """Make sure that texts are spelt in tokens as a model spells them.
 
     Raises:
-        BadInput: they were made for another one.
+        BadInput: it has another tokenizer, or another chat template.
     """
-    if tokens.about.vocabulary > read_json(base.folder / "config.json").get("vocab_size", 0):
+    about, spelling = tokens.about, spelling_of(base.folder)
+    if (about.tokenizer, about.template or spelling.template) != astuple(spelling):
         raise BadInput(
             f"{name} was tokenised for another model than {base.artifact.ref.path}.",
             "Tokenise it for this one.",

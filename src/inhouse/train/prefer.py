@@ -17,7 +17,7 @@ from inhouse.train.language import (
     BASE,
     Language,
     check_base,
-    check_vocabulary,
+    check_tokens,
     mixer_of,
     require_train,
 )
@@ -109,7 +109,7 @@ def _parted(spec: Prefer, inputs: Inputs) -> tuple[dict[str, Parted], int]:
                 "Name data sets of prompts with answers that were chosen and rejected, or called "
                 "good and bad.",
             )
-        check_vocabulary(name, tokens, inputs[BASE])
+        check_tokens(name, tokens, inputs[BASE])
         tokens, many = fitting(tokens, spec.length)
         found[name] = part = parted(name, tokens, length=spec.length, share=HELD)
         if not all(rows_of(side, spec.length) for side in (part.learnt, part.held)):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from inhouse.core.artifact import Input
 from inhouse.models.pull import context_tokens
+from inhouse.models.spelling import spelling_of
 from inhouse.models.weight_files import read_json
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ def summary_of(
         "architecture": config["model_type"],
         "licence": base.artifact.summary.get("licence", ""),
         "context_tokens": context_tokens(base.folder, config),
+        **asdict(spelling_of(base.folder)),
         "steps": len(mixer),
         "tokens": draws * spec.length,
         "first_loss": round(fmean(losses[:edge]), 4),
