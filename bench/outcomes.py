@@ -82,6 +82,8 @@ MOST_RISE = 1.05
 
 Lost = np.ndarray[Any, np.dtype[np.float64]]
 """Of each text what the model finds it unlikely by, in nats, and its tokens, [texts, 2]."""
+Told = np.ndarray[Any, np.dtype[np.float64]]
+"""Of each pair 1 if the chosen answer has the higher score, else 0, [pairs]."""
 Rows = Sequence[Mapping[str, Any]]
 
 
@@ -197,12 +199,12 @@ def instructed(work: Work) -> Iterator[Row]:
 def preferred(work: Work) -> Iterator[Row]:
     """Measure which answer is likelier, before and after learning what people prefer."""
     before, after = (scored(work, name, "pairs") for name in ("base", "prefer"))
-    told = preferences.figure(preferences.apart(after - before))
-    yield shares("prefer: held-out pairs told apart by reward", told, Figure.of([0.5]), 0.5)
+    told = preferences.apart(after - before)
+    even = np.full_like(told, 0.5)
+    yield shares("prefer: held-out pairs told apart by reward", told, even, 0.5)
     first, last = preferences.apart(before), preferences.apart(after)
-    mine, theirs = preferences.figure(last), preferences.figure(first)
-    yield shares("prefer: chosen answer is likelier", mine, theirs, None)
-    yield shares("prefer: likelier after, less before", preferences.figure(last - first), None, 0.0)
+    yield shares("prefer: chosen answer is likelier", last, first, None)
+    yield shares("prefer: likelier after, less before", last - first, None, 0.0)
 
 
 MEASURES: Mapping[str, Callable[[Work], Iterator[Row]]] = {
@@ -248,12 +250,18 @@ def perplexity(lost: Lost) -> float:
     return math.exp(nats / tokens)
 
 
-def shares(name: str, mine: Figure, theirs: Figure | None, least: float | None) -> Row:
+def shares(name: str, mine: Told, theirs: Told | None, least: float | None) -> Row:
     """Return the row of a share of pairs; it is to be above `least` with its whole interval."""
-    row = Row(name, "", mine, BASE if theirs else None, theirs, None, None, None)
+    found = preferences.figure(mine)
+    row = Row(name, "", found, None, None, None, None, None)
+    if theirs is not None:
+        pairs = range(len(mine))
+        times = resampled(lambda at: float(mine[list(at)].sum() / theirs[list(at)].sum()), pairs)
+        beside = preferences.figure(theirs)
+        row = replace(row, peer_name=BASE, peer=beside, ratio=figure(times))
     if least is None:
         return row
-    return replace(row, target=f"surely > {least:g}", ok=mine.low > least)
+    return replace(row, target=f"surely > {least:g}", ok=found.low > least)
 
 
 def figure(found: Interval) -> Figure:
