@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from inhouse.core.stage import Context, Inputs, Result, Stage
-from inhouse.data import account
+from inhouse.data import account, personal
 from inhouse.data.passes import Passes
 from inhouse.data.recipe import Step, restored
 from inhouse.data.source import Source, sourced
@@ -43,7 +43,8 @@ def run(spec: Curate, inputs: Inputs, ctx: Context) -> Result:
         summary = curated(source, spec, inputs, ctx)
     unfinished = (ctx.work / FOLDER).rglob("*")
     scratch = tuple(f.relative_to(ctx.work).as_posix() for f in unfinished if f.is_file())
-    return Result(summary, scratch)
+    steps = [restored(step) for step in spec.steps]
+    return Result(summary, scratch, personal.found(steps, summary["funnel"]))
 
 
 STAGE = Stage("data.curate", 1, run)
@@ -51,12 +52,15 @@ STAGE = Stage("data.curate", 1, run)
 
 def curated(source: Source, spec: Curate, inputs: Inputs, ctx: Context) -> dict[str, Any]:
     """Put the rows of a source through the steps of `spec`; return the summary."""
-    passes = Passes(source, [restored(step) for step in spec.steps], inputs, ctx)
+    steps = [restored(step) for step in spec.steps]
+    passes = Passes(source, steps, inputs, ctx)
     passes.all()
     funnel = passes.funnel()
+    types = personal.report(ctx.work, steps, funnel)
     return {
         source.kind: funnel[-1]["rows"],
         "dropped": funnel[0]["rows"] - funnel[-1]["rows"],
         "tokens": account.tokens(funnel[-1]["characters"]),
         "funnel": funnel,
+        **({"personal_data": types} if types else {}),
     }

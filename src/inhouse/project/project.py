@@ -169,6 +169,8 @@ class Project:
             waits = serves and not serve(self.catalog, planned.step, made.artifact.ref, by=by)
             observer.end(planned, made)
             followed.append(Followed(planned, made, waits))
+            if made.fresh and self.catalog.lineage.now().found(recipe.version) != Label.OPEN:
+                self.plan(target)  # refuses what nobody could use, now that this was found
         return followed
 
     def pull(self, model: str, *, name: str | None = None, progress: Progress = silent) -> Made:
