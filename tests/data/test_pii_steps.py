@@ -134,8 +134,19 @@ def test_without_examples_there_is_no_judging(value):
         read_step("toxicity" if value is None else {"toxicity": value})
 
 
-def test_the_examples_are_a_parent():
+def test_what_judges_is_a_parent():
     assert read_step({"toxicity": "data/labelled"}).refs == ["data/labelled"]
+    step = read_step({"toxicity": {"model": "models/tox"}})
+    assert (step.refs, step.model_kind) == (["models/tox"], "classifier")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [{}, {"examples": "data/a", "model": "models/b"}, {"model": "data/a"}, "models/tox"],
+)
+def test_toxicity_is_judged_by_examples_or_by_a_model(value):
+    with pytest.raises(BadInput):
+        toxicity.read(value)
 
 
 def test_both_steps_in_a_data_set(tmp_path):

@@ -30,7 +30,7 @@ from inhouse.project.data_schema import Data
 from inhouse.project.data_steps import EMBEDDER as EMBEDDING
 from inhouse.project.data_steps import MODEL, derived
 from inhouse.project.forms import form_of
-from inhouse.project.kinds import as_it_is
+from inhouse.project.kinds import as_it_is, is_classifier
 from inhouse.project.loaders import EMBEDDER
 from inhouse.project.made import Around
 from inhouse.project.model_steps import WAYS
@@ -142,6 +142,8 @@ class _Steps:
 
     def _runnable(self, role: str, ref: str) -> str:
         """Return the path of what a reference means in a role: of a model, the form that runs."""
+        if role == ref and is_classifier(ref, self._project):
+            return cast(str, as_it_is(ref, self._project))
         if role == EMBEDDING or (role == ref and ref.startswith("models/")):
             return self._form(ref, EMBEDDER, build.STAGE, build.Build("embedder"))
         return self._language(ref) if role == MODEL else ref
