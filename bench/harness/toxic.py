@@ -46,10 +46,13 @@ def linear(known: Pairs) -> Judge:
 
 
 def frozen(known: Pairs) -> Judge:
-    """Return logistic regression on the vectors of MiniLM as it is."""
+    """Return logistic regression on the vectors of MiniLM as it is, which are kept."""
     embed = load_embedder(built_embedder(), threads=1).embed
-    vectors = embed([text for text, _ in known])
-    return scored(classifier.train(vectors, [label for _, label in known], embed))
+    kept = KEPT / "vectors.npy"
+    if not kept.is_file():
+        KEPT.mkdir(parents=True, exist_ok=True)
+        np.save(kept, embed([text for text, _ in known]))
+    return scored(classifier.train(np.load(kept), [label for _, label in known], embed))
 
 
 def tuned(known: Pairs) -> Judge:
