@@ -173,17 +173,19 @@ def in_threads(
 
     Batches are read ahead no further than the threads need.
     """
-    done = 0
-    pool = ThreadPoolExecutor(threads)
+    pool, done = ThreadPoolExecutor(threads), 0
+    going: set[Future[None]] = set()
     try:
-        going: set[Future[None]] = set()
         for batch in batches:
             going.add(pool.submit(one, batch))
             if len(going) >= WAITING * threads:
                 over, going = wait(going, return_when=FIRST_COMPLETED)
                 done += _finished(over)
                 yield done
-        yield done + _finished(going)
+        while going:
+            over, going = wait(going, return_when=FIRST_COMPLETED)
+            done += _finished(over)
+            yield done
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -66,13 +66,16 @@ def send(pipe: IO[bytes], head: dict[str, Any], rows: pa.Table | None = None) ->
 
 
 def receive(pipe: IO[bytes]) -> Message | None:
-    """Read a message; None if there is none any more."""
+    """Read a message; None if there is none any more, or not all of it."""
     import pyarrow as pa
 
     sizes = pipe.read(SIZES.size)
     if len(sizes) < SIZES.size:
         return None
-    said, body = (pipe.read(size) for size in SIZES.unpack(sizes))
+    wanted = SIZES.unpack(sizes)
+    said, body = (pipe.read(size) for size in wanted)
+    if (len(said), len(body)) != wanted:
+        return None
     rows = pa.ipc.open_stream(body).read_all().combine_chunks() if body else None
     return json.loads(said), rows
 
