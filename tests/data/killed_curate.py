@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rows_world import curated, made
 
-from inhouse.data import unfinished
+from inhouse.data import apart, unfinished
 
 
 def main(raw: Path, work: Path, steps: str, seconds: float, mebibytes: int, on: str) -> None:
@@ -28,6 +28,7 @@ def main(raw: Path, work: Path, steps: str, seconds: float, mebibytes: int, on: 
             time.sleep(seconds)
 
     unfinished.Shelf.put = slowly
+    apart.FEW = 0
     if mebibytes:
         # What is mapped from files does not count: only what the process allocates.
         resource.setrlimit(resource.RLIMIT_DATA, (mebibytes * 2**20, mebibytes * 2**20))
