@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,13 +17,19 @@ import pytest
 from rows_world import documents, made
 from test_curate import PROGRAM, digests, many, prose
 
+from inhouse.catalog import rows as rows_module
+from inhouse.core.access import Actor
 from inhouse.core.artifact import identity
 from inhouse.core.errors import MissingExtra
+from inhouse.core.stage import Context
 from inhouse.data import unfinished
+from inhouse.data.chain import Left
 from inhouse.data.curate import Curate
-from inhouse.data.ray_cluster import Job, unseen
-from inhouse.data.recipe import read_step
-from inhouse.data.step import Given
+from inhouse.data.curate import curated as cleaned
+from inhouse.data.ray_cluster import Job, through, unseen
+from inhouse.data.recipe import Step, read_step
+from inhouse.data.source import sourced
+from inhouse.data.step import Batch, Given
 from inhouse.data.steps.pii import KEY
 
 pytest.importorskip("numba", reason="needs the extra [data]")
@@ -103,6 +109,44 @@ def test_a_cluster_ends_in_the_same_bytes_whoever_is_killed(many: Path, tmp_path
     assert run.returncode == 0
     assert {file: file.stat().st_mtime_ns for file in done} == done
     assert digests(cut) == digests(here)
+
+
+class Elsewhere:
+    """A cluster of this process: it has nothing but what machines are told."""
+
+    threads = 2
+
+    def __init__(self, ray: object, steps: Sequence[Step], given: Given) -> None:
+        self._job = Job.of(steps, given)
+
+    def through(self, places: Sequence[int], looking: int | None) -> Callable[[Batch], Left]:
+        return lambda batch: through(self._job, batch, places, looking)
+
+
+def test_what_machines_are_told_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(rows_module, "GROUP_ROWS", 10)
+    raw = documents(tmp_path / "raw", [prose(n % 55) for n in range(80)])
+    exam = documents(tmp_path / "exam", [prose(n) for n in range(5, 25)], ref="data/exam")
+    other = documents(tmp_path / "other", [prose(n, 5) for n in range(20)], ref="data/other")
+    steps = [
+        "extract",
+        {"domain": {"in": "data/exam", "out": "data/other"}},
+        {"decontaminate": "data/exam"},
+        {"split": {"a": 0.5, "b": 0.5}},
+        "dedup",
+        {"pii": "pseudonymise"},
+    ]
+    inputs = {one.artifact.ref.path: one for one in (raw, exam, other)}
+    spec = Curate.of([read_step(step) for step in steps], ["data/raw"])
+    monkeypatch.setattr("inhouse.data.passes.Cluster", Elsewhere)
+    told = []
+    for name, ray in (("here", None), ("there", object())):
+        ctx = Context(with_key(tmp_path / name), Actor("ana"))
+        with sourced({"data/raw": inputs["data/raw"]}) as source:
+            told.append(cleaned(source, spec, inputs, ctx, ray))
+    assert told[0] == told[1]
+    assert 0 < told[0]["documents"] < 55
+    assert digests(tmp_path / "here") == digests(tmp_path / "there")
 
 
 def test_where_it_is_done_is_not_what_is_made():

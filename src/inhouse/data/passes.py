@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -117,24 +118,32 @@ class Passes:
         return Batch(self._source.kind, self._shelves[number].take("rows", batch)[0], batch)
 
     def _way(self, number: int) -> tuple[Callable[[Batch], Left], int]:
-        """Return what sends a batch through the steps of a pass, and from how many threads.
-
-        What a step decided that saw the whole is judged here, where it was decided, on a cluster
-        too; it is little more than looking up.
-        """
+        """Return what sends a batch through the steps of a pass, and from how many threads."""
         places, looking = self._judging[number], self._looking[number]
         cluster = self._cluster
-        decided = [place for place in places if place in self._whole]
-        others = [place for place in places if place not in self._whole]
-        if cluster is None or (not others and looking is None):
+        legs = [(here, list(some)) for here, some in groupby(places, self._is_judged_here)]
+        if looking is not None and (not legs or legs[-1][0]):
+            legs.append((False, []))
+        if cluster is None or all(here for here, _ in legs):
             return self._chain(places, looking).through, cores()
-        first = self._chain(decided, None)
 
         def through(batch: Batch) -> Left:
-            left = first.through(batch)
-            return left.then(cluster.through(left.batch, others, looking))
+            left = Chain([]).through(batch)
+            for leg, (here, some) in enumerate(legs, 1):
+                looks = looking if leg == len(legs) else None
+                more = self._chain(some, None).through if here else cluster.through(some, looks)
+                left = left.then(more(left.batch))
+            return left
 
         return through, cluster.threads
+
+    def _is_judged_here(self, place: int) -> bool:
+        """Say whether a step is not for other machines: what it found out is here.
+
+        A step that saw the whole does little more than look things up. One that has learnt in
+        floating point would learn something else on another machine.
+        """
+        return place in self._whole or self._steps[place].learns
 
     def _chain(self, places: Iterable[int], looking: int | None) -> Chain:
         steps = [(place, self._steps[place].name, self._judges[place]) for place in places]

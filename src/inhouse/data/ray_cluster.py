@@ -6,7 +6,7 @@ A task that is lost with its machine is done again by Ray on another one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -44,7 +44,7 @@ class Job:
     @classmethod
     def of(cls, steps: Sequence[Step], given: Given) -> Job:
         """Return the job of steps that were started here."""
-        wanted = {ref for step in steps for ref in step.refs}
+        wanted = {ref for step in steps if not step.learns for ref in step.refs}
         inputs = {
             ref: Input(one.artifact, one.folder.resolve())
             for ref, one in given.inputs.items()
@@ -70,22 +70,25 @@ class Cluster:
         self.threads = min(MOST, EACH * processors)
         """From so many threads batches are sent."""
 
-    def through(self, batch: Batch, places: Sequence[int], looking: int | None) -> Left:
-        """Send a batch through some steps; it is called from several threads.
+    def through(self, places: Sequence[int], looking: int | None) -> Callable[[Batch], Left]:
+        """Return what sends a batch through some steps; it is called from several threads.
 
-        Raises:
-            InhouseError: it failed there, or the cluster is gone.
+        It raises InhouseError if that fails there, or the cluster is gone.
         """
         ray = self._ray
-        try:
-            task = self._task.remote(self._job, ray.put(batch), places, looking)
-            left: Left = ray.get(task)
-        except (ray.exceptions.RayError, ConnectionError) as error:
-            raise InhouseError(
-                f"The steps have failed on the cluster: {last_words(error)}.",
-                "Run it again: it goes on with the batches that are missing.",
-            ) from None
-        return left
+
+        def sent(batch: Batch) -> Left:
+            try:
+                task = self._task.remote(self._job, ray.put(batch), places, looking)
+                left: Left = ray.get(task)
+            except (ray.exceptions.RayError, ConnectionError) as error:
+                raise InhouseError(
+                    f"The steps have failed on the cluster: {last_words(error)}.",
+                    "Run it again: it goes on with the batches that are missing.",
+                ) from None
+            return left
+
+        return sent
 
 
 def unseen(job: Job) -> str:

@@ -31,6 +31,8 @@ STEPS: Mapping[str, str] = {
 EXTRA = "data"
 IN_PROCESSES = ("pii",)
 """Steps that Python itself works in, so that threads of one process would share a core."""
+LEARNING = ("domain", "toxicity")
+"""Steps that learn from other rows when they start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,11 @@ class Step:
             "code": self.module.CODE,
             **dataclasses.asdict(self.settings),
         }
+
+    @property
+    def learns(self) -> bool:
+        """Whether it learns from other rows when it starts."""
+        return self.name in LEARNING
 
     @property
     def in_processes(self) -> bool:
