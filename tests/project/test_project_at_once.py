@@ -62,7 +62,7 @@ def test_different_targets_share_what_both_need(file: Path):
 
 def test_who_waits_makes_what_is_there_by_then(made_and_held: tuple[Path, subprocess.Popen[str]]):
     file, waiting = made_and_held
-    edit(file.parent / "docs/memos/one.md", "seven", "eight")
+    edit(file.parent / "docs/memos/one.md", "seventy", "eight")
     edit(file, "buy-side: [ana, bo]", "buy-side: [ana]")
     (said,) = ended(begun("search", "all", "price", cwd=file.parent))
     assert "seven" in said  # readers wait for nobody, and see what was made before
@@ -75,6 +75,7 @@ def test_who_waits_makes_what_is_there_by_then(made_and_held: tuple[Path, subpro
 @pytest.fixture
 def made_and_held(made: Path):
     """A project in which a name is held, and a run that waits for it; it ends well."""
+    edit(made.parent / "docs/memos/one.md", "seven", "seventy")
     with opened(made) as project:
         with project.catalog.alone(["data/memos"], lambda name: None):
             waiting = begun("run", cwd=made.parent)
@@ -86,6 +87,15 @@ def made_and_held(made: Path):
         assert "eight" in found.hits[0].passage
         # The project file was read anew too: bo, who was taken out, is not put back.
         assert project.catalog.access.groups().get("bo", frozenset()) == frozenset()
+
+
+def test_what_is_up_to_date_is_waited_for_by_nobody(made: Path):
+    with opened(made) as project, project.catalog.alone(["data/memos"], lambda name: None):
+        edit(made, "knowledge: knowledge/desk", "knowledge: knowledge/other")
+        edit(made, "  desk: {from: data/memos", "  other: {from: data/memos")
+        (said,) = ended(begun("run", "knowledge/other", cwd=made.parent))
+        assert "waits" not in said
+        assert "made knowledge/other" in said
 
 
 def test_a_run_undoes_nothing_that_was_done_since_it_was_opened(made: Path):

@@ -255,9 +255,9 @@ def test_from_documents_to_a_model_that_answers_and_leaves(file: Path):
         assert set(tuned.summary["shares"]) == {"data/memos", "data/pay"}
         known = next(p.step for p in project.plan().steps if p.step.path == "models/analyst")
         again = replace(known.recipe, spec=replace(known.recipe.spec, tokens=10**9))
-        assert fit(again, project.catalog).endswith(" h at the pace of the last run")
+        assert fit(again, project.catalog, {}).endswith(" h at the pace of the last run")
         whole = replace(again, spec=replace(again.spec, lora=0))
-        assert "pace" not in fit(whole, project.catalog)
+        assert "pace" not in fit(whole, project.catalog, {})
         served = project.artifact(Ref.parse("endpoints/analyst"))
         (form,) = (edge.parent for edge in served.parents)
         merged = {edge.role: edge.parent for edge in project.artifact(form).parents}

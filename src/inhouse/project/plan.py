@@ -19,6 +19,7 @@ from inhouse.project.source import Source
 from inhouse.project.steps import Step
 
 Status = Literal["up to date", "waits for", "will be made", "will point to it"]
+DONE: tuple[Status, ...] = ("up to date", "waits for")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,11 @@ class Planned:
     audience: tuple[str, ...] | None
     seconds: float | None
     waits: bool = False
+
+    @property
+    def entry(self) -> str:
+        """The entry of the project file that the step belongs to, such as ``models/base``."""
+        return "/".join(self.step.path.split("/")[:2])
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +74,12 @@ class Plan:
     @property
     def changes(self) -> bool:
         """Say whether a run would change anything."""
-        done = ("up to date", "waits for")
-        stale = any(planned.status not in done for planned in self.steps)
-        return stale or bool(self.labels) or bool(self.memberships) or bool(self.retired)
+        return bool(self.making or self.labels or self.memberships or self.retired)
+
+    @property
+    def making(self) -> set[str]:
+        """The entries that a run would make or point to another version."""
+        return {one.entry for one in self.steps if one.status not in DONE}
 
     def require_installed(self) -> None:
         """Make sure, before the first step, that all that will be made can be.

@@ -18,7 +18,7 @@ from inhouse.core.nouns import Found, Message
 from inhouse.core.paths import located
 from inhouse.core.protocols import Sampling, Sink
 from inhouse.core.stage import Progress, Recipe, silent
-from inhouse.project.read import needed, read
+from inhouse.project.read import read
 from inhouse.project.schema import Learnt
 
 # A server plans and makes nothing: what does that is imported where it is done, with numpy.
@@ -98,12 +98,11 @@ class Project:
         """
         from inhouse.project.plan import plan
 
-        every = self.steps()
-        whole = plan(every, self.catalog, self.groups, self.source)
+        whole = plan(every := self.steps(), self.catalog, self.groups, self.source)
         if target is None:
             return whole
         wanted = _needed(target, every)
-        chosen = [planned for planned in whole.steps if planned.step.path in wanted]
+        chosen = [one for one in whole.steps if one.step.path in wanted]
         return replace(whole, steps=chosen, retired=())
 
     def run(
@@ -121,7 +120,7 @@ class Project:
         version of an endpoint that does something else than the one that is served waits for its
         release; see `inhouse.project.release`.
         Cut off at any moment, it leaves a store that the next run goes on from. Another process
-        that makes some of the same is waited for.
+        that makes some of what is to be made is waited for; what is up to date is shared.
 
         Raises:
             BadInput: a label would be loosened and `loosen` is not set.
@@ -132,41 +131,54 @@ class Project:
         from inhouse.project.observer import Unobserved
 
         observer = observer or Unobserved()
-        names = needed(self.config, target)
+        held: set[str] = set()
+        damaged = False
         while True:
-            with self.catalog.alone(names, observer.wait):
-                # Read only then: a file read before another run would undo what that one did.
-                self.config, self.source = read(self.file)
-                wanted = needed(self.config, target)
-                if wanted <= names:
-                    try:
-                        return self._follow(target, loosen, strict, observer)
-                    except Corrupt:
-                        # What was damaged is out of the way by now, so it is made again.
-                        return self._follow(target, loosen, strict, observer)
-            names = wanted
+            try:
+                with self.catalog.alone(held, observer.wait):
+                    if whole := self._begin(target, loosen, held, observer):
+                        return self._follow(whole, held, strict, observer)
+            except Corrupt:
+                if damaged:
+                    raise
+                damaged = True  # What was damaged is out of the way by now: it is made again.
+
+    def _begin(
+        self, target: str | None, loosen: bool, held: set[str], observer: Observer
+    ) -> Plan | None:
+        """Plan and apply groups and labels; None if more is to be made than is `held` by now."""
+        # Read only while no other run does: an older file would undo what that one applied.
+        with self.catalog.alone({"inhouse.yaml"}, lambda name: None):
+            self.config, self.source = read(self.file)
+            whole = self.plan(target)
+            if not whole.making <= held:
+                held |= whole.making
+                return None
+            whole.require_installed()
+            self._apply(whole, loosen=loosen)
+            for ref in whole.retired:
+                self.catalog.retire(ref, by=self.actor_name)
+                observer.retire(ref)
+        return whole
 
     def _follow(
-        self, target: str | None, loosen: bool, strict: bool, observer: Observer
+        self, whole: Plan, held: set[str], strict: bool, observer: Observer
     ) -> Sequence[Followed]:
         from inhouse.project.observer import Followed
         from inhouse.project.release import serve
         from inhouse.project.strict import require_whole, strictly
 
-        whole = self.plan(target)
-        whole.require_installed()
-        self._apply(whole, loosen=loosen)
-        for ref in whole.retired:
-            self.catalog.retire(ref, by=self.actor_name)
-            observer.retire(ref)
         followed = []
         for planned in whole.steps:
-            progress = observer.begin(planned)
-            recipe, by = strictly(planned.step.recipe, strict), self.actor_name
-            serves = recipe.ref.section == "endpoints"
-            made = self.catalog.make(recipe, by=by, progress=progress, point=not serves)
+            progress, by = observer.begin(planned), self.actor_name
+            recipe = strictly(planned.step.recipe, strict)
+            # What is not held may have moved on since: its name is left alone.
+            ours, serves = planned.entry in held, recipe.ref.section == "endpoints"
+            made = self.catalog.make(recipe, by=by, progress=progress, point=ours and not serves)
             require_whole(self.catalog, made.artifact, strict)
-            waits = serves and not serve(self.catalog, planned.step, made.artifact.ref, by=by)
+            waits = planned.waits
+            if ours and serves:
+                waits = not serve(self.catalog, planned.step, made.artifact.ref, by=by)
             observer.end(planned, made)
             followed.append(Followed(planned, made, waits))
         return followed
