@@ -119,6 +119,9 @@ class Elsewhere:
     def __init__(self, ray: object, steps: Sequence[Step], given: Given) -> None:
         self._job = Job.of(steps, given)
 
+    def stop(self) -> None:
+        pass
+
     def through(self, places: Sequence[int], looking: int | None) -> Callable[[Batch], Left]:
         return lambda batch: through(self._job, batch, places, looking)
 

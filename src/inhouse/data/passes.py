@@ -60,7 +60,9 @@ class Passes:
         self._looking = [*self._whole, None]
         self._cluster = Cluster(ray, steps, given) if ray else None
         self._open = ExitStack()
-        if not ray:
+        if self._cluster:
+            self._open.callback(self._cluster.stop)
+        else:
             for place in [n for n in self._judges if steps[n].in_processes]:
                 apart = Apart(steps[place], self._judges[place], given, cores())
                 self._judges[place] = self._open.enter_context(apart)
@@ -110,7 +112,11 @@ class Passes:
         )
         before, total = number * batches + batches - len(missing), batches * len(self._shelves)
         through, threads = self._way(number)
-        for done in in_threads(lambda batch: self._keep(number, through(batch)), coming, threads):
+
+        def one(batch: Batch) -> None:
+            self._keep(number, through(batch))
+
+        for done in in_threads(one, coming, threads, self._open.close):
             self._ctx.progress(before + done, total, "batches")
 
     def _left(self, number: int, batch: int) -> Batch:
@@ -176,11 +182,15 @@ def cores() -> int:
 
 
 def in_threads(
-    one: Callable[[Batch], None], batches: Iterator[Batch], threads: int
+    one: Callable[[Batch], None],
+    batches: Iterator[Batch],
+    threads: int,
+    stop: Callable[[], object],
 ) -> Iterator[int]:
     """Call `one` with all batches, on so many threads; yield how many are done.
 
-    Batches are read ahead no further than the threads need.
+    Batches are read ahead no further than the threads need. If something goes wrong, or somebody
+    stops the program, `stop` is called, so that those under way end soon.
     """
     pool, done = ThreadPoolExecutor(threads), 0
     going: set[Future[None]] = set()
@@ -195,8 +205,12 @@ def in_threads(
             over, going = wait(going, return_when=FIRST_COMPLETED)
             done += _finished(over)
             yield done
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        stop()
+        raise
     finally:
-        pool.shutdown(cancel_futures=True)
+        pool.shutdown()
 
 
 def _finished(futures: Iterable[Future[None]]) -> int:

@@ -7,6 +7,7 @@ A task that is lost with its machine is done again by Ray on another one.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -69,6 +70,13 @@ class Cluster:
         processors = sum(int(one["Resources"]["CPU"]) for one in machines)
         self.threads = min(MOST, EACH * processors)
         """From so many threads batches are sent."""
+        self._going: set[Any] = set()
+
+    def stop(self) -> None:
+        """End what is under way."""
+        for task in list(self._going):
+            with suppress(self._ray.exceptions.RayError, ConnectionError):  # it may be gone
+                self._ray.cancel(task, force=True)
 
     def through(self, places: Sequence[int], looking: int | None) -> Callable[[Batch], Left]:
         """Return what sends a batch through some steps; it is called from several threads.
@@ -80,7 +88,9 @@ class Cluster:
         def sent(batch: Batch) -> Left:
             try:
                 task = self._task.remote(self._job, ray.put(batch), places, looking)
+                self._going.add(task)
                 left: Left = ray.get(task)
+                self._going.discard(task)
             except (ray.exceptions.RayError, ConnectionError) as error:
                 raise InhouseError(
                     f"The steps have failed on the cluster: {last_words(error)}.",
