@@ -29,6 +29,10 @@ STEPS: Mapping[str, str] = {
     "toxicity": "inhouse.data.steps.toxicity",
 }
 EXTRA = "data"
+IN_PROCESSES = ("pii",)
+"""Steps that Python itself works in, so that threads of one process would share a core."""
+LEARNING = ("domain", "toxicity")
+"""Steps that learn from other rows when they start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,16 @@ class Step:
             "code": self.module.CODE,
             **dataclasses.asdict(self.settings),
         }
+
+    @property
+    def learns(self) -> bool:
+        """Whether it learns from other rows when it starts."""
+        return self.name in LEARNING
+
+    @property
+    def in_processes(self) -> bool:
+        """Whether it is done in processes apart; such a step refers to nothing else."""
+        return self.name in IN_PROCESSES
 
     @property
     def refs(self) -> list[str]:

@@ -21,7 +21,7 @@ from inhouse.core.stage import Recipe, Stage
 from inhouse.data import collect, combine, curate
 from inhouse.data.files import survey
 from inhouse.data.reading import reading_of
-from inhouse.data.recipe import read_step, require
+from inhouse.data.recipe import read_step
 from inhouse.knowledge import index
 from inhouse.knowledge.lance import require_lance
 from inhouse.models import build, lora, pull
@@ -176,9 +176,9 @@ class _Steps:
         steps = [read_step(step) for step in entry.steps]
         wanted = dict.fromkeys([*refs, *(ref for step in steps for ref in step.refs)])
         parents = tuple(self._edge(ref, self._runnable(ref, ref)) for ref in wanted)
-        spec = curate.Curate.of(steps, refs)
+        spec = curate.Curate.of(steps, refs, entry.on or "")
         self._add(f"data/{name}", curate.STAGE, spec, parents, Label.parse(entry.label))
-        self._needs(f"data/{name}", lambda: require(steps))
+        self._needs(f"data/{name}", spec.require)
 
     def _collect(self, name: str, entry: Data) -> collect.Collect:
         store, own = self._catalog.root.absolute(), self._source.file.absolute()

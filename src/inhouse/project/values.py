@@ -23,6 +23,7 @@ UNITS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 SHARE = r"^\d{1,2}(\.\d{1,3})?%$"
 COUNT = r"^[1-9]\d{0,5}(\.\d{1,3})?(k|M|B)$"
 SPAN = r"^[1-9]\d{0,4}k$"
+CLUSTER = r"ray://[^/\s:@]+:\d{1,5}"
 THOUSANDS = {"k": 10**3, "M": 10**6, "B": 10**9}
 
 
@@ -153,6 +154,14 @@ def _span(value: object) -> object:
     return value
 
 
+def _cluster(value: object) -> object:
+    if value is not None and not (isinstance(value, str) and re.fullmatch(CLUSTER, value)):
+        raise ValueError(
+            f"{reprlib.repr(value)} is no Ray cluster.\nWrite such as ray://head:10001."
+        )
+    return value
+
+
 def _share(value: object) -> object:
     if isinstance(value, str) and re.fullmatch(SHARE, value):
         value = float(value[:-1]) / 100
@@ -196,6 +205,7 @@ Name = Annotated[str, BeforeValidator(_name, json_schema_input_type=str)]
 Group = Annotated[str, BeforeValidator(_group, json_schema_input_type=str)]
 LabelText = Annotated[str, BeforeValidator(_label, json_schema_input_type=str)]
 Address = Annotated[str, BeforeValidator(_address, json_schema_input_type=str)]
+Cluster = Annotated[str, BeforeValidator(_cluster, json_schema_input_type=str)]
 Secret = Annotated[str, BeforeValidator(_secret, json_schema_input_type=str)]
 Texts = Annotated[
     list[str],
