@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,7 +18,6 @@ from typing import Any
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
-from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, IterableDataset
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
@@ -26,9 +26,12 @@ from inhouse.train import together
 from inhouse.train.checkpoint import Checkpoint, commit
 from inhouse.train.distilled import distances_of
 from inhouse.train.live import Look
+from inhouse.train.losses import has_bfloat16, learnt_parts, losses_of, precision, tensors_of
 from inhouse.train.mixer import Mixer
 from inhouse.train.pace import Pace, peak, work_of
-from inhouse.train.stream import UNLEARNT, Part, parts_from, parts_of
+from inhouse.train.processes import FOLDER
+from inhouse.train.stopping import STOP, Stopping
+from inhouse.train.stream import UNLEARNT, parts_from
 from inhouse.train.watch import Curves
 
 STATE, CURVES, TRAINER = "state.safetensors", "curves.json", "trainer_state.json"
@@ -91,7 +94,9 @@ class LanguageTrainer(Trainer):  # type: ignore[misc]
         self._first, self._before, self._began = 0, 0.0, time.monotonic()
         self._rng: dict[str, Any] = {}
         self._kept = time.monotonic()
-        self.stepped = 0.0
+        self.stepped, self.stopped = 0.0, False
+        asks = run.root.parent / FOLDER / STOP if together.world() > 1 else None
+        self.stopping = Stopping(asks, self._stops)
 
     def learn(self, checkpoint: Checkpoint | None) -> None:
         """Take all steps, going on from a checkpoint if there is one, and measure before and after.
@@ -109,8 +114,26 @@ class LanguageTrainer(Trainer):  # type: ignore[misc]
         self._began = time.monotonic()
         peaks = together.gathered(torch.tensor(peak(self.args.device, self.half)))
         self.pace = Pace(work_of(self.model, self.run.mixer.length), float(sum(peaks)))
-        self.train(resume_from_checkpoint=str(checkpoint.folder) if checkpoint else None)
+        self._take_steps(checkpoint)
         self.look()
+
+    def _take_steps(self, checkpoint: Checkpoint | None) -> None:
+        """Take the steps that are left; if somebody asks, stop after the one in hand and keep it.
+
+        Raises:
+            KeyboardInterrupt: somebody asked.
+        """
+        if checkpoint and checkpoint.step == len(self.run.mixer):
+            self._load_from_checkpoint(str(checkpoint.folder))
+            return
+        with self.stopping.heard() if together.world() == 1 else nullcontext():
+            self.train(resume_from_checkpoint=str(checkpoint.folder) if checkpoint else None)
+        if self.stopped:
+            raise KeyboardInterrupt
+
+    def _stops(self) -> None:
+        told = "steps, stops after the one in hand; at once if asked again"
+        self.run.progress(self.state.global_step, len(self.run.mixer), told)
 
     def look(self) -> None:
         """Note how the model does now."""
@@ -122,11 +145,11 @@ class LanguageTrainer(Trainer):  # type: ignore[misc]
         """Return the perplexity of what is kept out of training, by source."""
         model = self.model.eval()
         found = {}
-        with torch.inference_mode(), _precision(self.args.device, self.half):
+        with torch.inference_mode(), precision(self.args.device, self.half):
             for name, mixer in self.run.held.items():
                 total, count = 0.0, 0
                 for step in range(len(mixer)):
-                    for part in _learnt_parts(mixer, step):
+                    for part in learnt_parts(mixer, step):
                         given = {k: v.to(self.args.device) for k, v in tensors_of(part).items()}
                         total += float(losses_of(model, given).sum())
                         count += part.learnt
@@ -177,7 +200,7 @@ class LanguageTrainer(Trainer):  # type: ignore[misc]
 
         Where several processes learn, the mean of their gradients is taken: here it is the sum.
         """
-        with _precision(self.args.device, self.half):
+        with precision(self.args.device, self.half):
             losses = self._part_losses(model, inputs).sum(-1)
         counts = (inputs["targets"] != UNLEARNT).sum(-1)
         rows = zip(inputs["source"].tolist(), losses.tolist(), counts.tolist(), strict=True)
@@ -213,8 +236,11 @@ class LanguageTrainer(Trainer):  # type: ignore[misc]
         self.curves.add(row, {name: part / max(n, 1) for name, (part, n) in sorted(named.items())})
 
     def is_due(self) -> bool:
-        """Say whether it is time for a checkpoint."""
-        return together.agreed(time.monotonic() - self._kept >= self.run.keep)
+        """Say whether it is time for a checkpoint: now and then, and when the run is to stop."""
+        asked = self.stopping.asked
+        due = together.agreed(asked or time.monotonic() - self._kept >= self.run.keep)
+        self.stopped = due and together.agreed(asked)
+        return due
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:  # noqa: ANN401
         tensors = self._tensors()  # each process has some of them
@@ -287,66 +313,11 @@ class _Watcher(TrainerCallback):  # type: ignore[misc]
         self._trainer.finished(step)
         told = (self._trainer.pace.told(), *self._trainer.curves.told())
         self._run.progress(step, steps, ", ".join(["steps", *told]))
-        if step < steps:
-            if every and step % every == 0:
-                self._trainer.look()
-            control.should_save = self._trainer.is_due()
+        if step < steps and every and step % every == 0:
+            self._trainer.look()
+        control.should_save = self._trainer.is_due()
+        control.should_training_stop = control.should_training_stop or self._trainer.stopped
         return control
-
-
-def has_bfloat16(device: Any) -> bool:  # noqa: ANN401
-    """Say whether a device multiplies in bfloat16 by itself."""
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported())
-    able: Callable[[str], bool] = torch.cpu.get_capabilities().get
-    return device.type == "cpu" and any(map(able, ("avx512_bf16", "amx_bf16", "bf16")))
-
-
-def tensors_of(part: Part) -> dict[str, Any]:
-    """Return a part as the tensors that a step takes."""
-    found = {
-        "input_ids": torch.from_numpy(part.tokens),
-        "targets": torch.from_numpy(part.targets),
-        "source": torch.from_numpy(part.source),
-        "learnt": torch.tensor(part.learnt),
-    }
-    if part.positions is not None:
-        found["position_ids"] = torch.from_numpy(part.positions)
-    return found
-
-
-def losses_of(model: Any, given: Mapping[str, Any]) -> Any:  # noqa: ANN401
-    """Return the loss at each token, [n, length]; 0 where nothing is learnt.
-
-    Only places are scored at which some row learns: to score all words is a fifth of the work of a
-    small model, and half of a chat is said by others. Packed texts are told apart by their
-    positions alone: with an attention mask beside them transformers would let each see those
-    before it.
-    """
-    places = (given["targets"] != UNLEARNT).any(0).nonzero().flatten()
-    targets = given["targets"][:, places]
-    scores = model(
-        input_ids=given["input_ids"],
-        position_ids=given.get("position_ids"),
-        logits_to_keep=places,
-    ).logits
-    flat = cross_entropy(
-        scores.flatten(0, 1).float(), targets.flatten(), ignore_index=UNLEARNT, reduction="none"
-    )
-    found = torch.zeros(given["targets"].shape, device=flat.device)
-    return found.index_copy(1, places, flat.view(targets.shape))
-
-
-def _learnt_parts(mixer: Mixer, step: int) -> list[Part]:
-    """Return the parts of a step; none if nothing in it is learnt."""
-    batch = mixer.at(step)
-    if batch.loss is not None and not batch.loss[:, 1:].any():
-        return []
-    return parts_of(batch, rows=1)
-
-
-def _precision(device: Any, half: bool) -> Any:  # noqa: ANN401
-    return torch.autocast(device.type, torch.bfloat16, enabled=half)
 
 
 def _opened(folder: str) -> Any:  # noqa: ANN401
