@@ -36,6 +36,7 @@ def write_card(
         f"Base: `{base.ref.pinned}`, licence: {licence}. "
         f"{summary['trained']:,} of {summary['parameters']:,} parameters were trained, "
         f"for {summary['steps']:,} steps over {summary['tokens']:,} tokens.",
+        *(f"It cost {much:,.2f} {unit}." for unit, much in summary.get("cost", {}).items()),
         "## Data",
         _table(
             ("source", "version", "label", "tokens"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -28,8 +28,10 @@ from inhouse.train.distilled import distances_of
 from inhouse.train.live import Look
 from inhouse.train.losses import has_bfloat16, learnt_parts, losses_of, precision, tensors_of
 from inhouse.train.mixer import Mixer
-from inhouse.train.pace import Pace, peak, work_of
+from inhouse.train.pace import Pace, cost, peak, work_of
 from inhouse.train.processes import FOLDER
+from inhouse.train.recorders import Recorder
+from inhouse.train.short_memory import is_short, pieces_of, refusal
 from inhouse.train.stopping import STOP, Stopping
 from inhouse.train.stream import UNLEARNT, parts_from
 from inhouse.train.watch import Curves
@@ -50,6 +52,8 @@ class Run:
         keep: seconds between two of them.
         progress: told of each step.
         look: returns figures of the model as it is, by name, whenever it is measured.
+        price: of an hour, and its unit.
+        recorders: what is shown the figures of each step.
         teacher: a model to learn the answers of; without one, what the texts say is learnt.
     """
 
@@ -61,6 +65,8 @@ class Run:
     keep: float
     progress: Progress
     look: Look | None = None
+    price: tuple[float, str] | None = None
+    recorders: Sequence[Recorder] = ()
     teacher: Any = None
 
 
@@ -93,6 +99,7 @@ class LanguageTrainer(Trainer):  # type: ignore[misc]
         self._sums: dict[int, tuple[float, int]] = {}
         self._first, self._before, self._began = 0, 0.0, time.monotonic()
         self._rng: dict[str, Any] = {}
+        self.rows, self._taken = run.rows, list[Mapping[str, Any]]()
         self._kept = time.monotonic()
         self.stepped, self.stopped = 0.0, False
         asks = run.root.parent / FOLDER / STOP if together.world() > 1 else None
@@ -111,23 +118,40 @@ class LanguageTrainer(Trainer):  # type: ignore[misc]
         else:
             self.curves.begin()
             self.look()
+            self.record()
         self._began = time.monotonic()
         peaks = together.gathered(torch.tensor(peak(self.args.device, self.half)))
         self.pace = Pace(work_of(self.model, self.run.mixer.length), float(sum(peaks)))
         self._take_steps(checkpoint)
         self.look()
+        self.record()
+        for recorder in self.run.recorders:
+            recorder.close()
+
+    def record(self) -> None:
+        """Show the figures of the last step to whoever records them."""
+        row = dict(self.curves.rows[-1])
+        step = row.pop("step")
+        for recorder in self.run.recorders:
+            recorder.note(step, row | (self.pace.now() if step else {}))
 
     def _take_steps(self, checkpoint: Checkpoint | None) -> None:
         """Take the steps that are left; if somebody asks, stop after the one in hand and keep it.
 
         Raises:
             KeyboardInterrupt: somebody asked.
+            BadInput: memory ran out, even with one row at once.
         """
         if checkpoint and checkpoint.step == len(self.run.mixer):
             self._load_from_checkpoint(str(checkpoint.folder))
             return
         with self.stopping.heard() if together.world() == 1 else nullcontext():
-            self.train(resume_from_checkpoint=str(checkpoint.folder) if checkpoint else None)
+            try:
+                self.train(resume_from_checkpoint=str(checkpoint.folder) if checkpoint else None)
+            except (MemoryError, RuntimeError) as error:
+                if not is_short(error):
+                    raise
+                raise refusal(self.run.mixer.length) from None
         if self.stopped:
             raise KeyboardInterrupt
 
@@ -187,7 +211,37 @@ class LanguageTrainer(Trainer):  # type: ignore[misc]
                 torch.cuda.set_rng_state(self._rng["cuda"])
             self._rng = {}
         self.rate = self._get_learning_rate()
-        return super().training_step(model, inputs, num_items_in_batch)
+        self._taken.append(inputs)
+        try:
+            return self._learn_part(model, inputs, num_items_in_batch)
+        except (MemoryError, RuntimeError) as error:
+            # Processes that learn together have exchanged some of their gradients by now.
+            if not is_short(error) or self.rows == 1 or together.world() > 1:
+                raise
+        return self._learn_again(model, num_items_in_batch)
+
+    def _learn_part(self, model: Any, part: Mapping[str, Any], items: Any) -> Any:  # noqa: ANN401
+        step = super().training_step
+        return sum(step(model, piece, items) for piece in pieces_of(part, self.rows))
+
+    def _learn_again(self, model: Any, items: Any) -> Any:  # noqa: ANN401
+        """Take the parts of this step anew with half as many rows at once, or fewer.
+
+        Raises:
+            MemoryError: one row at once is too much.
+        """
+        while self.rows > 1:
+            self.rows //= 2
+            self._sums = {}
+            model.zero_grad()
+            if self.args.device.type == "cuda":
+                torch.cuda.empty_cache()
+            try:
+                return [self._learn_part(model, part, items) for part in self._taken][-1]
+            except (MemoryError, RuntimeError) as error:
+                if not is_short(error):
+                    raise
+        raise MemoryError
 
     def compute_loss(
         self,
@@ -232,7 +286,7 @@ class LanguageTrainer(Trainer):  # type: ignore[misc]
             "seconds": round(self._before + time.monotonic() - self._began, 3),
         }
         self.pace.add(mixer.batch * mixer.length, time.monotonic() - self.stepped)
-        self._sums = {}
+        self._sums, self._taken = {}, []
         self.curves.add(row, {name: part / max(n, 1) for name, (part, n) in sorted(named.items())})
 
     def is_due(self) -> bool:
@@ -311,10 +365,17 @@ class _Watcher(TrainerCallback):  # type: ignore[misc]
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:  # noqa: ANN401
         step, steps, every = state.global_step, len(self._run.mixer), self._run.every
         self._trainer.finished(step)
-        told = (self._trainer.pace.told(), *self._trainer.curves.told())
+        trainer = self._trainer
+        fewer = f"{trainer.rows} row{'s'[: trainer.rows > 1]} at once"
+        short = [fewer] if trainer.rows < self._run.rows else []
+        costs = cost(trainer.curves.rows[-1]["seconds"], self._run.price)
+        spent = [f"{much:,.2f} {unit}" for unit, much in costs.items()]
+        told = (trainer.pace.told(), *spent, *short, *trainer.curves.told())
         self._run.progress(step, steps, ", ".join(["steps", *told]))
         if step < steps and every and step % every == 0:
             self._trainer.look()
+        if step < steps:
+            self._trainer.record()
         control.should_save = self._trainer.is_due()
         control.should_training_stop = control.should_training_stop or self._trainer.stopped
         return control
