@@ -217,9 +217,12 @@ def _whole(project: Project, artifact: Artifact) -> Artifact:
     kind, plain = artifact.summary.get("kind"), "engine" not in artifact.summary
     if artifact.ref.section == "models" and kind in ("language", "embedder") and plain:
         if "precision" in artifact.summary:
+            found = (edge.parent for edge in artifact.parents if edge.parent.section == "models")
+            made_of = {"/".join(one.path.split("/")[:2]) for one in found}
+            others = f", or take along {' or '.join(sorted(made_of))}" if made_of else ""
             raise BadInput(
                 f"{artifact.ref.path} is a form that runs here.",
-                "Take it along with: --format openvino",
+                f"Take it along with --format openvino{others}.",
             )
         return artifact
     bases = [edge.parent for edge in artifact.parents if edge.role == "base"]

@@ -25,7 +25,7 @@ def repeats(recipe: Recipe, catalog: Catalog, recipes: Mapping[str, Recipe]) -> 
     if not isinstance(spec, Language) or spec.tokens is None:
         return ""
     sources = {e.role: e.parent for e in recipe.parents if e.role != BASE}
-    held = {name: _tokens(sources[name], catalog, recipes) for name, _ in spec.mix}
+    held = {name: tokens_in(sources[name], catalog, recipes) for name, _ in spec.mix}
     if not all(held.values()):
         return ""
     shares = dict(spec.mix) if any(share for _, share in spec.mix) else held
@@ -44,7 +44,7 @@ def repeats(recipe: Recipe, catalog: Catalog, recipes: Mapping[str, Recipe]) -> 
     return f"reads {most} {times[most]:,.0f} times, and after {EPOCHS} little more is learnt: {fix}"
 
 
-def _tokens(ref: Ref, catalog: Catalog, recipes: Mapping[str, Recipe]) -> float:
+def tokens_in(ref: Ref, catalog: Catalog, recipes: Mapping[str, Recipe]) -> float:
     """Return how many tokens a source has, about; 0 if that is not known."""
     found = catalog.find(ref)
     if found is not None and "tokens" in found.summary:
@@ -56,7 +56,7 @@ def _tokens(ref: Ref, catalog: Catalog, recipes: Mapping[str, Recipe]) -> float:
         files = [Path(recipe.spec.root, path) for path, _ in recipe.spec.files]
         return sum(file.stat().st_size for file in files if file.is_file()) / BYTES
     behind = [e.parent for e in recipe.parents if e.parent.section == "data"]
-    return sum(_tokens(one, catalog, recipes) for one in behind)
+    return sum(tokens_in(one, catalog, recipes) for one in behind)
 
 
 def _short(count: float) -> str:

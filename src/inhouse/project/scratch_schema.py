@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from inhouse.core.errors import InhouseError
 from inhouse.project.data_schema import LABEL, Entry
+from inhouse.project.running_schema import Running
 from inhouse.project.suite_schema import Watch, Watched
 from inhouse.project.train_schema import known_method
 from inhouse.project.values import Count, LabelText, Mix, Span
@@ -20,7 +21,7 @@ class Tokens(Entry):
     tokens: Count = Field(description="So many tokens, such as 5M.")
 
 
-class Scratch(Entry):
+class Scratch(Running):
     """A language model of your own: its words, its sizes and its weights."""
 
     method: Annotated[Literal["scratch"], BeforeValidator(known_method)] = Field(

@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from inhouse.core.errors import BadInput, nearest
 from inhouse.project.data_schema import LABEL, Entry
+from inhouse.project.running_schema import Running
 from inhouse.project.suite_schema import Watch, Watched
 from inhouse.project.values import Cluster, Count, LabelText, Mix, Span, Text
 from inhouse.train.processes import check_even
@@ -66,7 +67,7 @@ class Budget(Entry):
         return self
 
 
-class Trained(Entry):
+class Trained(Running):
     """A language model that has learnt from your documents, your chats, or what people prefer."""
 
     method: Annotated[Literal["continue", "instruct", "prefer"], BeforeValidator(known_method)] = (

@@ -39,6 +39,7 @@ def write_card(
         f"for {summary['steps']:,} steps over {summary['tokens']:,} tokens.",
         f"Its texts are spelt by the tokenizer `{summary['tokenizer'][:SHOWN]}` and the chat "
         f"template `{summary['template'][:SHOWN] or 'none'}`, in training and where it is served.",
+        *(f"It cost {much:,.2f} {unit}." for unit, much in summary.get("cost", {}).items()),
         "## Data",
         _table(
             ("source", "version", "label", "tokens"),

@@ -22,6 +22,7 @@ from inhouse.train.card import write_card
 from inhouse.train.launch import spread
 from inhouse.train.learning import rate_of, run_of, scratch_of, trained, write_weights
 from inhouse.train.processes import Processes, is_shared
+from inhouse.train.recorders import Report, require
 from inhouse.train.reported import bits_of, summary_of, wasted, write_seen
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ class Language:
         lora: rank of the adapter; 0 trains all weights.
         watch: steps between two measurements of what is kept out; 0 measures before and after only.
         processes: how many do it, and where.
+        price: of an hour, and its unit.
+        reports: where the figures are shown as well.
     """
 
     method: Method
@@ -70,6 +73,8 @@ class Language:
     lora: int = 16
     watch: int = 0
     processes: Processes = field(default=Processes(), metadata={"identity": False})
+    price: tuple[float, str] | None = field(default=None, metadata={"identity": False})
+    reports: tuple[Report, ...] = field(default=(), metadata={"identity": False})
 
     def __post_init__(self) -> None:
         if self.method not in get_args(Method):
@@ -94,6 +99,7 @@ def run(spec: Language, inputs: Inputs, ctx: Context) -> Result:
             run went astray.
     """
     require_train()
+    require(spec.reports)
     # What watches is here, and cannot be taken along.
     if ctx.watcher is None and is_shared(spec.processes, spec.batch):
         return spread(__name__, spec, inputs, ctx)
@@ -121,12 +127,13 @@ def run(spec: Language, inputs: Inputs, ctx: Context) -> Result:
     settings |= {"processes": together.world()}
     if TEACHER in inputs:
         settings["teacher"] = inputs[TEACHER].artifact.ref.pinned
+    del settings["price"], settings["reports"]
     data = {name: inputs[name].artifact for name, _ in spec.mix}
     write_card(ctx.work, base.artifact, data, settings, summary)
     return Result(summary, scratch=scratch_of(ctx.work))
 
 
-SPEC, STAGE = Language, Stage("train.language", 1, run)
+SPEC, STAGE = Language, Stage("train.language", 2, run)
 
 
 def require_train() -> None:

@@ -22,6 +22,7 @@ from inhouse.train.language import (
     require_train,
 )
 from inhouse.train.learning import run_of, scratch_of, trained, write_weights
+from inhouse.train.recorders import require
 from inhouse.train.reported import summary_of, write_seen
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def run(spec: Prefer, inputs: Inputs, ctx: Context) -> Result:
             went astray.
     """
     require_train()
+    require(spec.reports)
     from inhouse.train.live import look_of
     from inhouse.train.preference import PreferenceTrainer, Sources
 
@@ -82,6 +84,7 @@ def run(spec: Prefer, inputs: Inputs, ctx: Context) -> Result:
     summary = summary_of(spec, base, found, mixer) | about
     summary |= _told(cast("PreferenceCurves", found.curves), aim, long) | found.pace.whole()
     settings = asdict(spec) | asdict(aim) | {"seed": ctx.seed, "bfloat16": found.half}
+    del settings["price"], settings["reports"]
     data = {name: inputs[name].artifact for name, _ in spec.mix}
     write_card(ctx.work, base.artifact, data, settings, summary)
     return Result(summary, scratch=scratch_of(ctx.work))

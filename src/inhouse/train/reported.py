@@ -13,6 +13,7 @@ from inhouse.core.artifact import Input
 from inhouse.models.pull import context_tokens
 from inhouse.models.spelling import spelling_of
 from inhouse.models.weight_files import read_json
+from inhouse.train.pace import cost
 
 if TYPE_CHECKING:
     from inhouse.train.held_out import Parted
@@ -30,6 +31,8 @@ def summary_of(
     losses = trainer.curves.losses
     edge = max(len(losses) // 10, 1)
     config, draws = read_json(base.folder / "config.json"), len(mixer.schedule)
+    short = f"was short: {trainer.rows} of {trainer.run.rows} rows at once; the result is the same"
+    costs = cost(trainer.curves.rows[-1]["seconds"], trainer.run.price)
     return {
         "kind": "adapter" if spec.lora else "language",
         "method": spec.method,
@@ -51,6 +54,8 @@ def summary_of(
         },
         "kept_out": {name: len(held) * spec.length for name, held in trainer.run.held.items()},
         "shares": {name: n * spec.length for name, n in mixer.schedule.counts(draws).items()},
+        **({"cost": costs} if costs else {}),
+        **({"memory": short} if trainer.rows < trainer.run.rows else {}),
     }
 
 
