@@ -130,3 +130,22 @@ def test_a_step_that_is_wrong_is_told_with_its_line(cleaned: Path):
     file.write_text(PROJECT.replace("data/raw, steps", "./docs, steps"))
     told = quickly("plan", cwd=cleaned).stderr
     assert "steps clean data sets, and 'from' names files." in told
+
+
+def test_all_versions_of_a_data_set_are_listed_to_compare_them(cleaned: Path):
+    def listed() -> list[dict[str, object]]:
+        return json.loads(quickly("ls", "data/clean", "--json", cwd=cleaned).stdout)["artifacts"]
+
+    (first,) = listed()
+    assert "diff" not in quickly("ls", "data/clean", cwd=cleaned).stdout
+    write(cleaned, {"inhouse.yaml": PROJECT.replace("sample: 3", "sample: 4")})
+    assert inhouse("run", "data/clean", "-a", "ana", cwd=cleaned).returncode == 0
+    assert [(one["version"] == first["version"], one["current"]) for one in listed()] == [
+        (False, True),
+        (True, False),
+    ]
+    told = quickly("ls", "data/clean", cwd=cleaned).stdout
+    (next_up,) = re.findall(r"next: inhouse (diff .*)", told)
+    compared = quickly(*next_up.split(), "-a", "ana", cwd=cleaned)
+    assert "step 1, sample: rows 3 -> 4" in compared.stdout
+    assert "Did you mean 'data/clean'?" in quickly("ls", "data/claen", cwd=cleaned).stderr
