@@ -104,7 +104,7 @@ def run(spec: Collect, inputs: Inputs, ctx: Context) -> Result:
     return Result(counts | shown)
 
 
-STAGE = Stage("data.collect", 9, run)
+STAGE = Stage("data.collect", 10, run)
 
 
 class Ledger:
