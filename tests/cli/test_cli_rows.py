@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from small_project import inhouse, opened, quickly, write
 
-from inhouse.cli.judged import gained
+from inhouse.cli.judged import gained, worse
 from inhouse.core.artifact import Ref
 from inhouse.core.errors import NotFound
 from inhouse.project.rows import explain, rehearse
@@ -163,6 +163,9 @@ def test_all_versions_of_a_data_set_are_listed_to_compare_them(cleaned: Path):
 )
 def test_what_new_examples_are_worth_is_said_in_words(figures: tuple[float, ...], words: str):
     names = ("without", "with", "gain", "low", "high")
-    said = gained({**dict(zip(names, figures, strict=True)), "held out": 12})
+    gain = {**dict(zip(names, figures, strict=True)), "held out": 12}
+    said = gained(gain)
     assert said.startswith(f"{figures[0]:.1f} -> {figures[1]:.1f} % right of 12 held out: ")
     assert said.endswith(words)
+    told = worse({"data/gold": {"examples": 9}, "data/more": {"gain": gain}})
+    assert [line.split()[0] for line in told] == ["data/more"] * (figures[2] < 0)

@@ -43,3 +43,12 @@ def gained(gain: Mapping[str, Any]) -> str:
         f"{gain['without']:.1f} -> {gain['with']:.1f} % right of {gain['held out']} held out: "
         f"{what}{chance} ({low:+.1f} to {high:+.1f})"
     )
+
+
+def worse(summaries: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return a line for each data set whose new examples make a classifier worse."""
+    return [
+        f"{path} teaches a classifier worse than gold alone: {gained(summary['gain'])}"
+        for path, summary in summaries.items()
+        if summary.get("gain", {}).get("gain", 0) < 0
+    ]

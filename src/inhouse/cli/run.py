@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from inhouse.cli.judged import gained
+from inhouse.cli.judged import worse
 from inhouse.cli.making import Ran, make, plain, waiting
 from inhouse.cli.options import FILE, As, AsJson, ProjectFile, login, opened
 from inhouse.cli.terminal import (
@@ -98,19 +98,10 @@ def _print(ran: Ran, endpoints: Sequence[str]) -> None:
     """Say what was made, and what to type next."""
     fresh = sum(step.made.fresh for step in ran.followed)
     console.print(f"{fresh} made, {len(ran.followed) - fresh} up to date.")
-    for line in (*waiting(ran), *_losses(ran)):
+    made = {step.planned.step.path: step.made.artifact.summary for step in ran.followed}
+    for line in (*waiting(ran), *worse(made)):
         console.print(line)
     _print_next(ran, endpoints)
-
-
-def _losses(ran: Ran) -> Sequence[str]:
-    """Return a line for each data set with new examples that a classifier is worse with."""
-    summaries = {step.planned.step.path: step.made.artifact.summary for step in ran.followed}
-    return [
-        f"{path} teaches a classifier worse than gold alone: {gained(summary['gain'])}."
-        for path, summary in summaries.items()
-        if summary.get("gain", {}).get("gain", 0) < 0
-    ]
 
 
 def _print_next(ran: Ran, endpoints: Sequence[str]) -> None:
