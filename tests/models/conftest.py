@@ -137,7 +137,7 @@ def exact_model(smollm_f32: Path) -> Iterator[LocalModel]:
 def reference_model(language_weights: Path) -> Iterator[LocalModel]:
     """The built-in language model on transformers."""
     pytest.importorskip("transformers")
-    model = load_language(language_weights, name="smol", engine="transformers", threads=2)
+    model = load_language(language_weights, name="smol", engine="transformers", threads=1)
     yield model
     asyncio.run(model.close())
 

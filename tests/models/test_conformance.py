@@ -143,9 +143,9 @@ async def test_endings_have_the_scores_of_their_whole_texts(model: LocalModel) -
 
 async def test_many_endings_behind_a_long_text(exact_model: LocalModel) -> None:
     """More than are read at once, of both."""
-    text, endings = (f"{TEXT} " * 12).strip(), [f" {'very ' * (n % 9)}{n}" for n in range(120)]
+    text, endings = (f"{TEXT} " * 12).strip(), [f" {'very ' * (n % 9)}{n}" for n in range(60)]
     found, _ = await exact_model.score_endings(text, endings)
-    for place in (0, 44, 119):
+    for place in (0, 59):
         scores = await exact_model.score(text + endings[place])
         wanted = [t.logprob for t in scores if t.start >= len(text)]
         assert found[place] == pytest.approx(wanted, abs=2e-3)

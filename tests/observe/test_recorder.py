@@ -238,7 +238,6 @@ async def until(healthy: bool, recorder: Recorder) -> None:
 
 
 async def test_a_full_disk_is_said_and_mended_by_room(small_disk: Path, monkeypatch):
-    monkeypatch.setattr(module, "PROBE_SECONDS", 0.05)
     recorder = Recorder(small_disk / "traces")
     await recorder.record(plain("before"))
     filler = small_disk / "filler"
@@ -251,6 +250,7 @@ async def test_a_full_disk_is_said_and_mended_by_room(small_disk: Path, monkeypa
             await recorder.record(plain(f"{number}", answer="x" * 50_000))
     assert "space" in caught.value.fix
     assert not recorder.healthy
+    monkeypatch.setattr(module, "PROBE_SECONDS", 0.05)
     filler.unlink()
     await until(True, recorder)  # by itself, without anybody asking
     await recorder.record(plain("after"))
