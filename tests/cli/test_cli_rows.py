@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from small_project import inhouse, opened, quickly, write
 
+from inhouse.cli.judged import gained, worse
 from inhouse.core.artifact import Ref
 from inhouse.core.errors import NotFound
 from inhouse.project.rows import explain, rehearse
@@ -130,3 +131,41 @@ def test_a_step_that_is_wrong_is_told_with_its_line(cleaned: Path):
     file.write_text(PROJECT.replace("data/raw, steps", "./docs, steps"))
     told = quickly("plan", cwd=cleaned).stderr
     assert "steps clean data sets, and 'from' names files." in told
+
+
+def test_all_versions_of_a_data_set_are_listed_to_compare_them(cleaned: Path):
+    def listed() -> list[dict[str, object]]:
+        return json.loads(quickly("ls", "data/clean", "--json", cwd=cleaned).stdout)["artifacts"]
+
+    (first,) = listed()
+    assert "diff" not in quickly("ls", "data/clean", cwd=cleaned).stdout
+    write(cleaned, {"inhouse.yaml": PROJECT.replace("sample: 3", "sample: 4")})
+    assert inhouse("run", "data/clean", "-a", "ana", cwd=cleaned).returncode == 0
+    assert [(one["version"] == first["version"], one["current"]) for one in listed()] == [
+        (False, True),
+        (True, False),
+    ]
+    told = quickly("ls", "data/clean", cwd=cleaned).stdout
+    (next_up,) = re.findall(r"next: inhouse (diff .*)", told)
+    compared = quickly(*next_up.split(), "-a", "ana", cwd=cleaned)
+    assert "step 1, sample: rows 3 -> 4" in compared.stdout
+    assert "Did you mean 'data/clean'?" in quickly("ls", "data/claen", cwd=cleaned).stderr
+
+
+@pytest.mark.parametrize(
+    ("figures", "words"),
+    [
+        ((75, 83.33, 8.33, 0, 25), "a gain of 8.3 points that may be chance (+0.0 to +25.0)"),
+        ((75, 83.33, 8.33, 2, 25), "a gain of 8.3 points (+2.0 to +25.0)"),
+        ((80, 70, -10, -15.2, -4), "a loss of 10.0 points (-15.2 to -4.0)"),
+        ((80, 80, 0, 0, 0), "neither gain nor loss (+0.0 to +0.0)"),
+    ],
+)
+def test_what_new_examples_are_worth_is_said_in_words(figures: tuple[float, ...], words: str):
+    names = ("without", "with", "gain", "low", "high")
+    gain = {**dict(zip(names, figures, strict=True)), "held out": 12}
+    said = gained(gain)
+    assert said.startswith(f"{figures[0]:.1f} -> {figures[1]:.1f} % right of 12 held out: ")
+    assert said.endswith(words)
+    told = worse({"data/gold": {"examples": 9}, "data/more": {"gain": gain}})
+    assert [line.split()[0] for line in told] == ["data/more"] * (figures[2] < 0)

@@ -19,7 +19,7 @@ from inhouse.core.protocols import Piece, Sampling, Usage
 from inhouse.core.stage import Context
 from inhouse.data.account import DROPPED
 from inhouse.data.asked import Writer
-from inhouse.data.expand import Expand, stage
+from inhouse.data.expand import Expand, _held, stage
 from inhouse.data.messages import turn
 from inhouse.data.sieve import Shapes, Sieve
 from inhouse.data.writing import request, texts_in
@@ -126,7 +126,7 @@ def test_what_is_kept_and_what_is_not_is_told(tmp_path: Path) -> None:
     asked = summary["asked"]
     assert asked["tokens read"] == 100 * asked["requests"]
     assert asked["cost"] == f"{price * asked['tokens read']:.6g} EUR"
-    assert summary["short of"] == 2
+    assert summary["missing"] == 5
     assert {"without", "with", "gain", "held out"} <= summary["gain"].keys()
 
 
@@ -155,6 +155,22 @@ def test_held_out_examples_are_not_shown(tmp_path: Path) -> None:
     shown = "\n".join(prompt for prompt, _ in scribe.asked)
     unseen = [text for texts in GOLD.values() for text in texts if text not in shown]
     assert len(unseen) == summary["gain"]["held out"] == 2
+
+
+def test_what_has_a_near_copy_is_not_held_out(tmp_path: Path) -> None:
+    pairs = [(text, label) for label, texts in GOLD.items() for text in texts]
+    doubled = [(f"{text} {end}", label) for text, label in pairs for end in ("", "!")]
+    rows = [{"text": text, "label": label, "id": str(n)} for n, (text, label) in enumerate(doubled)]
+    assert not _held(rows)
+    alone = [{"text": f"{n} {text[::-1]}", "label": label} for n, (text, label) in enumerate(pairs)]
+    more = [*rows, *({"id": f"alone {n}", **row} for n, row in enumerate(alone))]
+    held = _held(more)
+    assert all(id.startswith("alone") for id in held)
+    assert len(held) == len(more) // 6  # a fifth of each class, rounded down
+    scribe = Scribe()
+    inputs = {"gold": examples(tmp_path / "gold", doubled)}
+    summary = expanded(tmp_path / "made", inputs, scribe).summary
+    assert summary["gain"] == {"not measured": "gold is too small, or full of copies"}
 
 
 def test_of_a_split_only_the_train_part_is_shown_and_grows(tmp_path: Path) -> None:

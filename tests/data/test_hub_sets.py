@@ -96,7 +96,7 @@ def test_an_unreachable_hub_is_said_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unused_tcp_port: int
 ) -> None:
     use_hub(monkeypatch, unused_tcp_port)
-    monkeypatch.setattr(time, "sleep", lambda _: None)  # it would try for half a minute
+    monkeypatch.delattr(time, "sleep")  # nobody waits for it to come back
     with pytest.raises(BadInput, match="@COMMIT"):
         Hub("hf://datasets/org/intents")
     with pytest.raises(ProviderError, match="did not deliver hf://datasets/org/intents"):

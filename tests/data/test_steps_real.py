@@ -11,6 +11,8 @@ import pytest
 from making_sets import banking, examples, real
 from rows_world import curated, data_set, documents, dropped, kept
 
+from inhouse.data.steps.decontaminate import _count
+
 pytestmark = pytest.mark.data
 CODE = re.compile(r"```.*?```|`[^`]*`", re.DOTALL)  # a page may speak of tags
 FRENCH = "Le conseil se réunit chaque lundi et parle du plan de la semaine avec toute l'équipe."
@@ -94,3 +96,7 @@ def test_what_holds_a_real_question_goes_and_nothing_else(tmp_path: Path) -> Non
     )
     assert dropped(folder).keys() == planted.keys()
     assert {row["rule"] for row in dropped(folder).values()} == {"in data/exam"}
+    told = [row["limit"] for row in dropped(folder).values()]
+    lengths = [min(13, _count(question)) for question, _ in zip(asked, planted, strict=False)]
+    assert sorted(told) == sorted(f"{length} words" for length in lengths)
+    assert "10 words" in told

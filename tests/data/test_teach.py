@@ -99,6 +99,32 @@ def test_a_language_model_is_asked_how_likely_labels_are(tmp_path: Path) -> None
     assert reader.read == asked
 
 
+def test_a_language_model_is_asked_about_examples_that_it_is_not_shown(tmp_path: Path) -> None:
+    like = [(f"{word} {n} {word}", word) for n in range(9) for word in ("a", "b")]
+    like += [(f"{word} z", "z") for word in ("only", "never", "b")]  # of the last it thinks wrong
+    given = examples(tmp_path / "like", like)
+    texts = examples(tmp_path / "texts", [("one a two", "a")])
+    prompts: list[str] = []
+    shown: list[tuple[str, str]] = []
+
+    class Listener(Reader):
+        async def score_endings(self, text: str, endings: Sequence[str]) -> Any:
+            prompts.append(text.rpartition("Text:")[2])
+            return await super().score_endings(text, endings)
+
+    @contextlib.contextmanager
+    def opened(_: Inputs, few: Sequence[tuple[str, str]]) -> Iterator[LikelyLabels]:
+        shown.extend(few)
+        yield LikelyLabels(Listener(), few)
+
+    summary = taught(tmp_path / "made", {"texts": texts, "like": given, "model": given}, opened)
+    assert {label for _, label in shown} == {"a", "b", "z"}
+    asked = [text for text, _ in like if any(text in prompt for prompt in prompts)]
+    assert len(asked) == len(like) - len(shown) == 9
+    assert not {text for text, _ in shown} & set(asked)
+    assert 0.5 < summary["accuracy"] <= 1
+
+
 def test_examples_must_have_two_labels(tmp_path: Path) -> None:
     texts = examples(tmp_path / "texts", [("one", "a")])
     with pytest.raises(BadInput, match="have one label"):

@@ -144,6 +144,7 @@ def test_calls_of_tools_are_kept() -> None:
         (["Hi"], "is no object"),
         ([], "It has no 'messages'"),
         (7, "neither a list of messages nor text"),
+        ("Hello.", "is one text, and no conversation"),
     ],
 )
 def test_chats_that_are_none_say_why(messages: Any, reason: str) -> None:

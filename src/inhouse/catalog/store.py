@@ -114,6 +114,13 @@ class Catalog:
             rows = connection.execute(query.order_by(artifacts.c.path)).all()
             return [records.read(connection, row, self.lineage) for row in rows]
 
+    def versions(self, ref: Ref) -> Sequence[Artifact]:
+        """Return all versions of a name, newest first, those without bytes included."""
+        query = select(artifacts).where(artifacts.c.path == ref.path)
+        with self.database.read() as connection:
+            rows = connection.execute(query.order_by(artifacts.c.created.desc())).all()
+            return [records.read(connection, row, self.lineage) for row in rows]
+
     def children(self, artifact: Artifact) -> Sequence[Artifact]:
         """Return what was made from an artifact, oldest first."""
         query = (

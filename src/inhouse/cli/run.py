@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from inhouse.cli.judged import worse
 from inhouse.cli.making import Ran, make, plain, waiting
 from inhouse.cli.options import FILE, As, AsJson, ProjectFile, login, opened
 from inhouse.cli.terminal import (
@@ -98,7 +99,8 @@ def _print(ran: Ran, endpoints: Sequence[str]) -> None:
     """Say what was made, and what to type next."""
     fresh = sum(step.made.fresh for step in ran.followed)
     console.print(f"{fresh} made, {len(ran.followed) - fresh} up to date.")
-    for line in waiting(ran):
+    made = {step.planned.step.path: step.made.artifact.summary for step in ran.followed}
+    for line in (*waiting(ran), *worse(made)):
         console.print(line)
     _print_next(ran, endpoints)
 

@@ -8,6 +8,7 @@ import typer
 
 from inhouse.cli.curves import print_curves, print_learnt, take_learnt
 from inhouse.cli.funnel import print_funnel
+from inhouse.cli.judged import gained
 from inhouse.cli.making import waits_for
 from inhouse.cli.options import FILE, As, AsJson, ProjectFile, opened
 from inhouse.cli.smaller import print_rungs, take_rungs
@@ -112,6 +113,7 @@ def _print(plain: dict[str, Any], left_out: Sequence[Mapping[str, str]]) -> None
         **{k: v for k, v in params.items() if k not in ("files", "salt", "steps", "sources")},
         **plain.pop("summary"),
     }
+    facts |= {"gain": gained(facts["gain"])} if "gain" in facts else {}
     figures = facts.pop("metrics", {})
     if plain["bytes"] is not None:
         plain |= {"seconds": f"{plain['seconds']:.1f}", "bytes": size(plain["bytes"])}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -79,32 +79,18 @@ def run(spec: Collect, inputs: Inputs, ctx: Context) -> Result:
     ledger = Ledger(spec.strict)
     for path, reason in spec.left_out:
         ledger.add(path, reason)
-    rows = characters = 0
 
-    def collected(before: Earlier) -> Iterator[dict[str, Any]]:
-        nonlocal rows, characters
+    def files(before: Earlier) -> Iterator[tuple[str, Iterator[dict[str, Any] | LeftOut]]]:
         for done, (path, digest) in enumerate(spec.files, 1):
-            try:
-                for found in _read(spec, path, digest, before):
-                    if isinstance(found, LeftOut):
-                        ledger.add(path + found.place, found.reason)
-                        continue
-                    rows += 1
-                    characters += size(found)
-                    yield found
-            except BadInput as unfit:
-                ledger.add(path, str(unfit))
+            yield path, _read(spec, path, digest, before)
             ctx.progress(done, len(spec.files), "files")
 
     with earlier(ctx.previous, STAGE) as before:
-        write_rows(ctx.work, spec.kind, collected(before))
-    ledger.write(ctx.work)
-    shown = {"read as": spec.shown} if spec.shown else {}
-    counts = {spec.kind: rows, "skipped": len(ledger.lines), "characters": characters}
-    return Result(counts | shown)
+        counts = filled(ctx.work, spec.kind, files(before), ledger)
+    return Result(counts | ({"read as": spec.shown} if spec.shown else {}))
 
 
-STAGE = Stage("data.collect", 9, run)
+STAGE = Stage("data.collect", 10, run)
 
 
 class Ledger:
@@ -128,6 +114,37 @@ class Ledger:
         """Write the lines to a folder."""
         with (folder / LEDGER).open("w", encoding="utf-8", newline="\n") as out:
             out.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in self.lines)
+
+
+def filled(
+    folder: Path,
+    kind: Kind,
+    files: Iterable[tuple[str, Iterator[dict[str, Any] | LeftOut]]],
+    ledger: Ledger,
+) -> dict[str, Any]:
+    """Write the rows of files, each with its path, and the ledger; return the counts of both.
+
+    What is left out, or makes the rest of a file unreadable, goes to the ledger.
+    """
+    rows = characters = 0
+
+    def kept() -> Iterator[dict[str, Any]]:
+        nonlocal rows, characters
+        for path, found in files:
+            try:
+                for one in found:
+                    if isinstance(one, LeftOut):
+                        ledger.add(path + one.place, one.reason)
+                        continue
+                    rows += 1
+                    characters += size(one)
+                    yield one
+            except BadInput as unfit:
+                ledger.add(path, str(unfit))
+
+    write_rows(folder, kind, kept())
+    ledger.write(folder)
+    return {kind: rows, "skipped": len(ledger.lines), "characters": characters}
 
 
 def stopped(path: str, reason: str) -> UserError:

@@ -62,7 +62,7 @@ def stage(opened: Opened) -> Stage:
         asked = asyncio.run(_written(writing, writer, ctx))
         return writing.result(asked)
 
-    return Stage("data.expand", 1, run)
+    return Stage("data.expand", 2, run)
 
 
 async def _written(writing: _Writing, writer: Writer, ctx: Context) -> Mapping[str, Any]:
@@ -119,12 +119,20 @@ class _Gold:
 
 
 def _held(rows: Sequence[Row]) -> set[str]:
-    """Return the ids of a fifth of each class, by chance that is the same each time."""
-    by_label: dict[str, list[tuple[str, str]]] = {}
-    for row in rows:
-        key = sha256(row["text"].encode()).hexdigest()
-        by_label.setdefault(row["label"], []).append((key, row["id"]))
-    return {id for found in by_label.values() for _, id in sorted(found)[: len(found) // HELD]}
+    """Return the ids of up to a fifth of each class, by chance that is the same each time.
+
+    Nothing that has a near-copy is among them: who is shown the copy has seen it.
+    """
+    from inhouse.data.letter_runs import buckets, groups
+
+    found = groups([buckets([row["text"] for row in rows])]).tolist()
+    alike, sizes = Counter(found), Counter(row["label"] for row in rows)
+    alone: dict[str, list[tuple[str, str]]] = {label: [] for label in sizes}
+    for row, group in zip(rows, found, strict=True):
+        if alike[group] == 1:
+            key = sha256(row["text"].encode()).hexdigest()
+            alone[row["label"]].append((key, row["id"]))
+    return {id for label in alone for _, id in sorted(alone[label])[: sizes[label] // HELD]}
 
 
 class _Writing:
@@ -141,8 +149,11 @@ class _Writing:
             self._checker,
         )
         self._have = Counter(row.get("label", "") for row in gold.counted)
-        need = {label: max(0, spec.to - self._have[label]) for label in self._known}
-        self._most = {k: -(-TRIES * n // WANTED) + AT_LEAST if n else 0 for k, n in need.items()}
+        self._most = {
+            label: -(-TRIES * missing // WANTED) + AT_LEAST
+            for label in self._known
+            if (missing := spec.to - self._have[label]) > 0
+        }
         self._asked: Counter[str] = Counter()
         self._asking: list[str] = []
         self._waiting: list[Row] = []
@@ -151,12 +162,12 @@ class _Writing:
 
     def requests(self) -> list[Any]:
         """Return what to ask next: once for each class that has not enough."""
-        done, total = len(self._new), sum(self._most.values()) * WANTED // TRIES
-        self._ctx.progress(done, max(done, total), "examples")
+        done, missing = len(self._new), self._missing()
+        self._ctx.progress(done, done + missing, self.kind)
         self._asking = [
             label
-            for label in self._known
-            if self._have[label] < self._spec.to and self._asked[label] < self._most[label]
+            for label, most in self._most.items()
+            if self._have[label] < self._spec.to and self._asked[label] < most
         ]
         found = [
             request(label, self._asked[label], self._known[label], self._ctx.seed)
@@ -212,7 +223,7 @@ class _Writing:
                 self.kind: len(rows),
                 "written": len(self._new),
                 "rejected": rejected,
-                "short of": sum(have < self._spec.to for have in self._have.values()),
+                "missing": self._missing(),
                 "asked": asked,
                 "gain": self._gain(),
                 "funnel": plain,
@@ -220,11 +231,22 @@ class _Writing:
             (JOURNAL,),
         )
 
+    def _missing(self) -> int:
+        """Return how many rows are still too few, of all classes."""
+        return sum(max(0, self._spec.to - self._have[label]) for label in self._known)
+
     def _gain(self) -> Mapping[str, Any]:
         from inhouse.data.gain import measured
 
         if self._checker is None:
             return {}
+        if not self._gold.held:
+            own = (
+                "has no part dev or test" if self._gold.part else "is too small, or full of copies"
+            )
+            return {"not measured": f"gold {own}"}
+        if not self._new:
+            return {"not measured": "nothing that was written is kept"}
         pairs = [
             [(row["text"], row["label"]) for row in rows]
             for rows in (self._gold.taught, self._new, self._gold.held)

@@ -8,16 +8,15 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from inhouse.catalog.rows import Kind, write_rows
-from inhouse.core.errors import BadInput
+from inhouse.catalog.rows import Kind
 from inhouse.core.stage import Context, Inputs, Result, Stage
-from inhouse.data.collect import Ledger, rows_of
+from inhouse.data.collect import Ledger, filled, rows_of
 from inhouse.data.hub_files import HubSet, fetch
 from inhouse.data.parts import LeftOut
-from inhouse.data.reading import reading_of, shape_in
-from inhouse.data.typed import size
+from inhouse.data.reading import Reading, reading_of, shape_in
 
 FOLDER = "hub"
 
@@ -52,30 +51,15 @@ def run(spec: Hub, inputs: Inputs, ctx: Context) -> Result:
     fetched = fetch(source, folder, progress=ctx.progress)
     files = list(fetched.files.values())
     how = reading_of(files, kind=spec.kind, given=dict(spec.schema), sections=False)
-    ledger = Ledger(spec.strict)
-    rows = characters = 0
-
-    def read() -> Iterator[dict[str, Any]]:
-        nonlocal rows, characters
-        for path, file in fetched.files.items():
-            try:
-                with file.open("rb") as table:
-                    shape = shape_in(path, table, how)
-                    for found in rows_of(path, table, shape):
-                        if isinstance(found, LeftOut):
-                            ledger.add(path + found.place, found.reason)
-                            continue
-                        rows += 1
-                        characters += size(found)
-                        yield found
-            except BadInput as unfit:
-                ledger.add(path, str(unfit))
-
-    write_rows(ctx.work, how.kind, read())
-    ledger.write(ctx.work)
+    found = ((path, _rows(path, file, how)) for path, file in fetched.files.items())
+    counts = filled(ctx.work, how.kind, found, Ledger(spec.strict))
     shutil.rmtree(folder)
-    counts = {how.kind: rows, "skipped": len(ledger.lines), "characters": characters}
     return Result({**counts, "read as": how.shown, "licence": fetched.licence})
+
+
+def _rows(path: str, file: Path, how: Reading) -> Iterator[dict[str, Any] | LeftOut]:
+    with file.open("rb") as table:
+        yield from rows_of(path, table, shape_in(path, table, how))
 
 
 STAGE = Stage("data.hub", 1, run)

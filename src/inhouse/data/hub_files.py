@@ -18,7 +18,7 @@ import yaml
 from inhouse.core.errors import BadInput, InhouseError
 from inhouse.core.stage import Progress, silent
 from inhouse.data.markdown import parted
-from inhouse.models.hub import hub_errors
+from inhouse.models.hub import TIMEOUT, hub_errors
 
 SCHEME = "hf://datasets/"
 URL = re.compile(
@@ -101,7 +101,8 @@ def fetch(source: HubSet, into: Path, *, progress: Progress = silent) -> Fetched
         )
 
     with hub_errors(source.url, INSTEAD):
-        paths = api.list_repo_files(source.name, repo_type="dataset", revision=source.commit)
+        info = api.dataset_info(source.name, revision=source.commit, timeout=TIMEOUT)
+        paths = [found.rfilename for found in info.siblings or ()]
         card: Mapping[str, Any] = {}
         if CARD in paths:
             card = card_of(got(CARD).read_bytes()[:LARGEST_CARD].decode("utf-8", "replace"))
@@ -200,7 +201,9 @@ def _today(name: str, revision: str) -> str | None:
 
     try:
         with hub_errors(f"{SCHEME}{name}@{revision}", INSTEAD):
-            info = HfApi(library_name="inhouse").dataset_info(name, revision=revision, timeout=5)
+            info = HfApi(library_name="inhouse").dataset_info(
+                name, revision=revision, timeout=TIMEOUT
+            )
             return info.sha
     except InhouseError:
         return None

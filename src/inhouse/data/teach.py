@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 JOURNAL = "scores.jsonl"
 DIGITS = 5
 BATCH = 64
+ASKED = 32
+"""So many examples at most tell how often a language model is right."""
 
 Examples = Sequence[tuple[str, str]]
 Opened = Callable[[Inputs, Examples], AbstractContextManager[Classifier]]
@@ -48,12 +51,14 @@ def stage(opened: Opened) -> Stage:
     def run(spec: Teach, inputs: Inputs, ctx: Context) -> Result:
         like = _examples(inputs)
         if "model" in inputs:
-            with opened(inputs, like) as teacher:
-                return _labelled(teacher, inputs, ctx)
+            shown, asked = _kept_back(like)
+            with opened(inputs, shown) as teacher:
+                told = {"accuracy": _right(teacher, asked)} if asked else {}
+                return _labelled(teacher, inputs, ctx, told)
         learnt, right = _learnt(inputs, like)
         return _labelled(learnt, inputs, ctx, {"accuracy": right})
 
-    return Stage("data.teach", 2, run)
+    return Stage("data.teach", 3, run)
 
 
 def _labelled(
@@ -101,6 +106,25 @@ def _examples(inputs: Inputs) -> Examples:
             f"The examples of {like.artifact.ref} have one label.", "Name some with several."
         )
     return found
+
+
+def _kept_back(like: Examples) -> tuple[Examples, Examples]:
+    """Return examples to show, some of each label, and a few others to ask a teacher about."""
+    mixed = sorted(like, key=lambda pair: sha256(pair[0].encode()).digest())
+    first = {label: text for text, label in reversed(mixed)}
+    spared = set(first.values())
+    others = [(text, label) for text, label in mixed if text not in spared]
+    asked = others[: min(ASKED, len(others) // 2)]
+    texts = {text for text, _ in asked}
+    return [pair for pair in mixed if pair[0] not in texts], asked
+
+
+def _right(teacher: Classifier, asked: Examples) -> float:
+    """Return how often a teacher gives examples the label that they have."""
+    scores = teacher.classify([text for text, _ in asked])
+    best = [teacher.classes[place] for place in scores.argmax(1)]
+    same = [found == label for found, (_, label) in zip(best, asked, strict=True)]
+    return float(round(sum(same) / len(asked), 4))
 
 
 def _learnt(inputs: Inputs, like: Examples) -> tuple[Classifier, float]:

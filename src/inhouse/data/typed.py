@@ -142,7 +142,12 @@ def _example(row: _Row) -> Values:
 
 def _chat(row: _Row) -> Values:
     if "messages" in row.names:
-        turns = row.turns("messages")
+        turns, name = row.turns("messages"), row.names["messages"]
+        if len(turns) == 1 and isinstance(row.values["messages"], str):
+            raise BadInput(
+                f"Its {name!r} is one text, and no conversation.",
+                'Write [{"role": "user", "content": "…"}, …].',
+            )
         if row.maybe("system").strip() and turns[0]["role"] != "system":
             turns.insert(0, turn("system", row.maybe("system")))
     else:

@@ -19,7 +19,7 @@ WANTED = 8
 TEMPERATURE = 0.9
 TOP_P = 0.95
 LONGEST_ANSWER = 1024
-# About what byte-level vocabularies make of English prose.
+# Fewer than English prose has, so that there is room in other languages too.
 CHARACTERS_PER_TOKEN = 3
 MARK = re.compile(r"^\s*(?:[-*•–]|\(?\d{1,3}[.):]|#+)\s+|^\s*\d{1,3}[.)]\s*")
 QUOTES = "\"'“”„«»`*"

@@ -12,6 +12,9 @@ from inhouse.core.errors import BadInput, ProviderError
 from inhouse.core.stage import Progress, silent
 from inhouse.models.weight_files import choose
 
+TIMEOUT = 10.0
+"""Seconds until a hub that says nothing counts as one that cannot be reached."""
+
 
 def fetch_hub(name: str, revision: str, into: Path, *, progress: Progress = silent) -> None:
     """Put the model files of ``org/name`` at `revision` into the folder `into`.
@@ -26,7 +29,9 @@ def fetch_hub(name: str, revision: str, into: Path, *, progress: Progress = sile
 
     api, url = HfApi(library_name="inhouse"), f"hf://{name}@{revision}"
     with hub_errors(url, "fetch the model elsewhere and use file:PATH"):
-        chosen = choose(api.list_repo_files(name, revision=revision), url)
+        # To list the tree would be tried for half a minute without a network, and complained of.
+        info = api.model_info(name, revision=revision, timeout=TIMEOUT)
+        chosen = choose([found.rfilename for found in info.siblings or ()], url)
         with tempfile.TemporaryDirectory(dir=into, prefix=".hub-") as folder:
             for count, (path, target) in enumerate(chosen.items(), start=1):
                 got = api.hf_hub_download(name, path, revision=revision, local_dir=folder)

@@ -18,7 +18,7 @@ HIDING = ("lengths", "depths", "times")
 class Suite(Entry):
     """Questions with what is known of their answers: what to measure."""
 
-    kind: Literal["retrieval", "answerability"] | OfModels = Field(
+    kind: Literal["retrieval", "answerability", OfModels] = Field(
         description="Of a knowledge base: retrieval, does it find the right sections? "
         "answerability, does it know when they hold no answer? Of a model: perplexity, how well "
         "does it foresee texts? questions, does it answer in the right words? choice, does it "

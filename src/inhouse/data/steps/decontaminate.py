@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-CODE = 1
+CODE = 2
 NEEDS: tuple[str, ...] = ("numba",)
 SECTIONS = ("suites/", "data/")
 QUESTIONS = "questions.jsonl"
@@ -63,13 +63,12 @@ class Clean:
         self._wanted = {ref: self._runs(given.inputs[ref]) for ref in settings.against}
 
     def judge(self, batch: Batch) -> Verdict:
-        """Drop rows with a shared run; the value is how many they share."""
+        """Drop rows with a shared run; the value is how many they share, the limit its length."""
         import numpy as np
 
-        limit = f"{self._settings.words} words"
         notes: dict[int, Note] = {}
-        lengths = sorted({length for runs in self._wanted.values() for length in runs})
-        for length in lengths:
+        lengths = {length for runs in self._wanted.values() for length in runs}
+        for length in sorted(lengths, reverse=True):
             found, places = _shingles(batch, length)
             for ref, runs in self._wanted.items():
                 if length not in runs or not len(found):
@@ -77,7 +76,8 @@ class Clean:
                 shared = np.concatenate(([0], np.cumsum(np.isin(found, runs[length]))))
                 counts = shared[places[1:]] - shared[places[:-1]]
                 for row in np.nonzero(counts)[0].tolist():
-                    notes.setdefault(row, Note(row, f"in {ref}", str(counts[row]), limit))
+                    note = Note(row, f"in {ref}", str(counts[row]), f"{length} words")
+                    notes.setdefault(row, note)
         return Verdict([notes[row] for row in sorted(notes)])
 
     def _runs(self, given: Input) -> Mapping[int, npt.NDArray[np.uint64]]:

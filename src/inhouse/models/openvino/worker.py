@@ -271,4 +271,7 @@ def _say(answers: BinaryIO, event: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except BrokenPipeError:
+        os._exit(1)  # whoever asked was killed, and nobody is there to be told
