@@ -12,7 +12,7 @@ from typing import Any
 
 from inhouse.core.cluster import connected, require_ray
 from inhouse.core.stage import Context, Inputs, Result, Stage
-from inhouse.data import account
+from inhouse.data import account, personal
 from inhouse.data.passes import Passes
 from inhouse.data.ray_cluster import NEEDED_FOR
 from inhouse.data.recipe import Step, require, restored
@@ -60,7 +60,8 @@ def run(spec: Curate, inputs: Inputs, ctx: Context) -> Result:
         summary = curated(source, spec, inputs, ctx, ray)
     unfinished = (ctx.work / FOLDER).rglob("*")
     scratch = tuple(f.relative_to(ctx.work).as_posix() for f in unfinished if f.is_file())
-    return Result(summary, scratch)
+    steps = [restored(step) for step in spec.steps]
+    return Result(summary, scratch, personal.found(steps, summary["funnel"]))
 
 
 STAGE = Stage("data.curate", 1, run)
@@ -77,12 +78,15 @@ def curated(
 
     With `ray`, connected to a cluster, it is done there.
     """
-    with Passes(source, [restored(step) for step in spec.steps], inputs, ctx, ray) as passes:
+    steps = [restored(step) for step in spec.steps]
+    with Passes(source, steps, inputs, ctx, ray) as passes:
         passes.all()
         funnel = passes.funnel()
+    types = personal.report(ctx.work, steps, funnel)
     return {
         source.kind: funnel[-1]["rows"],
         "dropped": funnel[0]["rows"] - funnel[-1]["rows"],
         "tokens": account.tokens(funnel[-1]["characters"]),
         "funnel": funnel,
+        **({"personal_data": types} if types else {}),
     }

@@ -76,6 +76,13 @@ class Step:
                 found += [value] if isinstance(value, str) else list(value or ())
         return found
 
+    @property
+    def model_kind(self) -> str | None:
+        """The kind of the model that it refers to, if it does: metadata ``kind`` of a field."""
+        fields = dataclasses.fields(self.settings)
+        named = [f for f in fields if "kind" in f.metadata and getattr(self.settings, f.name)]
+        return named[0].metadata["kind"] if named else None
+
 
 def read_step(entry: object) -> Step:
     """Read a step as it stands in a list: its name, or its name with settings.

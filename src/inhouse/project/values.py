@@ -125,8 +125,8 @@ def _guarded_in(value: object) -> object:
 def _guarded_out(value: object) -> object:
     if isinstance(value, list) and "toxicity" in value:
         raise ValueError(
-            "no model of toxicity comes with this program.\nWrite [pii], and have data sets of "
-            "traces looked through by the step toxicity."
+            "answers are not looked through for toxicity.\nWrite [pii]; what is toxic is noted in "
+            "data sets, by the step toxicity."
         )
     if value != ["pii"]:
         raise ValueError(f"{reprlib.repr(value)} guards no answers.\nWrite [pii].")
