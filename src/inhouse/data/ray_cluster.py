@@ -74,7 +74,7 @@ class Cluster:
 
     def stop(self) -> None:
         """End what is under way."""
-        for task in list(self._going):
+        for task in list(self._going) if self._ray.is_initialized() else ():
             with suppress(self._ray.exceptions.RayError, ConnectionError):  # it may be gone
                 self._ray.cancel(task, force=True)
 
@@ -87,6 +87,8 @@ class Cluster:
 
         def sent(batch: Batch) -> Left:
             try:
+                if not ray.is_initialized():  # Ray would begin a cluster of its own
+                    raise ConnectionError("the connection is lost")
                 task = self._task.remote(self._job, ray.put(batch), places, looking)
                 self._going.add(task)
                 left: Left = ray.get(task)
