@@ -70,17 +70,17 @@ def memory(recipe: Recipe, catalog: Catalog, recipes: Mapping[str, Recipe]) -> i
 def seconds(recipe: Recipe, catalog: Catalog) -> float | None:
     """Return how long the steps take at the pace of the last model of this base and kind.
 
-    None if none was trained in this way, or the spec leaves open how many tokens there will be.
+    None if none was trained in this way, or the spec leaves open how many tokens there are.
     """
     spec = recipe.spec
-    if not isinstance(spec, Language) or spec.tokens is None:
+    if not isinstance(spec, Language) or spec.read is None:
         return None
     (base,) = (edge.parent for edge in recipe.parents if edge.role == BASE)
     found = catalog.find(base)
     kind = "adapter" if spec.lora else "language"
     told = [one.summary for one in (catalog.children(found) if found else ())]
     rates = [one[RATE] for one in told if one.get("kind") == kind and one.get(RATE)]
-    return spec.tokens / rates[-1] if rates else None
+    return spec.read / rates[-1] if rates else None
 
 
 def duration(seconds: float) -> str:

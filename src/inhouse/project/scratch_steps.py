@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from inhouse.project.made import Around, Made
 from inhouse.project.scratch_schema import Scratch
-from inhouse.project.train_steps import VOCABULARY, check_rows, shares_of, tokens_of
+from inhouse.project.train_steps import VOCABULARY, check_rows, read_of, tokens_of
 from inhouse.project.watching import watched
 from inhouse.train import blank, language, vocabulary
 from inhouse.train.sizes import TOKENS_PER_PARAMETER, pace, sizes_of
@@ -28,12 +28,12 @@ def scratch(name: str, entry: Scratch, around: Around) -> Sequence[Made]:
     words, base = f"{path}/{VOCABULARY}", f"{path}/{BLANK}"
     sizes = sizes_of(entry.size, entry.vocabulary)
     made = blank.Blank(entry.size, sizes.words, entry.length)
-    read = [tokens_of(path, ref, around.project) for ref in sorted(entry.mix)]
-    learnt = [(ref, one.path) for ref, one in zip(sorted(entry.mix), read, strict=True)]
-    spec = vocabulary.Vocabulary(shares_of(entry.mix), sizes.words)
+    read = [tokens_of(path, ref, around.project) for ref in entry.sources]
+    learnt = [(ref, one.path) for ref, one in zip(entry.sources, read, strict=True)]
+    spec = vocabulary.Vocabulary(_shares(entry), sizes.words)
     parents = [(language.BASE, base), *learnt, *((ref, ref) for ref in entry.watch.suites)]
     return [
-        Made(words, vocabulary.STAGE, spec, [(ref, ref) for ref in sorted(entry.mix)]),
+        Made(words, vocabulary.STAGE, spec, [(ref, ref) for ref in entry.sources]),
         Made(base, blank.STAGE, made, [(blank.VOCABULARY, words)]),
         *read,
         Made(path, watched(language.STAGE), _spec(entry), parents),
@@ -43,14 +43,30 @@ def scratch(name: str, entry: Scratch, around: Around) -> Sequence[Made]:
 def _spec(entry: Scratch) -> language.Language:
     sizes = sizes_of(entry.size, entry.vocabulary)
     tokens = entry.budget.tokens if entry.budget else TOKENS_PER_PARAMETER * sizes.parameters
-    rate, step = pace(sizes, tokens)
+    if entry.stages or entry.legs[0].by != "weight":
+        read = read_of(entry)
+        tokens = sum(leg.read or 0 for leg in entry.legs)
+    else:
+        read = read_of(entry) | {"tokens": tokens}
+    rate, step = pace(sizes, tokens or 1)
     return language.Language(
         method="scratch",
-        mix=shares_of(entry.mix),
-        tokens=tokens,
+        **read,
         length=entry.length,
         batch=entry.batch or max(1, round(step / entry.length)),
         rate=entry.rate or round(rate, 6),
         lora=0,
         watch=entry.watch.every,
     )
+
+
+def _shares(entry: Scratch) -> tuple[tuple[str, float], ...]:
+    """Return the share of each data set over all that is read; all 0 if it is as they hold."""
+    shares = dict.fromkeys(entry.sources, 0.0)
+    for leg in entry.legs:
+        whole = sum(number for _, number in leg.mix)
+        if not whole or leg.by == "repeat":
+            return tuple((name, 0.0) for name in shares)
+        for name, number in leg.mix:
+            shares[name] += number / whole * (leg.read or 1)
+    return tuple(shares.items())

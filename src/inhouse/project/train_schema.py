@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import re
 import reprlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from inhouse.core.errors import BadInput, nearest
-from inhouse.project.data_schema import LABEL, Entry
+from inhouse.project.data_schema import LABEL
+from inhouse.project.mix_schema import Budget, Mixed
 from inhouse.project.suite_schema import Watch, Watched
-from inhouse.project.values import Count, LabelText, Mix, Span, Text
+from inhouse.project.values import LabelText, Span, Text
 from inhouse.train.processes import check_even
 
 CLUSTER = r"ray://[^/\s:@]+:\d{1,5}"
@@ -31,6 +32,7 @@ METHODS: Mapping[str, str] = {
 OWN_KEYS: Mapping[str, str] = {
     "size": "<scratch>",
     "mix": "<trained>",
+    "stages": "<trained>",
     "examples": "<classified>",
     "base": "<adapted>",
     "on": "<adapted>",
@@ -59,25 +61,7 @@ def _cluster(value: object) -> object:
     return value
 
 
-class Budget(Entry):
-    """How much a model learns from."""
-
-    tokens: Count | None = Field(default=None, description="So many tokens, such as 500k or 2M.")
-    epochs: Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)] | None = Field(
-        default=None, description="So many times all there is."
-    )
-
-    @model_validator(mode="after")
-    def _one_of_both(self) -> Self:
-        if (self.tokens is None) == (self.epochs is None):
-            raise ValueError(
-                "a budget is either a number of tokens or one of epochs.\n"
-                "Write {tokens: 2M} or {epochs: 3}."
-            )
-        return self
-
-
-class Trained(Entry):
+class Trained(Mixed):
     """A language model that has learnt from your documents, your chats, or what people prefer."""
 
     method: Annotated[Literal["continue", "instruct", "prefer"], BeforeValidator(known_method)] = (
@@ -87,10 +71,6 @@ class Trained(Entry):
         )
     )
     base: Text = Field(description="The language model to start from: models/NAME.")
-    mix: Mix = Field(
-        description="What it learns from: {data/NAME: weight}, or one or more data/NAME, each as "
-        "much as it holds."
-    )
     budget: Budget | None = Field(
         default=None,
         description="How much it learns from: {tokens: 2M} or {epochs: 3}; if nothing is said, "
@@ -163,11 +143,6 @@ class Trained(Entry):
         except BadInput as error:
             raise ValueError(f"{error.what}\n{error.fix}") from None
         return self
-
-    @property
-    def sources(self) -> Sequence[str]:
-        """The data sets that it learns from."""
-        return list(self.mix)
 
     @property
     def rank(self) -> int:

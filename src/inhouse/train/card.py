@@ -38,12 +38,17 @@ def write_card(
         f"for {summary['steps']:,} steps over {summary['tokens']:,} tokens.",
         "## Data",
         _table(
-            ("source", "version", "label", "tokens"),
+            ("source", "version", "label", "tokens", "times", "began at sample"),
             [
-                (name, f"`{one.ref.pinned}`", str(one.label), f"{summary['shares'][name]:,}")
+                (
+                    *(name, f"`{one.ref.pinned}`", str(one.label)),
+                    *(f"{summary['shares'][name]:,}", f"{summary['times'][name]:.2f}"),
+                    f"{summary['began'].get(name, 0) + 1:,}",
+                )
                 for name, one in sources.items()
             ],
         ),
+        *_stages(summary),
         "Which documents it has seen is known where it was trained.",
         "## Settings",
         _table(("setting", "value"), [(name, str(value)) for name, value in settings.items()]),
@@ -57,6 +62,17 @@ def write_card(
         seen = [(name, f"{a:.3f}", f"{b:.3f}") for name, (a, b) in summary["suites"].items()]
         blocks += ["Suites:", _table(("suite", "before", "after"), seen)]
     (folder / CARD).write_text("\n\n".join(blocks) + "\n", encoding="utf-8")
+
+
+def _stages(summary: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what was read of each source in each stage, if there are several."""
+    rows = [
+        (str(place), name, f"{tokens:,}")
+        for place, leg in enumerate(summary["stages"], 1)
+        for name, tokens in leg.items()
+    ]
+    if rows:
+        yield _table(("stage", "source", "tokens"), rows)
 
 
 def _measured(summary: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
