@@ -113,7 +113,7 @@ def file(tmp_path: Path) -> Path:
         ("{method: continue, base: models/base}", "is a 'mix', or 'stages' that each have one"),
         (
             "{method: continue, base: models/base, on: data/memos}",
-            "'models.analyst.mix' is missing",
+            "'data/memos' is no Ray cluster",
         ),
         ("{method: continue, base: models/bse, mix: data/memos}", "Did you mean 'models/base'"),
         ("{method: continue, base: models/base, mix: data/memo}", "Did you mean 'data/memos'"),

@@ -108,7 +108,7 @@ class Mixed(Entry):
         description="Several mixes one after another: [{mix, budget}, …]. The learning rate falls "
         "over all of them.",
     )
-    budget: Any = None
+    budget: Budget | None = None
 
     @model_validator(mode="after")
     def _one_of_two(self) -> Self:
@@ -139,12 +139,14 @@ class Mixed(Entry):
         return sorted({name for leg in self.legs for name, _ in leg.mix})
 
     def places(self) -> Sequence[tuple[tuple[str | int, ...], str]]:
-        """Return each data set that it names, with the place below the entry."""
+        """Return each data set that it names, with its first place below the entry."""
         if self.stages is None:
             return [(("mix", ref), ref) for ref in self.mix or {}]
-        return [
-            (("stages", i, "mix", ref), ref) for i, one in enumerate(self.stages) for ref in one.mix
-        ]
+        found: dict[str, tuple[str | int, ...]] = {}
+        for i, one in enumerate(self.stages):
+            for ref in one.mix:
+                found.setdefault(ref, ("stages", i, "mix", ref))
+        return [(place, ref) for ref, place in found.items()]
 
 
 def check_budget(mix: Mapping[str, float | Amount | None], budget: object) -> None:

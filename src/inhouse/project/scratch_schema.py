@@ -7,17 +7,11 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from inhouse.core.errors import InhouseError
-from inhouse.project.data_schema import LABEL, Entry
-from inhouse.project.mix_schema import Mixed
+from inhouse.project.data_schema import LABEL
+from inhouse.project.mix_schema import Budget, Mixed
 from inhouse.project.suite_schema import Watch, Watched
 from inhouse.project.train_schema import known_method
 from inhouse.project.values import Count, LabelText, Span
-
-
-class Tokens(Entry):
-    """How much a new model learns from."""
-
-    tokens: Count = Field(description="So many tokens, such as 5M.")
 
 
 class Scratch(Mixed):
@@ -27,7 +21,7 @@ class Scratch(Mixed):
         description="scratch: learn everything from your documents."
     )
     size: Count = Field(description="About how many parameters it has, such as 10M.")
-    budget: Tokens | None = Field(
+    budget: Budget | None = Field(
         default=None,
         description="How much it learns from: {tokens: 5M}; if nothing is said, 20 tokens for "
         "each parameter.",
@@ -68,9 +62,9 @@ class Scratch(Mixed):
 
     @model_validator(mode="after")
     def _known_beforehand(self) -> Self:
-        # Without a mix alone the default budget says how many.
-        alone = self.stages is None and self.legs[0].by == "weight"
-        if alone or (self.rate and self.batch) or all(leg.read for leg in self.legs):
+        # A mix alone without a budget is read as the size asks for.
+        plain = self.mix is not None and not self.budget and self.legs[0].by == "weight"
+        if plain or (self.rate and self.batch) or all(leg.read for leg in self.legs):
             return self
         raise ValueError(
             "rate and batch follow from how many tokens there are, and that is not known before "

@@ -42,13 +42,12 @@ def scratch(name: str, entry: Scratch, around: Around) -> Sequence[Made]:
 
 def _spec(entry: Scratch) -> language.Language:
     sizes = sizes_of(entry.size, entry.vocabulary)
-    tokens = entry.budget.tokens if entry.budget else TOKENS_PER_PARAMETER * sizes.parameters
-    if entry.stages or entry.legs[0].by != "weight":
-        read = read_of(entry)
-        tokens = sum(leg.read or 0 for leg in entry.legs)
-    else:
-        read = read_of(entry) | {"tokens": tokens}
-    rate, step = pace(sizes, tokens or 1)
+    read = read_of(entry)
+    if entry.mix is not None and not entry.budget and entry.legs[0].by == "weight":
+        read["tokens"] = TOKENS_PER_PARAMETER * sizes.parameters
+    tokens = read.get("tokens") or sum(leg.read or 0 for leg in entry.legs)
+    # Where it is not known how many there are, rate and batch are given.
+    rate, step = pace(sizes, tokens or TOKENS_PER_PARAMETER * sizes.parameters)
     return language.Language(
         method="scratch",
         **read,
