@@ -61,7 +61,7 @@ def test_a_run_has_a_mix_or_stages():
     stages = (Leg((("data/b", 2.0),), "repeat"), Leg((("data/a", 1.0),), tokens=5))
     spec = Language("continue", (), stages=stages)
     assert (spec.sources, spec.read) == (["data/a", "data/b"], None)
-    assert Language("continue", (("data/a", 5.0),), by="tokens").read == 5
+    assert Language("continue", (("data/a", 5.0),), mix_by="tokens").read == 5
     for mix, legs in (((), ()), ((("data/a", 1.0),), stages)):
         with pytest.raises(BadInput, match="a mix, or stages"):
             Language("continue", mix, stages=legs)

@@ -173,4 +173,4 @@ def leg_of(mix: Mapping[str, float | Amount | None], budget: Budget | None) -> L
 
 
 def _number(of: float | Amount | None) -> float:
-    return (of.repeat or float(of.tokens or 0)) if isinstance(of, Amount) else of or 0.0
+    return (of.repeat or of.tokens or 0) if isinstance(of, Amount) else of or 0.0

@@ -34,7 +34,7 @@ def repeats(recipe: Recipe, catalog: Catalog, recipes: Mapping[str, Recipe]) -> 
     if not all(held.values()):
         return ""
     read = [_read(leg, held, EPOCHS_OF[spec.method]) for leg in spec.legs]
-    plain = not spec.stages and spec.by == "weight"
+    plain = not spec.stages and spec.mix_by == "weight"
     said = [] if plain else [_told(read, held)]
     if not plain or spec.tokens is not None:
         said.append(_too_often(spec, read, held))

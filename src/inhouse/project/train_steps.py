@@ -106,7 +106,7 @@ def read_of(entry: Mixed) -> dict[str, Any]:
     if entry.stages is not None:
         return {"mix": (), "stages": tuple(entry.legs)}
     (leg,) = entry.legs
-    return leg._asdict()
+    return {"mix": leg.mix, "mix_by": leg.by, "tokens": leg.tokens, "epochs": leg.epochs}
 
 
 def tokens_of(base: str, ref: str, project: ProjectFile) -> Made:

@@ -49,7 +49,7 @@ class Language:
             base knows; "instruct" learns what the assistant says.
         mix: each data set with its share, in the order of their names; weights of any scale. If
             all are 0, each has as much as it holds.
-        by: what the numbers of the mix are, as a `Leg` says it.
+        mix_by: what the numbers of the mix are, as a `Leg` says it.
         stages: several mixes one after another, in place of `mix` and what belongs to it.
         tokens: how many to learn from. Without it and `epochs`, documents are read once, chats
             three times.
@@ -73,7 +73,7 @@ class Language:
     lora: int = 16
     watch: int = 0
     processes: Processes = field(default=Processes(), metadata={"identity": False})
-    by: By = field(default="weight", metadata={"identity": "unless default"})
+    mix_by: By = field(default="weight", metadata={"identity": "unless default"})
     stages: tuple[Leg, ...] = field(default=(), metadata={"identity": "unless default"})
 
     def __post_init__(self) -> None:
@@ -92,7 +92,7 @@ class Language:
     @property
     def legs(self) -> list[Leg]:
         """What is read, leg by leg."""
-        alone = Leg(self.mix, self.by, self.tokens, self.epochs)
+        alone = Leg(self.mix, self.mix_by, self.tokens, self.epochs)
         return [Leg(*one) for one in self.stages] or [alone]
 
     @property
