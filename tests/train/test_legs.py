@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from train.tiny_llama import DATA, opened, repeated
 
 from inhouse.core.errors import BadInput
-from inhouse.train.language import Language
+from inhouse.train.held_out import parted
+from inhouse.train.language import BASE, BEFORE, Language, mixer_of
 from inhouse.train.legs import Leg, phases_of
 from inhouse.train.schedule import Schedule
+from inhouse.train.tokens import Tokens
 
 HELD = {"data/a": 1000, "data/b": 300, "data/c": 7}
 LENGTH, BATCH = 16, 8
@@ -65,3 +70,19 @@ def test_a_run_has_a_mix_or_stages():
     for mix, legs in (((), ()), ((("data/a", 1.0),), stages)):
         with pytest.raises(BadInput, match="a mix, or stages"):
             Language("continue", mix, stages=legs)
+
+
+def test_a_base_says_where_its_sources_stand(tmp_path: Path):
+    spec = Language("continue", ((DATA, 2.0),), mix_by="repeat", length=LENGTH, batch=BATCH)
+    parts = {DATA: parted(DATA, Tokens(repeated(tmp_path / "notes")), length=LENGTH)}
+    base = opened(tmp_path, "models/tiny")
+    first, told = mixer_of(spec, parts, {BASE: base}, 0)
+    assert (told["began"], told["anew"]) == ({}, {})
+    trained = replace(base, artifact=replace(base.artifact, summary=told))
+    for inputs in ({BASE: trained}, {BASE: base, BEFORE: trained}):
+        later, more = mixer_of(spec, parts, inputs, 0)
+        assert more["began"] == {DATA: len(first.schedule)}
+        assert more["positions"][DATA]["samples"] == 2 * len(first.schedule)
+        assert later.at(0).window.tolist() != first.at(0).window.tolist()
+    _, anew = mixer_of(replace(spec, length=8), parts, {BASE: trained}, 0)
+    assert anew["anew"] == {DATA: "its rows are of another length"}
