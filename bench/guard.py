@@ -15,8 +15,11 @@ What is equal and what is not:
   templates, whose names come from the same lists: expect less on texts from elsewhere.
 - The pages are of a handbook that was not trained on (sourcegraph). Most of what is marked in
   them is a name indeed; nobody has marked them, so there is no precision.
-- Toxicity is learned from four fifths of one set and measured on the rest, on another set that it
-  never saw, and on 54 cases of nine kinds that were written for this bench. It has no peer here.
+- Toxicity is learned from four fifths of one set and measured on the rest, on another set that no
+  judge ever saw, and on 54 cases of nine kinds that were written for this bench. Three judges learn
+  from the same tweets: the linear one of words, logistic regression on the vectors of MiniLM as it
+  is, and MiniLM trained by our own ``classify``, with one pass over the tweets. Nothing was chosen
+  by the cases or the other set. There is no peer here, and no HateCheck: .75 was the goal for that.
 """
 
 from __future__ import annotations
@@ -34,10 +37,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from bench.harness import toxic
 from bench.harness.measure import Figure, Goal, Measure, Row, Samples, interleave
 from bench.harness.peer import PRESIDIO, worker
 from bench.harness.personal import Texts, of_characters, of_form, our_type, read_texts
-from inhouse.guard import toxicity
 from inhouse.guard.finding import Finding
 from inhouse.guard.guard import Guard, built_in
 from inhouse.guard.patterns import FORMS, Patterns
@@ -46,6 +49,8 @@ from inhouse.guard.training import Training, train
 from inhouse.guard.writing import Marked
 
 ROUNDS = 5
+KINDS = ("hate", "offensive", "neither")
+ALONE = 300
 CASES = Path(__file__).with_name("toxicity_cases.txt")
 PAGES = 60
 CHUNK = 4
@@ -76,7 +81,7 @@ def run() -> Iterator[Row]:
     )
     yield streamed(texts)
     yield in_pages(data / "handbook-sourcegraph" / "files", guard)
-    yield from toxic(data / "toxicity")
+    yield from toxicity(data / "toxicity")
 
 
 def timed(
@@ -172,28 +177,45 @@ def in_pages(folder: Path, guard: Guard) -> Row:
     return row(name, marked / sum(map(len, pages)), None, None)
 
 
-def toxic(folder: Path) -> Iterator[Row]:
-    """Return how well the linear model does at home, by kind, and elsewhere."""
+def toxicity(folder: Path) -> Iterator[Row]:
+    """Return how well each judge does at home, by kind, and elsewhere."""
     with (folder / "davidson.csv").open(encoding="utf-8", newline="") as lines:
-        tweets = [(line["tweet"], int(line["class"])) for line in csv.DictReader(lines)]
+        tweets = [(line["tweet"], KINDS[int(line["class"])]) for line in csv.DictReader(lines)]
     with (folder / "surge.csv").open(encoding="utf-8", newline="") as lines:
         posts = [(line["text"], line["is_toxic"] == "Toxic") for line in csv.DictReader(lines)]
     random.Random(0).shuffle(tweets)
     cut = len(tweets) * 4 // 5
-    model = toxicity.train([text for text, _ in tweets[:cut]], [k < 2 for _, k in tweets[:cut]])
-    scores = model.score([text for text, _ in tweets[cut:]])
-    kinds = np.array([kind for _, kind in tweets[cut:]])
-    yield row("toxicity, davidson: macro-F1", macro_f1(scores >= 0.5, kinds < 2), None, 0.90)
-    for kind, name in enumerate(("hate", "offensive", "neither")):
+    for name, learn in (
+        ("linear", toxic.linear),
+        ("MiniLM as it is", toxic.frozen),
+        ("MiniLM trained", toxic.tuned),
+    ):
+        yield from judged(f"toxicity, {name}", learn(tweets[:cut]), tweets[cut:], posts)
+
+
+def judged(
+    name: str, judge: toxic.Judge, tweets: toxic.Pairs, posts: Sequence[tuple[str, bool]]
+) -> Iterator[Row]:
+    """Return how well a judge does on tweets, on posts from elsewhere, and on our cases."""
+    scores, kinds = judge([text for text, _ in tweets]), np.array([kind for _, kind in tweets])
+    f1 = macro_f1(scores >= 0.5, kinds != "neither")
+    yield row(f"{name}, davidson: macro-F1", f1, None, 0.90)
+    for kind in KINDS:
         share = float((scores[kinds == kind] >= 0.5).mean())
-        yield row(f"toxicity, davidson: flagged of {name}", share, None, None)
-    yield from by_function(model)
-    elsewhere = model.score([text for text, _ in posts])
-    known = np.array([toxic for _, toxic in posts])
-    yield row("toxicity, surge, never seen: AUC", auc(elsewhere, known), None, 0.85)
+        yield row(f"{name}, davidson: flagged of {kind}", share, None, None)
+    elsewhere = auc(judge([text for text, _ in posts]), np.array([known for _, known in posts]))
+    yield row(f"{name}, surge, never seen: AUC", elsewhere, None, 0.85)
+    yield from by_function(name, judge)
+    took = []
+    for text, _ in tweets[:ALONE]:
+        started = time.process_time()
+        judge([text])
+        took.append((time.process_time() - started) * 1e3)
+    measure = Measure(f"{name}, a tweet alone, on one core", "ms", Goal("ours", 3.0))
+    yield Row.of(measure, Samples(took, None))
 
 
-def by_function(model: toxicity.Toxicity) -> Iterator[Row]:
+def by_function(name: str, judge: toxic.Judge) -> Iterator[Row]:
     """Return how many cases of each kind are judged rightly, and how well all are told apart."""
     texts, true, kinds = [], [], []
     for line in CASES.read_text("utf-8").splitlines():
@@ -204,11 +226,11 @@ def by_function(model: toxicity.Toxicity) -> Iterator[Row]:
             texts.append(text)
             true.append(sign == "x")
             kinds.append(kind)
-    scores, known, named = model.score(texts), np.array(true), np.array(kinds)
+    scores, known, named = judge(texts), np.array(true), np.array(kinds)
     for kind in dict.fromkeys(kinds):
         right = ((scores >= 0.5) == known)[named == kind]
-        yield row(f"toxicity, own cases: right of {kind}", float(right.mean()), None, None)
-    yield row("toxicity, own cases: AUC", auc(scores, known), None, 0.75)
+        yield row(f"{name}, own cases: right of {kind}", float(right.mean()), None, None)
+    yield row(f"{name}, own cases, not HateCheck: AUC", auc(scores, known), None, 0.75)
 
 
 def macro_f1(said: npt.NDArray[np.bool_], true: npt.NDArray[np.bool_]) -> float:

@@ -30,6 +30,7 @@ class Text:
     text: str
     count: str = field(default="", metadata={"identity": False})
     seconds: float = field(default=0.0, metadata={"identity": False})
+    found: str = field(default="open", metadata={"identity": False})
 
 
 def write(spec: Text, inputs: Inputs, ctx: Context) -> Result:
@@ -45,7 +46,8 @@ def write(spec: Text, inputs: Inputs, ctx: Context) -> Result:
     with (ctx.work / "deep" / "text.txt").open("w") as file:
         file.write("\n".join([spec.text, *texts]))
     begun_times = (ctx.work / "begun.log").stat().st_size
-    return Result({"begun": begun_times}, scratch=("begun.log",))
+    found = Label.parse(spec.found)
+    return Result({"begun": begun_times}, scratch=("begun.log",), found=found)
 
 
 WRITE = Stage("write", 1, write)

@@ -58,6 +58,35 @@ def test_a_missing_label_is_closed(catalog: Catalog):
     assert "inherited from data/a" in decision.reason
 
 
+def test_what_was_found_in_a_version_adds_to_its_label_and_to_all_made_from_it(catalog: Catalog):
+    for path in ("data/a", "models/m"):
+        label(catalog, path, "hr")
+    plain = make(catalog, "data/a", "a")
+    model = make(catalog, "models/m", "m", plain)
+    assert may(catalog, HR, model)
+    marked = make(catalog, "data/a", "b", found="legal")
+    made_of_it = make(catalog, "models/m", "m", marked)
+    assert [may(catalog, HR, ref) for ref in (plain, model)] == [True, True]
+    assert [may(catalog, HR, ref) for ref in (marked, made_of_it)] == [False, False]
+    assert may(catalog, BOTH, made_of_it)
+    decision = catalog.access.decide(HR, "read", made_of_it, record=False)
+    assert "it carries legal, inherited from data/a" in decision.reason
+    assert "found to carry legal" in catalog.audit()[-4].note + catalog.audit()[-3].note
+    label(catalog, "data/a", "open")  # loosening the name takes nothing away that was found
+    assert not may(catalog, HR, made_of_it)
+    catalog.delete(marked, by="maker")
+    assert not may(catalog, HR, made_of_it)
+
+
+def test_a_version_that_is_made_again_is_found_to_hold_what_it_holds_now(catalog: Catalog):
+    label(catalog, "data/a", "open")
+    for text in ("hr", "legal", "open", "hr"):
+        ref = make(catalog, "data/a", "a", found=text)
+        assert str(catalog.get(ref).label) == text
+        for blob in (catalog.root / "blobs").glob("*/*"):
+            blob.unlink()
+
+
 def test_a_filter_edge_does_not_carry_but_what_is_above_it_may(catalog: Catalog):
     label(catalog, "data/a", "hr")
     label(catalog, "knowledge/k", "open")

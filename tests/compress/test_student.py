@@ -50,6 +50,12 @@ def test_a_trimmed_tokenizer_gives_the_same_pieces(encoder: Path) -> None:
     assert small.encode("zebra").tokens == ["z", "##e", "##b", "##r", "##a"]
     assert small.encode("[SEP]").tokens == ["[", "s", "##e", "##p", "]"]
     assert small.encode("鳥").ids == [0]
+    wider, rows = trimmed(whole, TEXTS, common=3000)
+    assert small.encode("because").tokens != wider.encode("because").tokens == ["because"]
+    assert not any("unused" in piece for piece in wider.get_vocab())
+    assert rows[wider.encode("because", add_special_tokens=False).ids].tolist() == (
+        whole.encode("because", add_special_tokens=False).ids
+    )
 
 
 def test_it_learns_and_says_the_same_after_it_was_written(student: Student, tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """A program for tests: puts a data set through steps, slowly if asked, within bounds of memory.
 
-``python killed_curate.py RAW WORK STEPS SECONDS MEBIBYTES``: STEPS is JSON; SECONDS is how long
-each batch waits; MEBIBYTES bounds what the process may allocate, 0 for no bound.
+``python killed_curate.py RAW WORK STEPS SECONDS MEBIBYTES [ON]``: STEPS is JSON; SECONDS is how
+long each batch waits; MEBIBYTES bounds what the process may allocate, 0 for no bound; ON is the
+address of a Ray cluster.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from pathlib import Path
 
 from rows_world import curated, made
 
-from inhouse.data import unfinished
+from inhouse.data import apart, unfinished
 
 
-def main(raw: Path, work: Path, steps: str, seconds: float, mebibytes: int) -> None:
+def main(raw: Path, work: Path, steps: str, seconds: float, mebibytes: int, on: str) -> None:
     put = unfinished.Shelf.put
 
     def slowly(self, what, number, table, counts=None):
@@ -27,11 +28,13 @@ def main(raw: Path, work: Path, steps: str, seconds: float, mebibytes: int) -> N
             time.sleep(seconds)
 
     unfinished.Shelf.put = slowly
+    apart.FEW = 0
     if mebibytes:
         # What is mapped from files does not count: only what the process allocates.
         resource.setrlimit(resource.RLIMIT_DATA, (mebibytes * 2**20, mebibytes * 2**20))
-    curated(work.parent, made(raw, "data/raw"), json.loads(steps), work=work.name)
+    curated(work.parent, made(raw, "data/raw"), json.loads(steps), work=work.name, on=on)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], float(sys.argv[4]), int(sys.argv[5]))
+    _, raw, work, steps, seconds, mebibytes, *on = sys.argv
+    main(Path(raw), Path(work), steps, float(seconds), int(mebibytes), "".join(on))

@@ -40,13 +40,18 @@ def documents(folder: Path, texts: Iterable[str], ref: str = "data/raw") -> Inpu
 
 
 def curated(
-    tmp_path: Path, source: Input, steps: Sequence[object], *more: Input, work: str = "work"
+    tmp_path: Path,
+    source: Input,
+    steps: Sequence[object],
+    *more: Input,
+    work: str = "work",
+    on: str = "",
 ) -> tuple[Result, Path]:
     """Put a data set through steps; return the result and the folder it was made in."""
     folder = tmp_path / work
     folder.mkdir(parents=True, exist_ok=True)
     inputs = {found.artifact.ref.path: found for found in (source, *more)}
-    spec = Curate.of([read_step(step) for step in steps], [source.artifact.ref.path])
+    spec = Curate.of([read_step(step) for step in steps], [source.artifact.ref.path], on)
     return STAGE.run(spec, inputs, Context(folder, Actor("ana"))), folder
 
 

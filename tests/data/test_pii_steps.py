@@ -1,5 +1,6 @@
 """The steps that find or hide personal data and that flag toxic rows."""
 
+import json
 from datetime import UTC, datetime
 
 import pytest
@@ -10,10 +11,11 @@ from inhouse.core.artifact import Artifact, Input, Ref
 from inhouse.core.errors import BadInput
 from inhouse.core.label import Label
 from inhouse.core.stage import Context
-from inhouse.data import curate
+from inhouse.data import curate, personal
 from inhouse.data.recipe import read_step
 from inhouse.data.step import Batch, Given
 from inhouse.data.steps import pii, toxicity
+from inhouse.guard import seal
 from inhouse.guard.guard import Guard
 
 ROWS = [
@@ -95,7 +97,9 @@ def test_each_turn_and_each_call_of_a_chat_is_masked(tmp_path):
     assert assistant["calls"][0]["arguments"] == '{"to": "[EMAIL]"}'
 
 
-@pytest.mark.parametrize("value", ["hide", {"types": ["emial"]}, {"least": 2}])
+@pytest.mark.parametrize(
+    "value", ["hide", {"types": ["emial"]}, {"least": 2}, {"how": "mask", "label": True}]
+)
 def test_what_cannot_be_asked_for_is_refused(value):
     with pytest.raises(BadInput):
         pii.read(value)
@@ -130,8 +134,19 @@ def test_without_examples_there_is_no_judging(value):
         read_step("toxicity" if value is None else {"toxicity": value})
 
 
-def test_the_examples_are_a_parent():
+def test_what_judges_is_a_parent():
     assert read_step({"toxicity": "data/labelled"}).refs == ["data/labelled"]
+    step = read_step({"toxicity": {"model": "models/tox"}})
+    assert (step.refs, step.model_kind) == (["models/tox"], "classifier")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [{}, {"examples": "data/a", "model": "models/b"}, {"model": "data/a"}, "models/tox"],
+)
+def test_toxicity_is_judged_by_examples_or_by_a_model(value):
+    with pytest.raises(BadInput):
+        toxicity.read(value)
 
 
 def test_both_steps_in_a_data_set(tmp_path):
@@ -157,3 +172,53 @@ def test_both_steps_in_a_data_set(tmp_path):
     assert set(masked["flagged"]) == {"email", "person", "ssn"}
     assert flagged["flagged"] == {"toxicity": 1}
     assert not any("pii.key" in name for name in [f.name for f in work.iterdir()])
+    assert result.found == Label.OPEN, "what is hidden asks for nothing"
+
+
+CLAUSES = "pii|pii.email & pii|pii.person & pii|pii.ssn"
+
+
+@pytest.mark.parametrize(
+    ("steps", "adds"),
+    [
+        ([{"pii": "find"}], CLAUSES),
+        ([{"pii": {"how": "find", "label": False}}], "open"),
+        ([{"pii": "mask"}, {"pii": "find"}], "open"),
+        ([{"pii": {"how": "mask", "types": ["email"]}}, {"pii": "find"}],
+         "pii|pii.person & pii|pii.ssn"),
+        ([{"sample": {"rows": 1}}, {"pii": {"types": ["email"]}}], "pii|pii.email"),
+    ],
+)  # fmt: skip
+def test_what_is_found_and_stays_adds_to_the_label(tmp_path, steps, adds):
+    raw = given_rows(tmp_path / "raw", ROWS[:1] if "sample" in steps[0] else ROWS)
+    spec = curate.Curate.of([read_step(step) for step in steps], ["data/raw"])
+    work = tmp_path / "work"
+    work.mkdir()
+    ctx = Context(work, Actor("ana"))
+    result = curate.run(spec, {"data/raw": an_input("data/raw", raw)}, ctx)
+    assert str(result.found) == adds
+    report = json.loads((work / personal.REPORT).read_text())
+    assert report["adds_to_label"] == adds
+
+
+def test_the_report_counts_findings_and_rows_by_type_and_holds_no_sample(tmp_path):
+    rows = [{**ROWS[0], "id": f"{n}", "text": f"{n}: {ROWS[0]['text']}"} for n in range(4)]
+    raw = given_rows(tmp_path / "raw", rows)
+    spec = curate.Curate.of([read_step(step) for step in ({"sample": 3}, "pii")], ["data/raw"])
+    work = tmp_path / "work"
+    work.mkdir()
+    ctx = Context(work, Actor("ana"))
+    result = curate.run(spec, {"data/raw": an_input("data/raw", raw)}, ctx)
+    assert result.summary["personal_data"] == [
+        {"step": "2. find", "type": "email", "findings": 6, "rows": 3}
+    ]
+    text = (work / personal.REPORT).read_text()
+    (told,) = json.loads(text)["steps"]
+    assert (told["rows"], told["rows_with_findings"], told["rows_not_looked_at"]) == (3, 3, 1)
+    assert told["types"]["card"] == {"findings": 0, "rows": 0}, "looked for, and not there"
+    assert told["guard"] == {"sha256": seal.digest(["person"]), "least": 0.5}
+    assert "ana@" not in text
+
+
+def test_the_seal_is_that_of_what_looked():
+    assert seal.digest(["email"]) == seal.digest(["card", "iban"]) != seal.digest(["person"])

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from making_sets import banking, examples, kept, real
 
+from inhouse.catalog import rows
 from inhouse.catalog.rows import read_rows
 from inhouse.core.access import Actor
 from inhouse.core.artifact import Input
@@ -165,3 +166,14 @@ def test_a_domain_needs_rows_of_both_sides(tmp_path: Path) -> None:
         cleaned(
             tmp_path / "made", source, {"domain": {"in": "data/in", "out": "data/out"}}, **given
         )
+
+
+def test_a_batch_of_which_nothing_is_left_is_no_hindrance(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows, "GROUP_ROWS", 2)
+    texts = ["<html></html>", "<html></html>", "Leave is 30 days.", "Ask the desk."]
+    source = examples(tmp_path / "raw", [(text, "a") for text in texts])
+    for step in ({"split": SHARES}, {"sample": 2}):
+        found, _ = cleaned(tmp_path / next(iter(step)), source, "extract", step)
+        assert [row["id"] for row in read_rows(found.folder)] == ["2", "3"]

@@ -19,6 +19,7 @@ project: small
 groups: {staff: [ana]}
 data:
   gold: {from: ./gold.csv, schema: {text: text, label: label}, label: staff}
+  watched: {from: data/gold, steps: [{toxicity: {model: models/colours-small, toxic: [red]}}]}
 models:
   tiny: {from: "file:./base"}
   colours: {method: classify, base: models/tiny, examples: data/gold}
@@ -38,6 +39,9 @@ def test_a_classifier_is_trained_made_small_and_shown(tmp_path: Path):
     with opened(folder / "inhouse.yaml") as project:
         project.run("models/colours-small")
         artifact = project.artifact(Ref("models", "colours-small"))
+        (*_, watched) = project.run("data/watched")
+        assert watched.made.artifact.summary["funnel"][-1]["flagged"]["toxicity"] > 0
+        assert "models/colours-small" in {edge.role for edge in watched.made.artifact.parents}
     assert artifact.summary["form"] == "hashed words"
     assert artifact.summary["within"]
     assert artifact.summary["bytes"] < 500_000

@@ -32,6 +32,18 @@ MISTAKES = {
         4,
         ["memos.labl", "'label'"],
     ),
+    "a cluster without steps": (
+        "{from: ./memos}",
+        "{from: ./memos, on: 'ray://head:10001'}",
+        4,
+        ["only 'steps' are done on a cluster", "Take 'on' out"],
+    ),
+    "no cluster": (
+        "{from: ./memos}",
+        "{from: data/others, steps: [dedup], on: head}",
+        4,
+        ["'head' is no Ray cluster", "ray://head:10001"],
+    ),
     "unknown key, nothing near": (
         "{from: ./memos}",
         "{from: ./m, zzz: 1}",

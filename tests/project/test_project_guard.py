@@ -38,7 +38,7 @@ def test_what_is_guarded_and_how(tmp_path, guard, wanted):
 @pytest.mark.parametrize(
     ("guard", "told"),
     [
-        ("{out: [toxicity]}", "no model of toxicity"),
+        ("{out: [toxicity]}", "not looked through for toxicity"),
         ("{out: [{pii: refuse}]}", "guards no answers"),
         ("{in: [pii, toxicity]}", "guards no requests"),
         ("{in: [{pii: hide}]}", "guards no requests"),

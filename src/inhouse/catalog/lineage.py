@@ -1,8 +1,9 @@
 """Labels by reference along lineage: what a version demands is what its ancestors demand now.
 
-An own label belongs to a name (``data/memos``) and holds for all its versions. A version demands
-the own labels of its name and of every name above it, through all but ``filter`` edges. So
-tightening a source tightens everything derived from it at the next question.
+An own label belongs to a name (``data/memos``) and holds for all its versions; what a version was
+found to hold adds to it for that version. A version demands the own labels of its name and of every
+name above it, through all but ``filter`` edges, with what was found in each. So tightening a source
+tightens everything derived from it at the next question.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from sqlalchemy import CTE, ColumnElement, Select, select
 
 from inhouse.catalog.database import Database
 from inhouse.catalog.key import FIELDS, Key
-from inhouse.catalog.schema import artifacts, edges, keys, limits, members, names
+from inhouse.catalog.schema import artifacts, edges, found, keys, limits, members, names
 from inhouse.catalog.trials import Trial, running
 from inhouse.core.artifact import Ref
 from inhouse.core.label import Clauses, Label
@@ -23,7 +24,7 @@ from inhouse.core.label import Clauses, Label
 
 @dataclass(frozen=True, slots=True)
 class Demands:
-    """The own labels behind a version, by name, and their join."""
+    """The own labels behind a version, by name, with what was found; and their join."""
 
     own: Mapping[str, Label]
     label: Label
@@ -77,6 +78,7 @@ class Moment:
         self._clauses = clauses
         self._demands: dict[str, Demands] = {}
         self._by_item: dict[str, Demands] = {}
+        self._found: dict[str, Label] = {}
         self._states: dict[Ref, State] = {}
         self._sources: dict[str, tuple[Ref, ...]] = {}
         self._items: dict[str, tuple[Ref, ...]] = {}
@@ -125,17 +127,31 @@ class Moment:
         if version not in self._demands:
             above = ancestry(version)
             query = (
-                select(artifacts.c.path, names.c.label)
+                select(artifacts.c.path, names.c.label, found.c.label)
                 .join(above, above.c.version == artifacts.c.version)
                 .outerjoin(names, names.c.path == artifacts.c.path)
+                .outerjoin(found, found.c.version == artifacts.c.version)
                 .distinct()
             )
             with self._database.read() as connection:
                 rows = connection.execute(query).all()
-            own = {path: Label.parse(text) if text else Label.CLOSED for path, text in rows}
+            own: dict[str, Label] = {}
+            for path, text, more in rows:
+                named = Label.parse(text) if text else Label.CLOSED
+                held = [own[path]] if path in own else []
+                own[path] = Label.joined([named, *held, *([Label.parse(more)] if more else [])])
             label = Label.joined(own.values()) if own else Label.CLOSED
             self._demands[version] = Demands(own, label, self._clauses.need(label))
         return self._demands[version]
+
+    def found(self, version: str) -> Label:
+        """Return what a version was found to hold, as a label that adds to that of its name."""
+        if version not in self._found:
+            query = select(found.c.label).where(found.c.version == version)
+            with self._database.read() as connection:
+                text = connection.execute(query).scalar_one_or_none()
+            self._found[version] = Label.parse(text) if text else Label.OPEN
+        return self._found[version]
 
     def demands_by_item(self, ref: Ref) -> Demands:
         """Return what a pinned reference demands of who asks it item by item.

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, delete, select, update
 from inhouse.catalog import audit, trials
 from inhouse.catalog.database import advance
 from inhouse.catalog.lineage import Lineage
-from inhouse.catalog.schema import artifacts, candidates, edges, files, names
+from inhouse.catalog.schema import artifacts, candidates, edges, files, found, names
 from inhouse.core.artifact import (
     Artifact,
     Edge,
@@ -65,11 +65,15 @@ def read_files(connection: Connection, version: str) -> dict[str, File]:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came out of a stage: its files, how long it took, and what it says of itself."""
+    """What came out of a stage: its files, how long it took, and what it says of itself.
+
+    `found` is what it came upon, which adds to the label of the version.
+    """
 
     files: Mapping[str, File]
     seconds: float
     summary: Mapping[str, Any]
+    found: Label = Label.OPEN
 
 
 def record(
@@ -82,7 +86,7 @@ def record(
     version = recipe.version
     own = select(names.c.label).where(names.c.path == recipe.ref.path)
     text = connection.execute(own).scalar_one_or_none()
-    label = inherited.join(Label.parse(text) if text else Label.CLOSED)
+    label = inherited.join(Label.parse(text) if text else Label.CLOSED).join(outcome.found)
     row = {
         "path": recipe.ref.path,
         "recipe": recipe.stage.recipe,
@@ -116,7 +120,21 @@ def record(
         connection.execute(
             files.insert().values(version=version, path=path, digest=file.digest, size=file.size)
         )
-    audit.write(connection, by, "make", str(recipe.ref.at(version)), note=f"digest {row['digest']}")
+    more = _found(connection, version, outcome.found)
+    note = f"digest {row['digest']}{more}"
+    audit.write(connection, by, "make", str(recipe.ref.at(version)), note=note)
+
+
+def _found(connection: Connection, version: str, label: Label) -> str:
+    """Write what a version was found to hold; return it in words."""
+    query = select(found.c.label).where(found.c.version == version)
+    before = connection.execute(query).scalar_one_or_none()
+    if str(label) != (before or str(Label.OPEN)):
+        connection.execute(delete(found).where(found.c.version == version))
+        if label != Label.OPEN:
+            connection.execute(found.insert().values(version=version, label=str(label)))
+        advance(connection)
+    return "" if label == Label.OPEN else f"; found to carry {label}"
 
 
 def point(connection: Connection, ref: Ref, *, by: str) -> None:

@@ -61,6 +61,13 @@ artifacts = Table(
     Column("gone", String),  # NULL, 'collected' or 'deleted'
 )
 
+found = Table(  # what a version was found to hold adds to its label; most have no row
+    "found",
+    metadata,
+    Column("version", String(64), ForeignKey("artifacts.version"), primary_key=True),
+    Column("label", Text, nullable=False),
+)
+
 edges = Table(
     "edges",
     metadata,
@@ -208,6 +215,10 @@ def _contents(connection: Connection) -> None:
     metadata.create_all(connection, tables=[contents])
 
 
+def _found(connection: Connection) -> None:
+    metadata.create_all(connection, tables=[found])
+
+
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _first,
     _releases,
@@ -215,4 +226,5 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _trials,
     _limits,
     _contents,
+    _found,
 )

@@ -277,7 +277,8 @@ class Catalog:
         with disk_errors(work):
             result = recipe.stage.run(recipe.spec, inputs, context)
         seconds = time.monotonic() - started
-        outcome = Outcome(self.blobs.measure(work, result.scratch), seconds, result.summary)
+        measured = self.blobs.measure(work, result.scratch)
+        outcome = Outcome(measured, seconds, result.summary, result.found)
         carried = [e.parent.version or "" for e in recipe.parents if e.flow != "filter"]
         inherited = Label.joined(self.lineage.now().demands(parent).label for parent in carried)
         with self.blobs.lock("commit"):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from inhouse.catalog.trials import Trial
     from inhouse.core.artifact import Ref
     from inhouse.core.stage import Progress
+    from inhouse.project.findings import Marked
     from inhouse.project.observer import Followed
     from inhouse.project.plan import Planned
     from inhouse.project.project import Project
@@ -28,11 +29,16 @@ UNTOLD = ("bytes", "teacher_bytes", "smallest_class", "largest_class", "context_
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """The steps of a run, the endpoints that went out of service, and the trials that ended."""
+    """The steps of a run, the endpoints that went out of service, and the trials that ended.
+
+    `marked` are the data sets that were found in it to hold personal data, or that nobody may read
+    because of what was found before.
+    """
 
     followed: Sequence[Followed]
     retired: Sequence[str]
     ended: Sequence[Trial]
+    marked: Sequence[Marked]
 
 
 def make(
@@ -65,11 +71,15 @@ def _run(
     loosen: bool = False,
     strict: bool = False,
 ) -> Ran:
+    from inhouse.project.findings import marked
+
     before = house.catalog.trials.running()
     followed = house.run(target, loosen=loosen, strict=strict, observer=observer)
     going = {(trial.ref.path, trial.began) for trial in house.catalog.trials.running()}
     ended = [trial for trial in before if (trial.ref.path, trial.began) not in going]
-    return Ran(followed, observer.retired, ended)
+    found = [(f, marked(f.made.artifact, house.catalog, house.groups)) for f in followed]
+    told = [one for f, one in found if one and (f.made.fresh or not one.readers)]
+    return Ran(followed, observer.retired, ended, told)
 
 
 def plain(ran: Ran) -> dict[str, Any]:
@@ -90,12 +100,16 @@ def plain(ran: Ran) -> dict[str, Any]:
         ],
         "retired": ran.retired,
         "ended": [plain_trial(trial) for trial in ran.ended],
+        "personal_data": [
+            {"ref": one.path, "carries": str(one.found), "readers": one.readers}
+            for one in ran.marked
+        ],
     }
 
 
 def waiting(ran: Ran) -> list[str]:
-    """Return in words what a run made and does not serve yet, and which trials ended with it."""
-    over = [ended(trial) for trial in ran.ended]
+    """Return in words what a run found, which trials it ended, and what it does not serve yet."""
+    over = [*(one.said for one in ran.marked), *(ended(trial) for trial in ran.ended)]
     return over + [waits_for(f.made.artifact.ref) for f in ran.followed if f.waits]
 
 

@@ -30,7 +30,11 @@ if TYPE_CHECKING:
 
 # How much of an index had to be embedded tells what other indexes hold, so only its run tells it.
 OF_A_RUN = ("embedded", "reused")
-HEADINGS = {"confused": ("is", "taken for", "times"), "mix": ("source", "asked for")}
+HEADINGS = {
+    "confused": ("is", "taken for", "times"),
+    "mix": ("source", "asked for"),
+    "personal_data": ("step", "type", "findings", "rows"),
+}
 # Settings that say less than what was found or made: how many were read in each stage, for one.
 HIDDEN = ("files", "salt", "steps", "sources", "stages")
 FLOWS = {"carry": "carried", "inherit": "carried", "filter": "asked item by item"}
@@ -160,8 +164,8 @@ def _print_rows(name: str, rows: Sequence[Any]) -> None:
     """Print a fact that has rows: with their keys as headings, or with those it is known by."""
     console.print(f"\n{name.replace('_', ' ')}")
     keyed = isinstance(rows[0], dict)
-    heads = rows[0] if keyed else HEADINGS.get(name, [""] * len(rows[0]))
-    cells = [row.values() if keyed else row for row in rows]
+    heads = HEADINGS.get(name, rows[0] if keyed else [""] * len(rows[0]))
+    cells = [[row[head] for head in heads] if keyed else row for row in rows]
     shown = [head.replace("_", " ") for head in heads]
     print_table(shown, [[in_words(cell) for cell in row] for row in cells])
 

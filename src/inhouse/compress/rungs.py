@@ -22,6 +22,8 @@ BAG = (4096, 48)
 """Places that parts of words are hashed to, and numbers in the vector of each."""
 CONVOLUTIONS = ((64, 96), (128, 192), (192, 256))
 """Width and filters."""
+COMMON = 6000
+"""So many of the most frequent word pieces stay in an encoder, beside those in use."""
 OF_DEPTH = 12
 """So many times fewer texts does an encoder learn from: it knows the language already."""
 
@@ -119,7 +121,8 @@ def _whole(ground: Ground, folder: Path, progress: Progress) -> None:
 
 def _start(ground: Ground, layers: Sequence[int]) -> depth.Encoder:
     """Return the encoder with some layers and the words in use."""
-    tokenizer, rows = trimmed(load_tokenizer(ground.encoder), ground.own, special=True)
+    whole = load_tokenizer(ground.encoder)
+    tokenizer, rows = trimmed(whole, ground.own, common=COMMON, special=True)
     weights = encoders.cut(open_weights(ground.encoder), rows, layers)
     return depth.Encoder(weights, tokenizer, _head(ground), layers)
 

@@ -6,6 +6,7 @@ Single letters and signs stay, so that what was never seen still falls into piec
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Any
@@ -17,15 +18,18 @@ from tokenizers import Tokenizer
 from inhouse.core.errors import BadInput
 
 TOGETHER = 1000
+UNUSED = re.compile(r"\[[^]]+\]")
+"""Special tokens, and rooms for more of them."""
 
 
 def trimmed(
-    tokenizer: Tokenizer, texts: Iterable[str], *, special: bool = False
+    tokenizer: Tokenizer, texts: Iterable[str], *, common: int = 0, special: bool = False
 ) -> tuple[Tokenizer, npt.NDArray[np.intp]]:
     """Return a smaller tokenizer, and of each of its pieces the number in the larger one.
 
-    The unknown piece is the first. With `special`, the special tokens stay and are put around a
-    text as before; without, there are none, and what looks like one is text.
+    The unknown piece is the first. The `common` first pieces stay too: a vocabulary as BERT has it
+    begins with the most frequent. With `special`, the special tokens stay and are put around a text
+    as before; without, there are none, and what looks like one is text.
 
     Raises:
         BadInput: the tokenizer does not cut words into pieces (WordPiece) as BERT does.
@@ -46,7 +50,9 @@ def trimmed(
     used = {
         piece
         for piece, number in known.items()
-        if number in seen or (len(piece.removeprefix(prefix)) == 1 and piece.isascii())
+        if number in seen
+        or (number < common and not UNUSED.fullmatch(piece))
+        or (len(piece.removeprefix(prefix)) == 1 and piece.isascii())
     }
     unknown = model["unk_token"]
     used = used | extra if special else used - extra

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from inhouse.core.access import Actor
 from inhouse.core.artifact import VERSION_DIGITS, Edge, Input, Ref, identity, version_of
+from inhouse.core.label import Label
 from inhouse.core.protocols import Watcher
 
 Inputs = Mapping[str, Input]
@@ -62,10 +63,15 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a stage reports: a small JSON-able summary, and files of ``ctx.work`` to leave out."""
+    """What a stage reports: a small JSON-able summary, and files of ``ctx.work`` to leave out.
+
+    `found` is what it came upon that its readers must be cleared for. It adds to the label of this
+    very version and of all made from it, and nothing takes it away.
+    """
 
     summary: Mapping[str, Any] = field(default_factory=dict)
     scratch: tuple[str, ...] = ()
+    found: Label = Label.OPEN
 
 
 class Run(Protocol):

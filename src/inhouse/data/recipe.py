@@ -29,6 +29,10 @@ STEPS: Mapping[str, str] = {
     "toxicity": "inhouse.data.steps.toxicity",
 }
 EXTRA = "data"
+IN_PROCESSES = ("pii",)
+"""Steps that Python itself works in, so that threads of one process would share a core."""
+LEARNING = ("domain", "toxicity")
+"""Steps that learn from other rows when they start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,16 @@ class Step:
         }
 
     @property
+    def learns(self) -> bool:
+        """Whether it learns from other rows when it starts."""
+        return self.name in LEARNING
+
+    @property
+    def in_processes(self) -> bool:
+        """Whether it is done in processes apart; such a step refers to nothing else."""
+        return self.name in IN_PROCESSES
+
+    @property
     def refs(self) -> list[str]:
         """What the settings refer to, such as ``suites/desk``: fields with metadata ``refs``."""
         found = []
@@ -61,6 +75,13 @@ class Step:
                 value = getattr(self.settings, field.name)
                 found += [value] if isinstance(value, str) else list(value or ())
         return found
+
+    @property
+    def model_kind(self) -> str | None:
+        """The kind of the model that it refers to, if it does: metadata ``kind`` of a field."""
+        fields = dataclasses.fields(self.settings)
+        named = [f for f in fields if "kind" in f.metadata and getattr(self.settings, f.name)]
+        return named[0].metadata["kind"] if named else None
 
 
 def read_step(entry: object) -> Step:

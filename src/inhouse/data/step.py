@@ -133,7 +133,7 @@ class Given:
     """What a step is given beside its settings.
 
     `inputs` are what its settings refer to, by path (``suites/desk``); `seed` makes chance the
-    same each time; `folder` is for files that it needs while it works.
+    same each time; in `folder` it finds, when it starts again, the files that it left there.
     """
 
     inputs: Mapping[str, Input]

@@ -5,11 +5,11 @@ The other sections stand in `inhouse.project.schema`.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
-from inhouse.project.values import DataStep, LabelText, Text, Texts
+from inhouse.project.values import Cluster, DataStep, LabelText, Text, Texts
 
 LABEL = Field(
     default="open",
@@ -43,7 +43,17 @@ class Data(Entry):
         description="How other data sets are cleaned, step by step: names of steps, or "
         "{NAME: settings}.",
     )
+    on: Cluster | None = Field(
+        default=None,
+        description="The Ray cluster whose machines do the steps, such as ray://head:10001.",
+    )
     label: LabelText = LABEL
+
+    @model_validator(mode="after")
+    def _on_with_steps(self) -> Self:
+        if self.on and not self.steps:
+            raise ValueError("only 'steps' are done on a cluster.\nTake 'on' out.")
+        return self
 
 
 class Expanded(Entry):

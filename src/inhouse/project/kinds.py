@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 from inhouse.core.artifact import Ref
+from inhouse.data.recipe import read_step
 from inhouse.models.builtin import BUILTINS, Kind
 from inhouse.project.classify_schema import Classified
 from inhouse.project.compress_schema import Compressed
+from inhouse.project.data_schema import Data
 from inhouse.project.loaders import EMBEDDER
 from inhouse.project.schema import Adapted, Endpoint, Learnt, Model, ProjectFile
 from inhouse.project.scratch_schema import Scratch
@@ -41,6 +44,9 @@ WRITING = (
 def wanted_kind(place: Place, project: ProjectFile) -> Kind | None:
     """Return the kind of model that a place in inhouse.yaml wants; None if it wants none."""
     key = next(step for step in reversed(place) if isinstance(step, str))
+    if key == "steps":
+        data = cast(Data, project.data[str(place[1])])
+        return cast("Kind | None", read_step(data.steps[cast(int, place[-1])]).model_kind)
     of = LANGUAGE.get(key)
     if of and isinstance(project.models.get(str(place[1])), of):
         return "language"
@@ -70,7 +76,7 @@ def check_kinds(
     for wanted in references.values():
         for place, ref in wanted:
             kind = wanted_kind(place, project)
-            entry = project.models.get(ref.partition("/")[2])
+            entry = project.models.get(ref.removeprefix("models/"))
             if kind is None or entry is None or _alone(place, entry):
                 continue
             found = kind_of(entry) or kind
@@ -135,10 +141,12 @@ def _alone(place: Place, entry: object) -> bool:
 
 
 def _classifies(endpoint: Endpoint, project: ProjectFile) -> bool:
-    ref = endpoint.model
-    return isinstance(ref, str) and isinstance(
-        project.models.get(ref.removeprefix("models/")), CLASSIFIERS
-    )
+    return isinstance(endpoint.model, str) and is_classifier(endpoint.model, project)
+
+
+def is_classifier(ref: str, project: ProjectFile) -> bool:
+    """Say whether a reference means a classifier that is made here."""
+    return isinstance(project.models.get(ref.removeprefix("models/")), CLASSIFIERS)
 
 
 def as_it_is(ref: str, project: ProjectFile) -> str | None:

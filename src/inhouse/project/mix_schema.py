@@ -11,6 +11,11 @@ from inhouse.project.data_schema import Entry
 from inhouse.project.values import Count, DataRef, Weight, checked_mix
 from inhouse.train.legs import By, Leg
 
+MIX = (
+    "What it learns from: {data/NAME: weight}, or one or more data/NAME, each as much as it holds; "
+    "or {data/NAME: {repeat: 3}}, each so many times, or {data/NAME: {tokens: 2M}}, so many tokens "
+    "of each."
+)
 Times = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
 
 
@@ -74,19 +79,14 @@ Amounts = Annotated[
     BeforeValidator(
         checked_mix, json_schema_input_type=str | list[str] | dict[str, float | Amount]
     ),
-    Field(
-        min_length=1,
-        description="What it learns from: {data/NAME: weight}, or one or more data/NAME, each as "
-        "much as it holds; or {data/NAME: {repeat: 3}}, each so many times, or {data/NAME: "
-        "{tokens: 2M}}, so many tokens of each.",
-    ),
+    Field(min_length=1),
 ]
 
 
 class Stage(Entry):
     """A part of a training, with a mix of its own."""
 
-    mix: Amounts
+    mix: Amounts = Field(description=MIX)
     budget: Budget | None = Field(
         default=None,
         description="How much is read in it: {tokens: 2M} or {epochs: 3}; if nothing is said, as "
@@ -102,13 +102,13 @@ class Stage(Entry):
 class Mixed(Entry):
     """What has a mix, or stages."""
 
-    mix: Amounts | None = None
+    mix: Amounts | None = Field(default=None, description=MIX)
     stages: Annotated[list[Stage], Field(min_length=1)] | None = Field(
         default=None,
         description="Several mixes one after another: [{mix, budget}, …]. The learning rate falls "
         "over all of them.",
     )
-    budget: Budget | None = None
+    budget: Budget | None = Field(default=None, description="How much it learns from.")
 
     @model_validator(mode="after")
     def _one_of_two(self) -> Self:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from inhouse.catalog import Catalog
@@ -12,6 +12,7 @@ from inhouse.catalog.access import memberships
 from inhouse.core.artifact import Artifact, Ref, canonical, identity
 from inhouse.core.label import Label
 from inhouse.data.files import UNMATCHED
+from inhouse.project import findings
 from inhouse.project.fitting import fit
 from inhouse.project.release import Origins
 from inhouse.project.repeats import repeats
@@ -160,6 +161,7 @@ def _beforehand(step: Step, catalog: Catalog, by_path: Mapping[str, Step]) -> It
     yield getattr(step.recipe.spec, "shown", "")
     yield fit(step.recipe, catalog, recipes)
     yield repeats(step.recipe, catalog, recipes)
+    yield findings.beforehand(step.recipe, catalog, recipes)
     if step.missing:
         yield step.missing.what.removesuffix(".")
 
@@ -227,9 +229,11 @@ def _refuse_useless(
     groups: Mapping[str, frozenset[str]],
     source: Source,
 ) -> None:
-    # A knowledge base may hold what nobody may see whole: it is asked section by section.
+    # A knowledge base may hold what nobody may see whole: it is asked section by section. And what
+    # was found in a data set is told when it was made; only what is made from it would be useless.
     parents = sorted(edge.parent.path for edge in step.recipe.parents)
-    if step.recipe.ref.section == "knowledge" or not parents or _audience(step, groups) != ():
+    asked = replace(step, found=Label.OPEN)
+    if step.recipe.ref.section == "knowledge" or not parents or _audience(asked, groups) != ():
         return
     admitted = {path: _audience(by_path[path], groups) for path in parents}
     listing = "; ".join(
@@ -240,8 +244,10 @@ def _refuse_useless(
     if step.sources:
         by_source = sorted({str(label) for label in step.sources.values()})
         labels.append(f"its sources carry {' or '.join(by_source)}")
+    nobody = step.label.missing(frozenset[str]().union(*groups.values()))
     raise source.error(
         tuple(step.path.split("/")[:2]),
         f"nobody could use {step.path}: {' and '.join(labels)}. ({listing}.)",
-        "Take one of these out of it, or put somebody into the groups it needs.",
+        findings.mend(nobody)
+        or "Take one of these out of it, or put somebody into the groups it needs.",
     )

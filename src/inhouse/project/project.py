@@ -131,8 +131,7 @@ class Project:
         from inhouse.project.observer import Unobserved
 
         observer = observer or Unobserved()
-        held: set[str] = set()
-        damaged = False
+        held, damaged = set[str](), False
         while True:
             try:
                 with self.catalog.alone(held, observer.wait):
@@ -181,6 +180,8 @@ class Project:
                 waits = not serve(self.catalog, planned.step, made.artifact.ref, by=by)
             observer.end(planned, made)
             followed.append(Followed(planned, made, waits))
+            if made.fresh and self.catalog.lineage.now().found(recipe.version) != Label.OPEN:
+                self.plan()  # refuses what nobody could use, now that this was found
         return followed
 
     def pull(self, model: str, *, name: str | None = None, progress: Progress = silent) -> Made:
@@ -289,8 +290,7 @@ class Project:
         ref, access = found.ref, self.catalog.access
         asker = access.actor(actor or self.actor_name)
         access.decide(asker, "search", ref).require()
-        retriever = Loaders(self.catalog).retriever(ref)
-        with closing(retriever):
+        with closing(Loaders(self.catalog).retriever(ref)) as retriever:
             return find(retriever, [Message("user", query)], asker, top=top, access=access)[0]
 
     def evaluate(

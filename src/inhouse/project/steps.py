@@ -21,7 +21,7 @@ from inhouse.core.stage import Recipe, Stage
 from inhouse.data import collect, combine, curate
 from inhouse.data.files import survey
 from inhouse.data.reading import reading_of
-from inhouse.data.recipe import read_step, require
+from inhouse.data.recipe import read_step
 from inhouse.knowledge import index
 from inhouse.knowledge.lance import require_lance
 from inhouse.models import build, lora, pull
@@ -30,7 +30,7 @@ from inhouse.project.data_schema import Data
 from inhouse.project.data_steps import EMBEDDER as EMBEDDING
 from inhouse.project.data_steps import MODEL, derived
 from inhouse.project.forms import form_of
-from inhouse.project.kinds import as_it_is
+from inhouse.project.kinds import as_it_is, is_classifier
 from inhouse.project.loaders import EMBEDDER
 from inhouse.project.made import Around
 from inhouse.project.model_steps import WAYS
@@ -47,9 +47,10 @@ from inhouse.serve import endpoint as serving
 class Step:
     """One artifact of the project: its recipe, and the labels as the project file gives them.
 
-    `own` is the label of the name itself; `label` is the join along lineage; `sources` are, for
-    what answers from a knowledge base, the labels of its sources, of which one is enough. If it
-    is `pinned`, even new documents wait for a release.
+    `own` is the label of the name itself; `label` is the join along lineage; `found` is what the
+    store knows to have been found in this version, which adds to it; `sources` are, for what
+    answers from a knowledge base, the labels of its sources, of which one is enough. If it is
+    `pinned`, even new documents wait for a release.
     """
 
     recipe: Recipe
@@ -58,6 +59,7 @@ class Step:
     sources: Mapping[str, Label]
     pinned: bool = False
     missing: MissingExtra | None = None
+    found: Label = Label.OPEN
 
     @property
     def path(self) -> str:
@@ -65,10 +67,15 @@ class Step:
         return self.recipe.ref.path
 
     @property
+    def carried(self) -> Label:
+        """What it hands down: the label, and what was found in it."""
+        return self.label.join(self.found)
+
+    @property
     def demand(self) -> str:
         """What a reader must hold, in words."""
         if not self.sources:
-            return str(self.label)
+            return str(self.carried)
         by_source = "; ".join(sorted({str(label) for label in self.sources.values()}))
         own = "" if self.label == Label.OPEN else f"{self.label}; "
         return f"{own}by source: {by_source}"
@@ -76,7 +83,7 @@ class Step:
     def admits(self, groups: frozenset[str]) -> bool:
         """Say whether somebody in `groups` will be able to use the result."""
         reachable = not self.sources or any(s.admits(groups) for s in self.sources.values())
-        return self.label.admits(groups) and reachable
+        return self.carried.admits(groups) and reachable
 
 
 def steps(project: ProjectFile, source: Source, catalog: Catalog, root: Path) -> list[Step]:
@@ -135,6 +142,8 @@ class _Steps:
 
     def _runnable(self, role: str, ref: str) -> str:
         """Return the path of what a reference means in a role: of a model, the form that runs."""
+        if role == ref and is_classifier(ref, self._project):
+            return cast(str, as_it_is(ref, self._project))
         if role == EMBEDDING or (role == ref and ref.startswith("models/")):
             return self._form(ref, EMBEDDER, build.STAGE, build.Build("embedder"))
         return self._language(ref) if role == MODEL else ref
@@ -167,9 +176,9 @@ class _Steps:
         steps = [read_step(step) for step in entry.steps]
         wanted = dict.fromkeys([*refs, *(ref for step in steps for ref in step.refs)])
         parents = tuple(self._edge(ref, self._runnable(ref, ref)) for ref in wanted)
-        spec = curate.Curate.of(steps, refs)
+        spec = curate.Curate.of(steps, refs, entry.on or "")
         self._add(f"data/{name}", curate.STAGE, spec, parents, Label.parse(entry.label))
-        self._needs(f"data/{name}", lambda: require(steps))
+        self._needs(f"data/{name}", spec.require)
 
     def _collect(self, name: str, entry: Data) -> collect.Collect:
         store, own = self._catalog.root.absolute(), self._source.file.absolute()
@@ -274,7 +283,7 @@ class _Steps:
                 Edge("knowledge", self._steps[path].recipe.ref.at(self._version(path)), "filter")
             )
             sources = {
-                edge.parent.path: self._steps[edge.parent.path].label
+                edge.parent.path: self._steps[edge.parent.path].carried
                 for edge in self._steps[path].recipe.parents
                 if edge.role != "embedder"
             }
@@ -359,5 +368,9 @@ class _Steps:
         sources: Mapping[str, Label] | None = None,
     ) -> None:
         recipe = Recipe(Ref.parse(path), stage, spec, parents)
-        carried = [self._steps[e.parent.path].label for e in parents if e.flow == "carry"]
-        self._steps[path] = Step(recipe, own, Label.joined([own, *carried]), sources or {})
+        carried = [self._steps[e.parent.path].carried for e in parents if e.flow == "carry"]
+        label, found = (
+            Label.joined([own, *carried]),
+            self._catalog.lineage.now().found(recipe.version),
+        )
+        self._steps[path] = Step(recipe, own, label, sources or {}, found=found)

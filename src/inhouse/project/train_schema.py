@@ -5,8 +5,6 @@ Pulled models and adapted embedders stand in `inhouse.project.schema`.
 
 from __future__ import annotations
 
-import re
-import reprlib
 from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
@@ -16,10 +14,9 @@ from inhouse.core.errors import BadInput, nearest
 from inhouse.project.data_schema import LABEL
 from inhouse.project.mix_schema import Budget, Mixed
 from inhouse.project.suite_schema import Watch, Watched
-from inhouse.project.values import LabelText, Span, Text
+from inhouse.project.values import Cluster, LabelText, Span, Text
 from inhouse.train.processes import check_even
 
-CLUSTER = r"ray://[^/\s:@]+:\d{1,5}"
 METHODS: Mapping[str, str] = {
     "embed": "<adapted>",
     "scratch": "<scratch>",
@@ -51,14 +48,6 @@ def known_method(value: object) -> object:
     near = nearest(value, METHODS) if isinstance(value, str) else None
     hint = f"Did you mean {near!r}?" if near else f"Write one of {', '.join(METHODS)}."
     raise ValueError(f"there is no method {value!r}.\n{hint}")
-
-
-def _cluster(value: object) -> object:
-    if value is not None and not (isinstance(value, str) and re.fullmatch(CLUSTER, value)):
-        raise ValueError(
-            f"{reprlib.repr(value)} is no Ray cluster.\nWrite such as ray://head:10001."
-        )
-    return value
 
 
 class Trained(Mixed):
@@ -109,7 +98,7 @@ class Trained(Mixed):
         description="How many processes train it together, on this machine or on those of 'on'; "
         "if nothing is said, one for each GPU.",
     )
-    on: Annotated[str, BeforeValidator(_cluster)] | None = Field(
+    on: Cluster | None = Field(
         default=None,
         description="The Ray cluster whose machines train it, such as ray://head:10001.",
     )

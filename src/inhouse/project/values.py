@@ -23,6 +23,7 @@ UNITS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 SHARE = r"^\d{1,2}(\.\d{1,3})?%$"
 COUNT = r"^[1-9]\d{0,5}(\.\d{1,3})?(k|M|B)$"
 SPAN = r"^[1-9]\d{0,4}k$"
+CLUSTER = r"ray://[^/\s:@]+:\d{1,5}"
 THOUSANDS = {"k": 10**3, "M": 10**6, "B": 10**9}
 
 
@@ -124,8 +125,8 @@ def _guarded_in(value: object) -> object:
 def _guarded_out(value: object) -> object:
     if isinstance(value, list) and "toxicity" in value:
         raise ValueError(
-            "no model of toxicity comes with this program.\nWrite [pii], and have data sets of "
-            "traces looked through by the step toxicity."
+            "answers are not looked through for toxicity.\nWrite [pii]; what is toxic is noted in "
+            "data sets, by the step toxicity."
         )
     if value != ["pii"]:
         raise ValueError(f"{reprlib.repr(value)} guards no answers.\nWrite [pii].")
@@ -149,6 +150,14 @@ def _span(value: object) -> object:
         raise ValueError(
             f"{reprlib.repr(value)} is no such number.\n"
             "Write such as 8192, or 8k, which is the same."
+        )
+    return value
+
+
+def _cluster(value: object) -> object:
+    if value is not None and not (isinstance(value, str) and re.fullmatch(CLUSTER, value)):
+        raise ValueError(
+            f"{reprlib.repr(value)} is no Ray cluster.\nWrite such as ray://head:10001."
         )
     return value
 
@@ -201,6 +210,7 @@ Name = Annotated[str, BeforeValidator(_name, json_schema_input_type=str)]
 Group = Annotated[str, BeforeValidator(_group, json_schema_input_type=str)]
 LabelText = Annotated[str, BeforeValidator(_label, json_schema_input_type=str)]
 Address = Annotated[str, BeforeValidator(_address, json_schema_input_type=str)]
+Cluster = Annotated[str, BeforeValidator(_cluster, json_schema_input_type=str)]
 Secret = Annotated[str, BeforeValidator(_secret, json_schema_input_type=str)]
 Texts = Annotated[
     list[str],

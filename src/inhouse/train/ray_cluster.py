@@ -5,26 +5,21 @@ What they read and write lies on a path that all machines share; that they do is
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 import time
-import warnings
 from collections.abc import Sequence
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from inhouse.core.errors import BadInput, InhouseError, MissingExtra
+from inhouse.core.cluster import check_machines, connected, last_words, working_machines
+from inhouse.core.errors import InhouseError
 from inhouse.core.stage import Progress
 from inhouse.train.processes import JOB, RESULT, Processes, check_even, failure, follow, most
 
 ALIVE = "alive.json"
 SILENCE = 120.0
 """Seconds after which the processes end if nobody follows them."""
-ANSWER = 120.0
-"""Seconds that each machine has to say what it sees."""
 LOOKS = 2.0
 
 
@@ -46,65 +41,13 @@ def train_on(
             be shared out evenly.
         InhouseError: a process ended before its time.
     """
-    ray = _ray()
-    ours = not ray.is_initialized()
-    if ours:
-        _connect(processes.on)
-    try:
-        machines = [one for one in ray.nodes() if one["Alive"] and one["Resources"].get("CPU")]
-        _check_shared(machines, [folder, *needed])
+    with connected(processes.on, "Training on several machines") as ray:
+        machines = working_machines(ray)
+        job = (folder / JOB).read_text(encoding="utf-8")
+        paths = [str(one.resolve()) for one in (folder, *needed)]
+        check_machines(ray, machines, missing, (paths, job), "train and ray")
         count, held = _shares(processes, rows, [one["Resources"] for one in machines])
-        _fit(count, held, folder.resolve(), progress)
-    finally:
-        if ours:
-            ray.shutdown()
-
-
-def _ray() -> Any:  # noqa: ANN401
-    if find_spec("ray") is None:
-        raise MissingExtra("Training on several machines", "ray")
-    return import_module("ray")
-
-
-def _connect(address: str) -> None:
-    ray = _ray()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # it says what the error says
-            ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        raise BadInput(
-            f"No Ray cluster answers at {address}: {_words(error)}.",
-            "Start one there with 'ray start --head', or correct 'on'; if it asks for a token, set "
-            "RAY_AUTH_MODE=token here too.",
-        ) from None
-
-
-def _check_shared(machines: Sequence[dict[str, Any]], folders: Sequence[Path]) -> None:
-    """Make sure that all machines see the same folders, and have this program.
-
-    Raises:
-        BadInput: one does not.
-    """
-    ray, strategies = _ray(), import_module("ray.util.scheduling_strategies")
-    job = (folders[0] / JOB).read_text(encoding="utf-8")
-    paths = [str(folder.resolve()) for folder in folders]
-    for machine in machines:
-        place = strategies.NodeAffinitySchedulingStrategy(machine["NodeID"], soft=False)
-        task = ray.remote(num_cpus=0, scheduling_strategy=place)(missing).remote(paths, job)
-        name = machine["NodeManagerAddress"]
-        try:
-            unseen = ray.get(task, timeout=ANSWER)
-        except (ray.exceptions.RayError, ImportError, RuntimeError) as error:
-            raise BadInput(
-                f"Machine {name} of the cluster cannot run this program: {_words(error)}.",
-                "Install the same version there, with the extras train and ray.",
-            ) from None
-        if unseen:
-            raise BadInput(
-                f"Machine {name} of the cluster does not see {unseen}.",
-                "Put 'store' on a path that all machines share under the same name.",
-            )
+        _fit(ray, count, held, folder.resolve(), progress)
 
 
 def missing(paths: Sequence[str], job: str) -> str:
@@ -133,8 +76,13 @@ def _shares(
     return count, {"CPU": max(1, int(min(one["CPU"] for one in machines) // each))}
 
 
-def _fit(count: int, held: dict[str, float], folder: Path, progress: Progress) -> None:
-    ray = _ray()
+def _fit(
+    ray: Any,  # noqa: ANN401
+    count: int,
+    held: dict[str, float],
+    folder: Path,
+    progress: Progress,
+) -> None:
     # A task starts the training, so that it does not matter on which machine this process is.
     task = ray.remote(num_cpus=0, max_retries=0)(_started).remote(count, held, str(folder))
     beats = 0
@@ -151,7 +99,7 @@ def _fit(count: int, held: dict[str, float], folder: Path, progress: Progress) -
     except ray.exceptions.OutOfMemoryError:
         raise failure(folder, "a machine of the cluster ran out of memory") from None
     except ray.exceptions.RayError as error:
-        raise failure(folder, _words(error)) from None
+        raise failure(folder, last_words(error)) from None
     if not (folder / RESULT).is_file():
         raise InhouseError("The training left no result.", "Run it again.")
 
@@ -203,9 +151,3 @@ def _read(file: Path) -> str:
         return file.read_text(encoding="utf-8")
     except FileNotFoundError:
         return ""
-
-
-def _words(error: BaseException) -> str:
-    """Return the last thing that an error says."""
-    said = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (said or [type(error).__name__])[-1].rstrip(".")

@@ -34,7 +34,7 @@ class Domain:
     inside: str = field(metadata={"refs": True})
     outside: str = field(metadata={"refs": True})
     keep: float = field(default=0.5, metadata={"least": 0, "most": 1})
-    embed: str | None = field(default=None, metadata={"refs": True})
+    embed: str | None = field(default=None, metadata={"refs": True, "kind": "embedder"})
 
 
 def read(value: object) -> Domain:

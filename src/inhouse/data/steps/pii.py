@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 import secrets
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from inhouse.core.errors import BadInput
 from inhouse.data.settings import read_settings
 from inhouse.data.step import Batch, Given, Note, Verdict
 from inhouse.guard.finding import PERSONAL, check_types
@@ -21,25 +22,36 @@ if TYPE_CHECKING:
     from inhouse.guard.guard import Guard
     from inhouse.guard.hiding import StandIn
 
-CODE = 1
+CODE = 2
 NEEDS: tuple[str, ...] = ()
 KEY = "pii.key"
 
 
 @dataclass(frozen=True, slots=True)
 class Pii:
-    """What becomes of personal data, which types count, and how sure a finding has to be."""
+    """What becomes of personal data, which types count, and how sure a finding has to be.
+
+    With `label`, what is found and stays adds to the label of the data set: so it is unless it is
+    said otherwise.
+    """
 
     how: Literal["find", "mask", "pseudonymise", "redact"] = "find"
     types: tuple[str, ...] = PERSONAL
     least: float = field(default=0.5, metadata={"least": 0, "most": 1})
+    label: bool | None = None
 
 
 def read(value: object) -> Pii:
     """Return the settings of ``{pii: mask}`` or ``{pii: {how: mask, types: [email, card]}}``."""
     settings = read_settings(Pii, value, main="how")
     check_types(settings.types)
-    return settings
+    stays = settings.how == "find"
+    if settings.label and not stays:
+        raise BadInput(
+            "what is hidden adds nothing to a label.",
+            "Take 'label' out, or let another step look again: [{pii: mask}, {pii: find}].",
+        )
+    return replace(settings, label=stays if settings.label is None else settings.label)
 
 
 def start(settings: Pii, given: Given) -> PersonalData:

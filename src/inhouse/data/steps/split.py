@@ -90,7 +90,7 @@ class Splitting:
 
         tables = [table.combine_chunks() for table in seen]
         columns = [table.column("buckets").combine_chunks() for table in tables]
-        batches = [c.flatten().to_numpy().reshape(len(c), -1) for c in columns]
+        batches = [c.flatten().to_numpy().reshape(len(c), c.type.list_size) for c in columns]
         numbers = [table.column("number").to_numpy() for table in tables]
         found = groups(batches)
         least = np.full(len(found), 2**64 - 1, np.uint64)

@@ -1,31 +1,45 @@
 """Notes rows that may be toxic, for people to look at; it drops none.
 
-It learns what is toxic from labelled examples: a model that would be right everywhere there is not.
+It learns what is toxic from labelled examples, or asks a classifier that has: a model that would be
+right everywhere there is not.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from inhouse.core.errors import BadInput
+from inhouse.core.errors import BadInput, nearest
 from inhouse.data.settings import read_settings
 from inhouse.data.step import Batch, Given, Note, Verdict
 
 if TYPE_CHECKING:
-    from inhouse.guard.toxicity import Toxicity
+    import numpy as np
+    import numpy.typing as npt
+
+    from inhouse.core.protocols import Classifier
+
+    Score = Callable[[Sequence[str]], npt.NDArray[np.float32]]
 
 CODE = 1
 NEEDS: tuple[str, ...] = ()
-FIX = "Write such as {toxicity: {examples: data/labelled, toxic: [toxic]}}."
+FIX = (
+    "Write such as {toxicity: {examples: data/labelled, toxic: [toxic]}}, or in place of examples "
+    "a classifier, model: models/NAME."
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """The examples to learn from, those of their labels that mean toxic, and when to note a row."""
+    """What judges, the labels that mean toxic, and how likely they must be for a row to be noted.
 
-    examples: str = field(metadata={"refs": True})
+    A linear model judges that learns from `examples`, or a classifier of the project, `model`.
+    """
+
+    examples: str | None = field(default=None, metadata={"refs": True})
+    model: str | None = field(default=None, metadata={"refs": True, "kind": "classifier"})
     toxic: tuple[str, ...] = ("toxic",)
     least: float = field(default=0.5, metadata={"least": 0, "most": 1})
 
@@ -36,19 +50,50 @@ def read(value: object) -> Flag:
         raise BadInput(
             "no model of toxicity comes with this program: it learns from examples.", FIX
         )
-    return read_settings(Flag, value, main="examples")
+    found = read_settings(Flag, value, main="examples")
+    if (found.examples is None) == (found.model is None):
+        raise BadInput("either examples or a model says what is toxic.", FIX)
+    for ref, section in ((found.examples, "data"), (found.model, "models")):
+        if ref is not None and not ref.startswith(f"{section}/"):
+            raise BadInput(f"{ref!r} is none of the {section}.", f"Write {section}/NAME.")
+    return found
 
 
 def start(settings: Flag, given: Given) -> Flagging:
-    """Train the model and make the step ready for work.
+    """Make the step ready for work: train the linear model, or open the classifier.
 
     Raises:
-        BadInput: the examples are of another kind, or too few of them are toxic or not.
+        BadInput: the examples are of another kind, or too few of them are toxic or not; or the
+            classifier knows no such label.
     """
+    if settings.model is not None:
+        from inhouse.models.load import load_classifier
+
+        opened = load_classifier(given.inputs[settings.model].folder, name=settings.model)
+        return Flagging(_of(opened, settings), settings.least)
     from inhouse.guard.toxicity import train
 
-    texts, labels = _examples(given.inputs[settings.examples].folder, settings.examples)
-    return Flagging(train(texts, [label in settings.toxic for label in labels]), settings.least)
+    name = settings.examples or ""
+    texts, labels = _examples(given.inputs[name].folder, name)
+    trained = train(texts, [label in settings.toxic for label in labels])
+    return Flagging(trained.score, settings.least)
+
+
+def _of(model: Classifier, settings: Flag) -> Score:
+    """Return what says how likely a text has one of the toxic labels, by a classifier."""
+    classes = list(model.classes)
+    for label in settings.toxic:
+        if label not in classes:
+            near = nearest(label, classes)
+            known = f"Did you mean {near!r}?" if near else f"It knows: {', '.join(classes)}."
+            raise BadInput(f"{settings.model} knows no label {label!r}.", known)
+    places = [place for place, name in enumerate(classes) if name in settings.toxic]
+
+    def score(texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        likely: npt.NDArray[np.float32] = model.classify(texts)[:, places].sum(1)
+        return likely
+
+    return score
 
 
 def _examples(folder: Path, name: str) -> tuple[list[str], list[str]]:
@@ -68,16 +113,17 @@ def _examples(folder: Path, name: str) -> tuple[list[str], list[str]]:
 class Flagging:
     """Notes the rows whose score is high enough."""
 
-    def __init__(self, model: Toxicity, least: float) -> None:
-        self._model, self._least = model, least
+    def __init__(self, score: Score, least: float) -> None:
+        self._score, self._least = score, least
 
     def judge(self, batch: Batch) -> Verdict:
         """Note the rows that may be toxic, with their score."""
-        scores = self._model.score(batch.texts.to_pylist())
+        texts = batch.texts.to_pylist()
+        scores = self._score(texts).tolist() if texts else []
         return Verdict(
             flagged=[
                 Note(row, "toxicity", f"{score:.2f}", f"{self._least:g}")
-                for row, score in enumerate(scores.tolist())
+                for row, score in enumerate(scores)
                 if score >= self._least
             ]
         )
