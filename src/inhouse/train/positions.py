@@ -14,8 +14,8 @@ from inhouse.train.tokens import Tokens
 DIGITS = 16
 CHANGED: Mapping[str, str] = {
     "tokenizer": "it has another tokenizer or template",
-    "data": "its data changed",
     "length": "its rows are of another length",
+    "data": "its data changed",
     "seed": "its rows come in another order",
 }
 """What each part of a place says if it is another one; the first that differs counts."""
