@@ -33,6 +33,7 @@ from bench.harness.mixed import base, tokens_of
 from inhouse.catalog.rows import write_rows
 from inhouse.core.access import Actor
 from inhouse.core.stage import Context
+from inhouse.models.spelling import spelling_of
 from inhouse.train import tokenise
 from inhouse.train.samples import samples_of
 from inhouse.train.tokens import About, Tokenised, Tokens, write_tokens
@@ -56,17 +57,20 @@ def run() -> Iterator[Row]:
         folder = Path(name)
         yield from wasted(folder, data)
         ids = tokens_of(data)["proposals"]
-        written(folder / "texts", ids, 49_152)
-        yield from beside("SmolLM2-135M", large(folder / "large"), folder / "texts", LARGE)
-        written(folder / "few", ids % 8_192, 8_192)
-        yield from beside("9 M", small(folder / "small"), folder / "few", SMALL)
+        model = large(folder / "large")
+        written(folder / "texts", ids, 49_152, model)
+        yield from beside("SmolLM2-135M", model, folder / "texts", LARGE)
+        model = small(folder / "small")
+        written(folder / "few", ids % 8_192, 8_192, model)
+        yield from beside("9 M", model, folder / "few", SMALL)
 
 
-def written(folder: Path, ids: Any, words: int) -> None:  # noqa: ANN401
-    """Write tokens as one long document."""
+def written(folder: Path, ids: Any, words: int, model: Path) -> None:  # noqa: ANN401
+    """Write tokens as one long document of a model."""
     folder.mkdir()
     found = np.asarray(ids[:400_000], np.uint16)
-    write_tokens(folder, About("bench", words), [Tokenised("texts", "0" * 64, found)])
+    about = About(spelling_of(model).tokenizer, words)
+    write_tokens(folder, about, [Tokenised("texts", "0" * 64, found)])
 
 
 def large(folder: Path) -> Path:

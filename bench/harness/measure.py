@@ -152,4 +152,4 @@ def _target(measure: Measure) -> str | None:
         return None
     if measure.goal.of == "ours":
         return f"{'≥' if measure.more else '≤'} {measure.goal.limit:g} {measure.unit}"
-    return f"≥ {measure.goal.limit:g}x"
+    return f"≥ {round(measure.goal.limit, 3):g}x"

@@ -131,7 +131,7 @@ def machine() -> dict[str, Any]:
 def commit() -> str:
     """Return the short hash of what is checked out, marked if anything beside results changed."""
     head = _git("rev-parse", "--short", "HEAD")
-    changed = _git("status", "--porcelain", "--", ".", f":!{RESULTS}", f":!{PAGE}")
+    changed = _git("status", "--porcelain", "--", ".", f":(exclude){RESULTS}", f":(exclude){PAGE}")
     return f"{head}-dirty" if changed else head or "unknown"
 
 

@@ -18,7 +18,8 @@ from inhouse.core.stage import silent
 from inhouse.evaluate.answers import exact, f1, normalised
 from inhouse.evaluate.examining import examiner, sorter
 from inhouse.evaluate.figures import differences, figures, report_of, values
-from inhouse.evaluate.papers import Choice, Kind, Labelled, Question, Text, read_items
+from inhouse.evaluate.needle import table
+from inhouse.evaluate.papers import Choice, Hidden, Kind, Labelled, Question, Text, read_items
 from inhouse.evaluate.rows import FILE
 
 
@@ -76,6 +77,13 @@ def test_a_choice_is_told_by_likelihood_and_once_more_by_length() -> None:
     marks = examiner(MODEL, "choice")(items, silent)
     assert [(mark["right"], mark["even"]) for mark in marks] == [(1, 1), (0, 1), (1, 0)]
     assert values("choice", marks) == pytest.approx({"accuracy": 2 / 3, "accuracy_norm": 2 / 3})
+
+
+def test_a_needle_is_a_choice_with_a_place() -> None:
+    items = [Hidden("?", ("c", "a"), right, length=512, depth=0.5) for right in (1, 0)]
+    marks = examiner(MODEL, "needle")(items, silent)
+    assert table(marks) == [["depth", "512"], ["50%", "50%"]]
+    assert values("needle", marks) == {"found": 0.5}
 
 
 def test_a_text_is_told_by_its_tokens_and_its_bytes() -> None:

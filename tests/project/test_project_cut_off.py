@@ -67,7 +67,8 @@ def test_cut_off_in_the_middle_of_a_step(long: Path, how: signal.Signals):
                 output, errors = process.communicate(timeout=60)
         if how is signal.SIGINT:
             assert process.returncode == 130
-            assert errors.endswith("Stopped. What was done is kept; go on with: inhouse run\n")
+            said = "Stopped. data/memos goes on where it was interrupted. What was done before is "
+            assert errors.endswith(f"{said}kept; go on with: inhouse run\n")
             assert "Traceback" not in output + errors
         assert project.catalog.find(step.recipe.ref) is None
         assert project.plan("data/memos").steps[0].reason == "goes on where it was interrupted"

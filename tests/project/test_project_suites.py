@@ -14,13 +14,14 @@ from inhouse.core.errors import BadInput, ProjectError, Refused
 from inhouse.project.learnt import curves
 from inhouse.project.read import read
 
-WATCH = "{every: 4, suites: [suites/quiz, suites/pay]}"
+WATCH = "{every: 4, suites: [suites/quiz, suites/pay, suites/needle]}"
 FILE = f"""\
 project: suites
 groups: {{staff: [ana, bo], hr: [ana]}}
 data:
   memos: {{from: ./docs/memos}}
   pay: {{from: ./docs/pay, label: hr}}
+  short: {{from: ./short.md}}
   gold: {{from: ./gold.csv}}
   chats: {{from: ./chats.jsonl, kind: chats}}
 models:
@@ -32,6 +33,7 @@ suites:
   quiz: {{kind: choice, from: ./quiz.jsonl}}
   pay: {{kind: perplexity, on: data/pay, most: 2}}
   asked: {{kind: questions, from: ./asked.jsonl}}
+  needle: {{kind: needle, on: data/short, lengths: [60], depths: 2, times: 1}}
   talks: {{kind: questions, on: data/chats}}
   moods: {{kind: classes, on: data/gold}}
   found: {{kind: retrieval, from: ./found.jsonl}}
@@ -51,6 +53,7 @@ PAGES = {
     "found.jsonl": '{"query": "What?", "relevant": ["a"]}',
     "gold.csv": "text,label\n" + "all is fine,good\nall is lost,bad\n" * 2,
     "chats.jsonl": json.dumps(CHAT),
+    "short.md": "It is so.\n\n" * 100,
     **{f"docs/{folder}/{n}.md": MEMO for folder in ("memos", "pay") for n in range(4)},
 }
 
@@ -72,6 +75,9 @@ def file(tmp_path: Path) -> Path:
         ("kind: choice, from: ./quiz.jsonl", "kind: choice", "Write from: FILE or on: data/NAME."),
         ("on: data/gold", "on: data/gld", "Did you mean 'data/gold'?"),
         ("on: data/gold", "from: ./gold.csv, most: 3", "a file is asked whole"),
+        ("on: data/gold", "on: data/gold, depths: 3", "'depths' changes nothing of a suite"),
+        ("kind: classes, on: data/gold", "kind: needle, from: ./x", "is hidden in documents"),
+        ("kind: perplexity, on: data/pay", "kind: needle, on: data/pay", "'most' changes nothing"),
     ],
 )
 def test_a_wrong_entry_is_one_sentence(file: Path, old: str, new: str, said: str):
@@ -106,6 +112,7 @@ def test_suites_look_on(made: Path):
         assert looked == [0, 4, 8]
         before, after = tuned.summary["suites"]["suites/pay perplexity"]
         assert after < before / 3
+        assert len(tuned.summary["suites"]["suites/needle found"]) == 2
         with pytest.raises(BadInput, match="is a suite of the kind choice, which asks models"):
             project.evaluate("desk", "quiz")
         project.run("suites/quiz")
@@ -161,4 +168,7 @@ def check_the_program(folder: Path) -> None:
     alone = quickly("evaluate", "models/analyst", "suites/quiz", cwd=folder)
     assert "2 questions" in alone.stdout
     assert "kept as reports/models.analyst.quiz@" in alone.stdout
+    hidden = quickly("evaluate", "models/analyst", "suites/needle", cwd=folder).stdout
+    assert "2 needles, found" in hidden
+    assert "100%" in hidden.partition("depth")[2]
     assert quickly("evaluate", "suites/quiz", cwd=folder).returncode == 2

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 
 from inhouse.core.stage import Context, Inputs, Result
 from inhouse.train import language
 from inhouse.train.language import Language
+from inhouse.train.processes import FOLDER
+from inhouse.train.stopping import STOP
 
 SPEC = Language
 
@@ -30,6 +33,10 @@ def run(spec: Language, inputs: Inputs, ctx: Context) -> Result:
                 os.kill(os.getpid(), signal.SIGKILL)
             if what == "wait":
                 signal.pause()
+            if what == "asked":
+                while not (ctx.work / FOLDER / STOP).exists():
+                    time.sleep(0.05)
+                return
             raise RuntimeError("the card fell off the bus.\nand more")
 
     trainer.LanguageTrainer.finished = watched  # type: ignore[method-assign]

@@ -10,16 +10,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from train.tiny_llama import DATA, VOCABULARY, repeated, talks, tiny_llama, trained
+from train.tiny_llama import DATA, VOCABULARY, about, repeated, talks, tiny_llama, trained
 
 from inhouse.core.errors import BadInput, InhouseError
+from inhouse.models.chat_format import TEMPLATE
 from inhouse.train.checkpoint import commit, newest
 from inhouse.train.held_out import parted
 from inhouse.train.language import Language
 from inhouse.train.learning import CHECKPOINTS
 from inhouse.train.mixer import Batch
 from inhouse.train.stream import UNLEARNT, parts_of, targets_of
-from inhouse.train.tokens import About, Tokenised, Tokens, write_tokens
+from inhouse.train.tokens import Tokenised, Tokens, write_tokens
 from inhouse.train.watch import FEW, MANY, Curves
 
 LENGTH, BATCH, STEPS = 32, 4, 12
@@ -146,8 +147,8 @@ sys.path.insert(0, {tests!r})
 from train import tiny_llama
 from inhouse.train import checkpoint, learning, trainer
 from train.test_language import FULL, LORA
-learning.KEEP_SECONDS = 0
 where, writes = sys.argv[1], 0
+learning.KEEP_SECONDS = 300 if where in signal.Signals.__members__ else 0
 whole = trainer.save_file
 def die():
     os.kill(os.getpid(), signal.SIGKILL)
@@ -162,6 +163,10 @@ trainer.save_file = save_file
 def progress(done, *_):
     if where == "between" and done == 7:
         die()
+    global writes
+    if where in signal.Signals.__members__ and done == 7 and not writes:
+        writes = 1
+        os.kill(os.getpid(), signal.Signals[where])
 tiny_llama.trained({spec}, Path({base!r}), {{tiny_llama.DATA: Path({data!r})}}, Path({work!r}),
                    progress=progress)
 """
@@ -175,6 +180,8 @@ tiny_llama.trained({spec}, Path({base!r}), {{tiny_llama.DATA: Path({data!r})}}, 
         ("inside", "LORA"),
         pytest.param("between", "LORA", marks=pytest.mark.slow),
         pytest.param("inside", "FULL", marks=pytest.mark.slow),
+        ("SIGINT", "LORA"),
+        pytest.param("SIGTERM", "FULL", marks=pytest.mark.slow),
     ],
 )
 def test_killed_at_any_moment_it_ends_in_the_same_weights(
@@ -188,10 +195,11 @@ def test_killed_at_any_moment_it_ends_in_the_same_weights(
         work=str(work),
     )  # fmt: skip
     ended = subprocess.run([sys.executable, "-c", code, where], timeout=100)
-    assert ended.returncode == -signal.SIGKILL
+    cut = where in ("between", "inside")
+    assert ended.returncode == -(signal.SIGKILL if cut else signal.SIGINT)  # as Python says it
     kept = newest(work / CHECKPOINTS)
     assert kept is not None
-    assert kept.step == {"between": 6, "inside": 5}[where]
+    assert kept.step == {"between": 6, "inside": 5}.get(where, 7)
     steps: list[int] = []
     again = trained(settings, base, sources, work, progress=lambda done, *_: steps.append(done))
     assert steps == list(range(kept.step + 1, STEPS + 1))
@@ -275,7 +283,7 @@ def test_masked_tokens_carry_no_gradient_and_packed_texts_do_not_see_one_another
     import torch
 
     from inhouse.train.language_model import load_model
-    from inhouse.train.trainer import losses_of, tensors_of
+    from inhouse.train.losses import losses_of, tensors_of
 
     model = load_model(tiny_llama(tmp_path / "base")).eval()
     first, second = [5, 6, 7, 8], [9, 10, 11, 12, 13]
@@ -301,7 +309,7 @@ def test_two_rows_of_packed_texts_do_not_see_one_another(tmp_path: Path):
     import torch
 
     from inhouse.train.language_model import load_model
-    from inhouse.train.trainer import losses_of, tensors_of
+    from inhouse.train.losses import losses_of, tensors_of
 
     model = load_model(tiny_llama(tmp_path / "base")).eval()
     rows = [[5, 6, 7, 9, 10, 11], [1, 2, 9, 10, 11, 3]]
@@ -313,13 +321,13 @@ def test_two_rows_of_packed_texts_do_not_see_one_another(tmp_path: Path):
 def test_the_end_of_a_source_is_kept_out(tmp_path: Path):
     tokens = Tokens(repeated(tmp_path / "notes"))
     parts = parted(DATA, tokens, length=LENGTH)
-    assert (parts.learnt.windows(LENGTH), parts.held.windows(LENGTH)) == (60, 1)
-    assert parts.held.ids.tolist() == tokens.ids[60 * LENGTH : 61 * LENGTH].tolist()
-    assert parts.learnt.ends[-1] == 60 * LENGTH
+    assert (parts.learnt.windows(LENGTH), parts.held.windows(LENGTH)) == (55, 6)  # a tenth
+    assert parts.held.ids.tolist() == tokens.ids[55 * LENGTH : 61 * LENGTH].tolist()
+    assert parts.learnt.ends[-1] == 55 * LENGTH
     assert next(parts.learnt.names()) == ("0.md", "0" * 64)
     (tmp_path / "short").mkdir()
     rows = [Tokenised("a", "", np.arange(40))]
-    write_tokens(tmp_path / "short", About("tiny", VOCABULARY), rows)
+    write_tokens(tmp_path / "short", about(), rows)
     with pytest.raises(BadInput, match="too few to learn from some and measure on others"):
         parted(DATA, Tokens(tmp_path / "short"), length=LENGTH)
 
@@ -328,7 +336,7 @@ def test_chats_are_kept_out_whole(tmp_path: Path):
     draw = np.random.default_rng(0)
     sizes = draw.integers(5, 60, 50)
     rows = [Tokenised(str(n), "", np.ones(size, int)) for n, size in enumerate(sizes)]
-    write_tokens(tmp_path, About("tiny", VOCABULARY, template="t"), rows)
+    write_tokens(tmp_path, about(chats=True), rows)
     tokens = Tokens(tmp_path)
     parts = parted(DATA, tokens, length=LENGTH)
     border = len(parts.learnt.ids)
@@ -366,6 +374,15 @@ def test_what_does_not_fit_is_refused(
 
 
 @train
+@pytest.mark.parametrize("name", ["tokenizer.json", TEMPLATE])
+def test_tokens_of_another_spelling_are_refused(tmp_path: Path, name: str):
+    base, chats = tiny_llama(tmp_path / "base"), {DATA: talks(tmp_path / "talks")}
+    (base / name).write_bytes((base / name).read_bytes() + b" ")
+    with pytest.raises(BadInput, match="was tokenised for another model than models/tiny"):
+        trained(replace(FULL, method="instruct"), base, chats, tmp_path / "work")
+
+
+@train
 @pytest.mark.weights
 def test_a_base_that_is_gguf_is_read_as_it_is(weights_store: Path):
     import torch
@@ -374,7 +391,7 @@ def test_a_base_that_is_gguf_is_read_as_it_is(weights_store: Path):
     from inhouse.core.artifact import Ref
     from inhouse.models.chat_format import load_tokenizer
     from inhouse.train.language_model import load_model
-    from inhouse.train.trainer import losses_of, tensors_of
+    from inhouse.train.losses import losses_of, tensors_of
 
     catalog = Catalog(weights_store / ".inhouse")
     try:

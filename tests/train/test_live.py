@@ -57,7 +57,7 @@ def folder(tmp_path: Path) -> Path:
     base = tiny_base(tmp_path / "base")
     config = json.loads((base / "config.json").read_text())
     (base / "config.json").write_text(json.dumps(config | {"attention_dropout": 0.1}))
-    repeated(tmp_path / "notes")
+    repeated(tmp_path / "notes", base=base)
     return tmp_path
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from train.tiny_llama import VOCABULARY, opened, tiny_llama
+from train.tiny_llama import VOCABULARY, about, opened, tiny_llama
 
 from inhouse.core.access import Actor
 from inhouse.core.errors import BadInput
@@ -24,7 +24,7 @@ from inhouse.train.learning import CHECKPOINTS
 from inhouse.train.mixer import Mixer
 from inhouse.train.prefer import Prefer
 from inhouse.train.schedule import Phase, Schedule
-from inhouse.train.tokens import About, Tokenised, Tokens, write_tokens
+from inhouse.train.tokens import Tokenised, Tokens, write_tokens
 
 LENGTH, BATCH = 48, 4
 PAIRS = "data/pairs"
@@ -51,8 +51,7 @@ def judged(folder: Path, *, thumbs: bool = False, many: int = 120) -> Path:
             verdict = 1 if number % 3 else -1
             answers = [good if verdict > 0 else bad]
         rows.append(document(number, prompt, answers, verdict))
-    about = About("tiny", VOCABULARY, template="chat", preferences=True)
-    write_tokens(folder, about, rows)
+    write_tokens(folder, about(preferences=True), rows)
     return folder
 
 
@@ -136,8 +135,7 @@ def test_thumbs_are_enough(base: Path, tmp_path: Path):
     assert held["loss"][1] < held["loss"][0]
     rows = [document(number, [1, 2, 3], [[4, 5]], 1) for number in range(60)]
     (tmp_path / "good").mkdir()
-    about = About("tiny", VOCABULARY, template="chat", preferences=True)
-    write_tokens(tmp_path / "good", about, rows)
+    write_tokens(tmp_path / "good", about(preferences=True), rows)
     with pytest.raises(BadInput, match=r"All \d+ answers were called good"):
         preferred(LORA, base, tmp_path / "good", tmp_path / "no")
 
@@ -264,9 +262,8 @@ def test_a_prompt_is_read_once_for_both_answers(tmp_path: Path):
 
 
 def test_answers_that_are_too_long_for_a_row_are_left_out(tmp_path: Path):
-    about = About("tiny", VOCABULARY, template="chat", preferences=True)
     rows = [document(0, [1, 2], [[3] * 5, [4] * 5]), document(1, [1, 2], [[3] * 9, [4] * 9])]
-    write_tokens(tmp_path, about, rows)
+    write_tokens(tmp_path, about(preferences=True), rows)
     found, many = fitting(Tokens(tmp_path), 16)
     assert many == 1
     assert found.loss is not None

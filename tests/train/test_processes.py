@@ -194,6 +194,30 @@ def test_when_who_started_them_is_killed_nothing_is_left_running(
     assert newest(work / CHECKPOINTS) is not None
 
 
+@train
+@pytest.mark.slow
+def test_when_they_are_asked_to_stop_the_step_in_hand_is_kept(
+    base: Path, sources: dict[str, Path], tmp_path: Path
+):
+    work = tmp_path / "work"
+    work.mkdir()
+    (work / "how").write_text("0 4 asked", encoding="utf-8")
+    code = PARENT.format(tests=TESTS, base=str(base), data=str(sources[DATA]), work=str(work))
+    path = os.pathsep.join([*sys.path, TESTS])
+    started = subprocess.Popen([sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": path})
+    try:
+        assert eventually((work / FOLDER / PROGRESS).is_file)
+        started.send_signal(signal.SIGTERM)
+        assert started.wait(60) == -signal.SIGINT  # as Python says it
+        assert gone(work)
+    finally:
+        started.kill()
+        started.wait()
+    kept = newest(work / CHECKPOINTS)
+    assert kept is not None
+    assert kept.step == 4
+
+
 def launcher(work: Path) -> int:
     """Return the process that started the others."""
     pid = (work / "pid-0").read_text(encoding="utf-8")

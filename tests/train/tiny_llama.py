@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
+from tokenizers import Tokenizer, models
 
 from inhouse.core.access import Actor
 from inhouse.core.artifact import Artifact, Input, Ref
 from inhouse.core.label import Label
 from inhouse.core.stage import Context, Progress, Result, silent
+from inhouse.models.chat_format import TEMPLATE
+from inhouse.models.spelling import Spelling, spelling_of
 from inhouse.train import language
 from inhouse.train.language import Language
 from inhouse.train.tokens import About, Tokenised, write_tokens
@@ -23,7 +28,6 @@ DATA = "data/notes"
 def tiny_llama(folder: Path, *, dropout: float = 0.0, tied: bool = True) -> Path:
     """Write a model as a pulled one lies there."""
     import torch
-    from tokenizers import Tokenizer, models
     from transformers import LlamaConfig, LlamaForCausalLM
 
     torch.manual_seed(7)
@@ -33,13 +37,33 @@ def tiny_llama(folder: Path, *, dropout: float = 0.0, tied: bool = True) -> Path
         tie_word_embeddings=tied, bos_token_id=0, eos_token_id=0, attention_dropout=dropout,
     )  # fmt: skip
     LlamaForCausalLM(config).save_pretrained(folder)
-    Tokenizer(models.WordLevel({f"t{i}": i for i in range(VOCABULARY)}, "t0")).save(
-        str(folder / "tokenizer.json")
-    )
+    return spelt(folder)
+
+
+def spelt(folder: Path) -> Path:
+    """Write the tokenizer and the chat template of the model."""
+    words = models.WordLevel({f"t{i}": i for i in range(VOCABULARY)}, "t0")
+    Tokenizer(words).save(str(folder / "tokenizer.json"))
+    (folder / TEMPLATE).write_text("{% for m in messages %}{{ m.content }}{% endfor %}")
     return folder
 
 
-def repeated(folder: Path, *, documents: int = 40, mask: bool = False) -> Path:
+@cache
+def spelling() -> Spelling:
+    with TemporaryDirectory() as folder:
+        return spelling_of(spelt(Path(folder)))
+
+
+def about(base: Path | None = None, *, chats: bool = False, preferences: bool = False) -> About:
+    """Return what tokens of a model are, if none is named of the tiny one."""
+    own = spelling_of(base) if base else spelling()
+    template = own.template if chats or preferences else ""
+    return About(own.tokenizer, VOCABULARY, template, preferences=preferences)
+
+
+def repeated(
+    folder: Path, *, documents: int = 40, mask: bool = False, base: Path | None = None
+) -> Path:
     """Write documents that say the same over and over; masked, only half of it is learnt."""
     folder.mkdir()
     draw = np.random.default_rng(3)
@@ -47,7 +71,7 @@ def repeated(folder: Path, *, documents: int = 40, mask: bool = False) -> Path:
     texts = [np.concatenate([np.tile(pattern, 2), [0]]) for _ in range(documents)]
     loss = np.arange(len(texts[0])) % 2 == 0 if mask else None
     rows = [Tokenised(f"{i}.md", f"{i:064x}", text, loss) for i, text in enumerate(texts)]
-    write_tokens(folder, About("tiny", VOCABULARY), rows)
+    write_tokens(folder, about(base), rows)
     return folder
 
 
@@ -60,7 +84,7 @@ def talks(folder: Path, *, many: int = 60) -> Path:
         half = int(draw.integers(3, 14))
         tokens = np.concatenate([np.arange(half) % 7 + 1, np.arange(half) % 5 + 20])
         rows.append(Tokenised(f"{number}", f"{number:064x}", tokens, np.arange(2 * half) >= half))
-    write_tokens(folder, About("tiny", VOCABULARY, template="chat"), rows)
+    write_tokens(folder, about(chats=True), rows)
     return folder
 
 

@@ -118,6 +118,14 @@ def _rows(report: Mapping[str, Any]) -> Iterator[list[str]]:
         yield [kind or "other", *(_span(figure) for figure in figures.values())]
 
 
+def _print_needles(report: Mapping[str, Any]) -> None:
+    from inhouse.evaluate.needle import table
+
+    head, *rows = table(report["marks"])
+    console.print(f"{len(report['marks'])} needles, found {_span(report['metrics']['found'])}\n")
+    print_table(head, rows)
+
+
 def _print_answerability(report: Mapping[str, Any]) -> None:
     figures = report["metrics"]
     console.print(f"AUROC {_span(figures['auroc'])}")
@@ -165,4 +173,5 @@ def _share(figure: Mapping[str, float]) -> str:
 PRINTED: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
     "retrieval": _print_retrieval,
     "answerability": _print_answerability,
+    "needle": _print_needles,
 }

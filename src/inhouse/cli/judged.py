@@ -15,6 +15,10 @@ def judged(summary: Mapping[str, Any]) -> list[str]:
         for source, (before, after) in perplexity.items():
             of = f" of {source}" if several else ""
             found.append(f"perplexity{of} {before:,.2f} -> {after:,.2f}")
+    for source, held in (summary.get("held") or {}).items():
+        before, after = held.get("accuracy") or (None, None)
+        if before is not None:
+            found.append(f"answers of {source} told apart {before:.0%} -> {after:.0%}")
     if isinstance(accuracy := summary.get("accuracy"), float):
         found.append(f"accuracy {accuracy:.1%}")
     kept = "within" if summary.get("within") else "over"
@@ -25,4 +29,5 @@ def judged(summary: Mapping[str, Any]) -> list[str]:
     loss = summary.get("loss")
     if isinstance(loss, dict) and "points" in loss:
         found.append(f"{loss['points']:+.2f} points ({kept} its budget)")
+    found += [f"{much:,.2f} {unit}" for unit, much in (summary.get("cost") or {}).items()]
     return found

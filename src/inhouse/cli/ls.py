@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from inhouse.cli.making import waits_for
-from inhouse.cli.options import FILE, AsJson, ProjectFile, opened
+from inhouse.cli.options import FILE, As, AsJson, ProjectFile, opened
 from inhouse.cli.terminal import console, print_json, print_next, print_table, size
 from inhouse.cli.trial import plain, said
 
@@ -20,6 +20,7 @@ def ls(
         str | None, typer.Argument(help="data, models, knowledge …; all if left out.")
     ] = None,
     project: ProjectFile = FILE,
+    actor: As = None,
     as_json: AsJson = False,
 ) -> None:
     """List the current version of everything, with label and size."""
@@ -29,7 +30,7 @@ def ls(
 
     if section is not None and section not in SECTIONS:
         raise NotFound("section", section, SECTIONS)
-    with opened(project) as house:
+    with opened(project, actor) as house:
         found = [a for a in house.catalog.list() if section in (None, a.ref.section)]
         now = house.catalog.lineage.now()
         waiting = house.catalog.releases.waiting()

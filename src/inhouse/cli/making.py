@@ -27,6 +27,10 @@ TOLD = 3
 UNTOLD = ("bytes", "teacher_bytes", "smallest_class", "largest_class", "context_tokens")
 
 
+class Stopped(KeyboardInterrupt):
+    """Somebody stopped a run; it says what is kept."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ran:
     """The steps of a run, the endpoints that went out of service, and the trials that ended.
@@ -74,7 +78,10 @@ def _run(
     from inhouse.project.findings import marked
 
     before = house.catalog.trials.running()
-    followed = house.run(target, loosen=loosen, strict=strict, observer=observer)
+    try:
+        followed = house.run(target, loosen=loosen, strict=strict, observer=observer)
+    except KeyboardInterrupt:
+        raise Stopped(observer.left()) from None
     going = {(trial.ref.path, trial.began) for trial in house.catalog.trials.running()}
     ended = [trial for trial in before if (trial.ref.path, trial.began) not in going]
     found = [(f, marked(f.made.artifact, house.catalog, house.groups)) for f in followed]
@@ -135,9 +142,20 @@ class _Observer:
         self._known = known
         self._brief = brief
         self.retired: list[str] = []
+        self._begun: Planned | None = None
+
+    def left(self) -> str:
+        """Return in words what is kept of the step in hand, and of those before it."""
+        from inhouse.project.unfinished import goes_on
+
+        begun = self._begun
+        said = goes_on(begun.step.recipe, self._house.catalog) if begun else ""
+        what = "What was done before is kept" if said else "What was done is kept"
+        return f"{begun.step.path} {said}. {what}" if begun and said else what
 
     def begin(self, planned: Planned) -> Progress:
         """Return the progress of a step, which shows itself if the step is really made."""
+        self._begun = planned
         if planned.status != "will be made":
             return lambda done, total, unit: None
         return self._display.task(f"{planned.step.path}: {planned.reason}")

@@ -64,8 +64,9 @@ def run(
             print_unlabelled(unlabelled(house.config))
         try:
             ran = make(house, target, set(), loosen=loosen, strict=strict, quiet=as_json)
-        except KeyboardInterrupt:
-            stderr.print("Stopped. What was done is kept; go on with: inhouse run")
+        except KeyboardInterrupt as stop:
+            kept = str(stop) or "What was done is kept"
+            stderr.print(f"Stopped. {kept}; go on with: inhouse run", highlight=False)
             raise typer.Exit(130) from None
         there = {ref.name for ref in house.catalog.heads("endpoints")}
         endpoints = [name for name in asked(house.config) if name in there]

@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 from inhouse.core.protocols import Answers, Classifier, Examined, Likelihood
 from inhouse.core.stage import Progress
 from inhouse.evaluate.answers import exact, f1
-from inhouse.evaluate.papers import Choice, Item, Kind, Labelled, Question, Text, labels_of
+from inhouse.evaluate.papers import Choice, Hidden, Item, Kind, Labelled, Question, Text, labels_of
 from inhouse.models.likelihood import NOTHING, PROMPT, endings, mean, probabilities
 
 AT_ONCE = 16
@@ -29,7 +29,7 @@ def examiner(model: Examined, kind: Kind) -> Examiner:
     """Return what marks a language model."""
     if kind == "questions":
         return asker(model)
-    judge = {"perplexity": _read, "choice": _chosen, "classes": _classed}[kind]
+    judge = {"perplexity": _read, "choice": _chosen, "classes": _classed, "needle": _found}[kind]
     return lambda items, progress: judge(model, items, progress)
 
 
@@ -89,6 +89,14 @@ def _chosen(model: Examined, items: Sequence[Item], progress: Progress) -> list[
             mark = {"right": float(best == item.right), "even": float(even == item.right)}
             found.append(mark | {"said": item.choices[best]})
     return found
+
+
+def _found(model: Examined, items: Sequence[Item], progress: Progress) -> list[Mark]:
+    hidden = [cast(Hidden, item) for item in items]
+    return [
+        {**mark, "length": item.length, "depth": item.depth}
+        for item, mark in zip(hidden, _chosen(model, items, progress), strict=True)
+    ]
 
 
 def _classed(model: Examined, items: Sequence[Item], progress: Progress) -> list[Mark]:

@@ -59,6 +59,7 @@ MEASURES: Mapping[Kind, Mapping[str, Measure]] = {
     "questions": {"exact": _mean("exact"), "f1": _mean("f1")},
     "choice": {"accuracy": _mean("right"), "accuracy_norm": _mean("even")},
     "classes": {"accuracy": accuracy, "macro_f1": macro_f1},
+    "needle": {"found": _mean("right")},
 }
 LESS_IS_BETTER = ("perplexity", "bits_per_byte")
 

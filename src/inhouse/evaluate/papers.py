@@ -14,20 +14,23 @@ from typing import Any, Literal, cast
 import orjson
 
 from inhouse.catalog import rows as table
+from inhouse.core.artifact import Input
 from inhouse.core.errors import BadInput
 from inhouse.core.nouns import Message
 from inhouse.core.stage import Context, Inputs, Result, Stage
 from inhouse.evaluate.conversations import turns_of
 from inhouse.evaluate.rows import FILE, rows
 
-Kind = Literal["perplexity", "questions", "choice", "classes"]
+Kind = Literal["perplexity", "questions", "choice", "classes", "needle"]
 DATA = "data"
+JOIN = "\n\n"
 LONGEST = 4000
 """So many characters of a document are read: as many for each model, whatever its tokens are."""
 DRAWN: Mapping[Kind, tuple[str, tuple[str, ...]]] = {
     "perplexity": ("documents", ("id", "text")),
     "questions": ("chats", ("id", "messages")),
     "classes": ("examples", ("id", "text", "label")),
+    "needle": ("documents", ("id", "text")),
 }
 """From which rows a kind may be drawn, and what it needs of them."""
 
@@ -68,6 +71,14 @@ class Labelled:
     kind: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Hidden(Choice):
+    """A sentence in a text of so many tokens, behind a share `depth` of it, and what it says."""
+
+    length: int = 0
+    depth: float = 0.0
+
+
 Item = Text | Question | Choice | Labelled
 
 
@@ -101,15 +112,7 @@ def draw(spec: Draw, inputs: Inputs, ctx: Context) -> Result:
         BadInput: it holds rows of another kind.
     """
     source = inputs[DATA]
-    wanted, columns = DRAWN[spec.kind]
-    held = table.kind_of(source.folder)
-    if held != wanted:
-        raise BadInput(
-            f"{source.artifact.ref} holds {held}, and a suite of the kind {spec.kind} wants "
-            f"{wanted}.",
-            f"Name a data set of {wanted} under 'on'.",
-        )
-    found = sorted(table.read_rows(source.folder, columns), key=_chance)[: spec.most]
+    found = drawn(source, spec.kind)[: spec.most]
     lines = [line for row in found if (line := _line(spec.kind, row))]
     (ctx.work / FILE).write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in lines))
     items = read_items(ctx.work, spec.kind, name=source.artifact.ref.path)
@@ -117,6 +120,22 @@ def draw(spec: Draw, inputs: Inputs, ctx: Context) -> Result:
 
 
 STAGE = Stage("evaluate.draw", 1, draw)
+
+
+def drawn(source: Input, kind: Kind) -> list[dict[str, Any]]:
+    """Return the rows of a data set in an order of chance, which hangs on their ids alone.
+
+    Raises:
+        BadInput: they are not of the kind that such a suite is drawn from.
+    """
+    wanted, columns = DRAWN[kind]
+    held = table.kind_of(source.folder)
+    if held != wanted:
+        raise BadInput(
+            f"{source.artifact.ref} holds {held}, and a suite of the kind {kind} wants {wanted}.",
+            f"Name a data set of {wanted} under 'on'.",
+        )
+    return sorted(table.read_rows(source.folder, columns), key=_chance)
 
 
 def _chance(row: Mapping[str, Any]) -> bytes:
@@ -162,6 +181,11 @@ def _choice(row: Mapping[str, Any], place: str) -> Choice:
     return Choice(asked, choices, cast(int, right), _kind(row))
 
 
+def _hidden(row: Mapping[str, Any], place: str) -> Hidden:
+    plain = _choice(row, place)
+    return Hidden(plain.text, plain.choices, plain.right, plain.kind, row["length"], row["depth"])
+
+
 def _labelled(row: Mapping[str, Any], place: str) -> Labelled:
     return Labelled(_said(row, "text", place), _said(row, "label", place), _kind(row))
 
@@ -171,6 +195,7 @@ READERS: Mapping[Kind, Callable[[Mapping[str, Any], str], Item]] = {
     "questions": _question,
     "choice": _choice,
     "classes": _labelled,
+    "needle": _hidden,
 }
 
 
@@ -197,7 +222,12 @@ def _list(row: Mapping[str, Any], field: str, place: str) -> tuple[str, ...]:
 
 def asked_in(item: Item) -> str:
     """Return what an item asks, for a report."""
-    return item.messages[-1].content if isinstance(item, Question) else item.text
+    match item:
+        case Question():
+            return item.messages[-1].content
+        case Hidden():
+            return item.text.rpartition(JOIN)[2]
+    return item.text
 
 
 def answers_of(item: Item) -> Sequence[str]:

@@ -20,6 +20,7 @@ from inhouse.core.stage import Context, Inputs, Result, Stage
 from inhouse.models import heads
 from inhouse.models.builtin import Kind
 from inhouse.models.pull import context_tokens, kind_of
+from inhouse.models.spelling import check_spelling
 from inhouse.models.weight_files import read_json
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ def run(spec: Build, inputs: Inputs, ctx: Context) -> Result:
     An input ``adapter`` is merged into the weights first.
 
     Raises:
-        BadInput: it is of a family that cannot be built, or a file is missing.
+        BadInput: it is of a family that cannot be built, a file is missing, or it learnt with
+            another tokenizer or chat template.
     """
     from inhouse.models.adapter import merged
     from inhouse.models.weights import open_weights
@@ -84,6 +86,7 @@ def run(spec: Build, inputs: Inputs, ctx: Context) -> Result:
     if kind == "language":
         config["eos_token_id"] = stops_of(source, weights.config)
         _save_vocabulary(source, config["eos_token_id"][0], ctx.work)
+    check_spelling(inputs.get("adapter", inputs["weights"]).artifact, ctx.work)
     (ctx.work / "config.json").write_bytes(orjson.dumps(config, option=orjson.OPT_INDENT_2))
     return Result(
         {

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from inhouse.core.errors import NotFound
@@ -12,7 +13,10 @@ Kind = Literal["language", "embedder", "classifier"]
 
 @dataclass(frozen=True, slots=True)
 class Builtin:
-    """A model with its place, the sha256 of what is fetched from there, and its licence."""
+    """A model with its place, the sha256 of what is fetched from there, and its licence.
+
+    `config` are the settings of a language model that say how large it is.
+    """
 
     name: str
     url: str
@@ -20,6 +24,7 @@ class Builtin:
     licence: str
     kind: Kind
     note: str
+    config: Mapping[str, int | bool] = field(default_factory=dict)
 
 
 BUILTINS = {
@@ -32,6 +37,15 @@ BUILTINS = {
             licence="Apache-2.0",
             kind="language",
             note="135 million parameters, English, 8,192 tokens of context; small and quick",
+            config={
+                "vocab_size": 49152,
+                "hidden_size": 576,
+                "intermediate_size": 1536,
+                "num_hidden_layers": 30,
+                "num_attention_heads": 9,
+                "num_key_value_heads": 3,
+                "tie_word_embeddings": True,
+            },
         ),
         Builtin(
             name="minilm-l6",

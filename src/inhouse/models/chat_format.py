@@ -27,6 +27,7 @@ from inhouse.core.errors import BadInput
 from inhouse.core.nouns import Message
 from inhouse.models.weight_files import read_json
 
+TEMPLATE = "chat_template.jinja"
 PRIVATE_USE = range(0xE000, 0xF8FF)
 
 
@@ -42,7 +43,7 @@ class ChatFormat:
             BadInput: a file is missing or cannot be used.
         """
         self.tokenizer = load_tokenizer(folder)
-        template = folder / "chat_template.jinja"
+        template = folder / TEMPLATE
         if not template.is_file():
             raise BadInput(
                 f"The model in {folder} has no chat template.",

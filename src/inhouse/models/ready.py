@@ -15,6 +15,7 @@ from typing import Literal, get_args
 from inhouse.core.errors import BadInput
 from inhouse.core.stage import Context, Inputs, Result, Stage
 from inhouse.models.pull import context_tokens, kind_of
+from inhouse.models.spelling import check_spelling
 from inhouse.models.weight_files import is_weights, read_json
 
 EngineName = Literal["openvino", "llama", "vllm", "transformers"]
@@ -39,7 +40,8 @@ def run(spec: Ready, inputs: Inputs, ctx: Context) -> Result:
     With an input ``adapter``, the weights with that added are written anew, in float32.
 
     Raises:
-        BadInput: the engine cannot read weights of this kind or format, or takes no adapter.
+        BadInput: the engine cannot read weights of this kind or format, takes no adapter, or it
+            learnt with another tokenizer or chat template.
     """
     source = inputs["weights"].folder
     config = read_json(source / "config.json")
@@ -56,6 +58,7 @@ def run(spec: Ready, inputs: Inputs, ctx: Context) -> Result:
             target = ctx.work / path.relative_to(source)
             target.parent.mkdir(parents=True, exist_ok=True)
             _take(path, target)
+    check_spelling(inputs.get("adapter", inputs["weights"]).artifact, ctx.work)
     if adapter:
         _merge(source, adapter, ctx.work / MERGED)
     size = sum(path.stat().st_size for path in ctx.work.rglob("*") if path.is_file())

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 from inhouse.core.artifact import Artifact, Ref
 from inhouse.core.errors import BadInput
 from inhouse.core.label import Label
+from inhouse.models.spelling import check_spelling
 from inhouse.models.weight_files import LICENCE, POOLING, TEXTS
 from inhouse.project.learnt import CURVES
 from inhouse.project.schema import Model
@@ -128,7 +129,9 @@ def _opened(project: Project, artifact: Artifact) -> _Opened:
     folder, source = project.catalog.load(artifact.ref).folder, _whole(project, artifact)
     if source.ref == artifact.ref:
         return _Opened(source.files, folder, _given(project, artifact.ref))
-    return _Opened(source.files, project.catalog.load(source.ref).folder, folder)
+    weights = project.catalog.load(source.ref).folder
+    check_spelling(artifact, weights)
+    return _Opened(source.files, weights, folder)
 
 
 def _given(project: Project, ref: Ref) -> Path | None:
@@ -214,9 +217,12 @@ def _whole(project: Project, artifact: Artifact) -> Artifact:
     kind, plain = artifact.summary.get("kind"), "engine" not in artifact.summary
     if artifact.ref.section == "models" and kind in ("language", "embedder") and plain:
         if "precision" in artifact.summary:
+            found = (edge.parent for edge in artifact.parents if edge.parent.section == "models")
+            made_of = {"/".join(one.path.split("/")[:2]) for one in found}
+            others = f", or take along {' or '.join(sorted(made_of))}" if made_of else ""
             raise BadInput(
                 f"{artifact.ref.path} is a form that runs here.",
-                "Take it along with: --format openvino",
+                f"Take it along with --format openvino{others}.",
             )
         return artifact
     bases = [edge.parent for edge in artifact.parents if edge.role == "base"]

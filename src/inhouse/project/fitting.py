@@ -6,15 +6,18 @@ No weights are opened: sizes and settings are those that the store already knows
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
 
 from inhouse.catalog import Catalog
-from inhouse.core.artifact import Artifact
+from inhouse.core.artifact import Ref
 from inhouse.core.stage import Recipe
 from inhouse.models.machine import free_memory
-from inhouse.models.weight_files import read_json
-from inhouse.train.blank import Blank
-from inhouse.train.language import BASE, TEACHER, Language
+from inhouse.project.repeats import tokens_in
+from inhouse.project.shape import Shape, shape_of
+from inhouse.train.language import BASE, EPOCHS, TEACHER, Language
 
 WHOLE, ADAPTED = 16, 4
 """Bytes of a parameter: with its gradient and two means of that, in float32; and alone."""
@@ -25,62 +28,74 @@ WIDTHS = 28
 was measured on a model of 135 million parameters with an adapter."""
 LIBRARIES = 600 * 2**20
 """Bytes that torch and what stands on it take before a model is there."""
-CONFIG = "config.json"
 GIB = 2**30
 RATE = "tokens_per_second"
 MINUTE, HOUR = 60, 3600
+USUAL = 0.5
+"""The share of what large matrices reach that training usually does, on a CPU."""
+SIDE, TRIES = 1024, 5
 
 
 def fit(recipe: Recipe, catalog: Catalog, recipes: Mapping[str, Recipe]) -> str:
-    """Say what training takes of memory and what is free; nothing where that is not known.
+    """Say what training takes of memory and what is free, how long it lasts and what it costs.
 
-    `recipes` are those of all that is made, by path.
+    `recipes` are those of all that is made, by path. Nothing is said of what is not known.
     """
-    needed = memory(recipe, catalog, recipes)
-    if needed is None:
-        return ""
-    free = free_memory()
-    there = f"of {free / GIB:.1f} GiB that are free"
-    said = f"takes about {needed / GIB:.1f} GiB {there}{'' if needed < free else ': too much'}"
-    lasts = seconds(recipe, catalog)
-    return said if lasts is None else f"{said}; {duration(lasts)} at the pace of the last run"
-
-
-def memory(recipe: Recipe, catalog: Catalog, recipes: Mapping[str, Recipe]) -> int | None:
-    """Return how many bytes training takes at its most, about; None if its base is not there."""
     spec = recipe.spec
     if not isinstance(spec, Language):
-        return None
-    (base,) = (edge.parent for edge in recipe.parents if edge.role == BASE)
-    planned = recipes[base.path].spec if base.path in recipes else None
-    if isinstance(planned, Blank):
-        weights = planned.sizes.parameters * WHOLE
-        return LIBRARIES + weights + _passing(planned.config(planned.words), spec)
-    found = catalog.find(base)
-    if found is None or CONFIG not in found.files:
-        return None
-    # Its own settings alone are read: to open all of it is to verify all of its weights.
-    config = read_json(catalog.blobs.path(found.files[CONFIG].digest))
-    try:
-        return LIBRARIES + _weights(found, spec) + _taught(recipe, catalog) + _passing(config, spec)
-    except (KeyError, TypeError):
-        return None
+        return ""
+    base = _base(recipe)
+    shape = shape_of(base, catalog, recipes)
+    if shape is None:
+        return f"what it takes of memory is known when {base.path} is there"
+    found = [_memory(memory(spec, shape, _teacher(recipe, catalog)), spec)]
+    lasts, how = seconds(recipe, catalog, recipes)
+    if lasts is not None:
+        found.append(f"{duration(lasts)} {how}")
+        if spec.price:
+            hour, unit = spec.price
+            found.append(f"about {lasts / HOUR * hour:,.2f} {unit}")
+    return "; ".join(found)
 
 
-def seconds(recipe: Recipe, catalog: Catalog) -> float | None:
-    """Return how long the steps take at the pace of the last model of this base and kind.
+def _memory(needed: int, spec: Language) -> str:
+    said = f"takes about {needed / GIB:.1f} GiB"
+    if spec.processes.on:
+        return f"{said} in each process"
+    count, free = spec.processes.count or 1, free_memory()
+    fits = "" if needed * count < free else ": too much"
+    each = f" in each of {count} processes," if count > 1 else ""
+    return f"{said}{each} of {free / GIB:.1f} GiB that are free{fits}"
 
-    None if none was trained in this way, or the spec leaves open how many tokens there are.
+
+def memory(spec: Language, shape: Shape, teacher: int = 0) -> int:
+    """Return how many bytes a process takes at its most, about, beside a teacher of so many."""
+    weights = shape.parameters * (ADAPTED if spec.lora else WHOLE)
+    return LIBRARIES + weights + teacher + _passing(shape, spec)
+
+
+def seconds(
+    recipe: Recipe, catalog: Catalog, recipes: Mapping[str, Recipe]
+) -> tuple[float | None, str]:
+    """Return how long the steps take, and how that is known; None if it is not.
+
+    It is the pace of the last model of this base and kind, or else a guess from what the machine
+    multiplies, if a GPU does not learn instead.
     """
     spec = recipe.spec
-    if not isinstance(spec, Language) or spec.read is None:
-        return None
-    (base,) = (edge.parent for edge in recipe.parents if edge.role == BASE)
-    found = catalog.find(base)
+    assert isinstance(spec, Language)
+    tokens = _tokens(recipe, catalog, recipes)
+    found = catalog.find(_base(recipe))
     kind = "adapter" if spec.lora else "language"
     told = [one.summary for one in (catalog.children(found) if found else ())]
     rates = [one[RATE] for one in told if one.get("kind") == kind and one.get(RATE)]
-    return spec.read / rates[-1] if rates else None
+    if rates and tokens:
+        return tokens / rates[-1], "at the pace of the last run"
+    shape = shape_of(_base(recipe), catalog, recipes)
+    if not tokens or shape is None or spec.processes.on or any(Path("/dev").glob("nvidia[0-9]*")):
+        return None, ""
+    work = shape.work(spec.length, adapter=bool(spec.lora))
+    return tokens * work / (USUAL * multiplied()), "by what this machine multiplies"
 
 
 def duration(seconds: float) -> str:
@@ -91,21 +106,49 @@ def duration(seconds: float) -> str:
     return f"about {minutes} min" if minutes < 2 * MINUTE else f"about {seconds / HOUR:.1f} h"
 
 
-def _weights(base: Artifact, spec: Language) -> int:
-    size = base.summary["parameters"] if "parameters" in base.summary else base.size // 4
-    return int(size) * (ADAPTED if spec.lora else WHOLE)
+@cache
+def multiplied() -> float:
+    """Return how many operations a second large matrices reach on this machine, in float32."""
+    import numpy as np
+
+    left = np.ones((SIDE, SIDE), np.float32)
+    best = float("inf")
+    for _ in range(TRIES):
+        started = time.perf_counter()
+        left @ left
+        best = min(best, time.perf_counter() - started)
+    return 2.0 * SIDE**3 / best
 
 
-def _taught(recipe: Recipe, catalog: Catalog) -> int:
+def _base(recipe: Recipe) -> Ref:
+    (base,) = (edge.parent for edge in recipe.parents if edge.role == BASE)
+    return base
+
+
+def _tokens(recipe: Recipe, catalog: Catalog, recipes: Mapping[str, Recipe]) -> float:
+    """Return how many tokens are learnt from, about; 0 if that is not known."""
+    spec = recipe.spec
+    assert isinstance(spec, Language)
+    if spec.read is not None:
+        return spec.read
+    edges = {edge.role: edge.parent for edge in recipe.parents}
+    held = {name: tokens_in(edges[name], catalog, recipes) for name in spec.sources}
+    if not all(held.values()):
+        return 0.0
+    epochs = EPOCHS[spec.method]
+    return sum(sum(leg.about(held, epochs).values()) for leg in spec.legs)
+
+
+def _teacher(recipe: Recipe, catalog: Catalog) -> int:
     """Return the bytes of a teacher, which stands beside what learns from it."""
     teachers = [catalog.find(edge.parent) for edge in recipe.parents if edge.role == TEACHER]
     return sum(ADAPTED * int(one.summary.get("parameters", 0)) for one in teachers if one)
 
 
-def _passing(config: Mapping[str, int], spec: Language) -> int:
+def _passing(shape: Shape, spec: Language) -> int:
     from inhouse.train.stream import rows_at_once
 
-    tokens = spec.length * min(spec.batch, rows_at_once(spec.length, config["vocab_size"]))
-    layer = WIDTHS * config["hidden_size"] + 4 * config["intermediate_size"]
-    scores = SCORES * config["vocab_size"]
-    return tokens * (4 * layer * config["num_hidden_layers"] + scores)
+    rows = max(spec.batch // (spec.processes.count or 1), 1)
+    tokens = spec.length * min(rows, rows_at_once(spec.length, shape.words))
+    layer = WIDTHS * shape.width + 4 * shape.inner
+    return tokens * (4 * layer * shape.layers + SCORES * shape.words)

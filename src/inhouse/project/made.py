@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from inhouse.catalog import Catalog
 from inhouse.core.stage import Recipe, Stage
@@ -22,8 +23,9 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """What an entry may look at: the whole project file, the store, and what is made before it."""
+    """What an entry may look at: project file and its folder, store, and what is made before."""
 
     project: ProjectFile
     catalog: Catalog
     recipes: Mapping[str, Recipe]
+    root: Path

@@ -18,6 +18,7 @@ from inhouse.project.release import Origins
 from inhouse.project.repeats import repeats
 from inhouse.project.source import Source
 from inhouse.project.steps import Step
+from inhouse.project.unfinished import goes_on
 
 Status = Literal["up to date", "waits for", "will be made", "will point to it"]
 DONE: tuple[Status, ...] = ("up to date", "waits for")
@@ -178,8 +179,8 @@ def _compare(step: Step, head: Artifact | None, catalog: Catalog) -> tuple[Statu
         if head is not None and head.ref.version == version:
             return "up to date", ""
         return "will point to it", f"version {version[:8]} was made before"
-    if catalog.blobs.unfinished(version):
-        return "will be made", "goes on where it was interrupted"
+    if said := goes_on(step.recipe, catalog):
+        return "will be made", said
     if head is None:
         state = catalog.lineage.now().state(step.recipe.ref.at(version))
         gone = state.gone if state else None

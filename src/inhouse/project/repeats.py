@@ -14,7 +14,6 @@ from inhouse.core.stage import Recipe
 from inhouse.data.collect import Collect
 from inhouse.train.language import BASE, Language
 from inhouse.train.language import EPOCHS as EPOCHS_OF
-from inhouse.train.legs import Leg
 from inhouse.train.sizes import EPOCHS, TOKENS_PER_PARAMETER
 
 BYTES = 4
@@ -30,27 +29,15 @@ def repeats(recipe: Recipe, catalog: Catalog, recipes: Mapping[str, Recipe]) -> 
     if not isinstance(spec, Language):
         return ""
     edges = {e.role: e.parent for e in recipe.parents if e.role != BASE}
-    held = {name: _tokens(edges[name], catalog, recipes) for name in spec.sources}
+    held = {name: tokens_in(edges[name], catalog, recipes) for name in spec.sources}
     if not all(held.values()):
         return ""
-    read = [_read(leg, held, EPOCHS_OF[spec.method]) for leg in spec.legs]
+    read = [leg.about(held, EPOCHS_OF[spec.method]) for leg in spec.legs]
     plain = not spec.stages and spec.mix_by == "weight"
     said = [] if plain else [_told(read, held)]
     if not plain or spec.tokens is not None:
         said.append(_too_often(spec, read, held))
     return "; ".join(filter(None, said))
-
-
-def _read(leg: Leg, held: Mapping[str, float], epochs: float) -> dict[str, float]:
-    """Return how many tokens of each source a leg reads, about."""
-    shares = leg.shares(held)
-    if leg.by != "weight":
-        return shares
-    whole = leg.tokens
-    if whole is None:
-        times = epochs if leg.epochs is None else leg.epochs
-        whole = round(times * sum(held[name] for name in shares))
-    return {name: whole * share / sum(shares.values()) for name, share in shares.items()}
 
 
 def _told(read: Sequence[Mapping[str, float]], held: Mapping[str, float]) -> str:
@@ -82,7 +69,7 @@ def _too_often(
     return f"reads {most} {times[most]:,.0f} times, and after {EPOCHS} little more is learnt: {fix}"
 
 
-def _tokens(ref: Ref, catalog: Catalog, recipes: Mapping[str, Recipe]) -> float:
+def tokens_in(ref: Ref, catalog: Catalog, recipes: Mapping[str, Recipe]) -> float:
     """Return how many tokens a source has, about; 0 if that is not known."""
     found = catalog.find(ref)
     if found is not None and "tokens" in found.summary:
@@ -94,7 +81,7 @@ def _tokens(ref: Ref, catalog: Catalog, recipes: Mapping[str, Recipe]) -> float:
         files = [Path(recipe.spec.root, path) for path, _ in recipe.spec.files]
         return sum(file.stat().st_size for file in files if file.is_file()) / BYTES
     behind = [e.parent for e in recipe.parents if e.parent.section == "data"]
-    return sum(_tokens(one, catalog, recipes) for one in behind)
+    return sum(tokens_in(one, catalog, recipes) for one in behind)
 
 
 def _short(count: float) -> str:

@@ -9,12 +9,13 @@ from pydantic import BeforeValidator, Field, model_validator
 from inhouse.core.errors import InhouseError
 from inhouse.project.data_schema import LABEL
 from inhouse.project.mix_schema import Budget, Mixed
+from inhouse.project.running_schema import Running
 from inhouse.project.suite_schema import Watch, Watched
 from inhouse.project.train_schema import known_method
 from inhouse.project.values import Count, LabelText, Span
 
 
-class Scratch(Mixed):
+class Scratch(Mixed, Running):
     """A language model of your own: its words, its sizes and its weights."""
 
     method: Annotated[Literal["scratch"], BeforeValidator(known_method)] = Field(

@@ -36,11 +36,11 @@ def scratch(name: str, entry: Scratch, around: Around) -> Sequence[Made]:
         Made(words, vocabulary.STAGE, spec, [(ref, ref) for ref in entry.sources]),
         Made(base, blank.STAGE, made, [(blank.VOCABULARY, words)]),
         *read,
-        Made(path, watched(language.STAGE), _spec(entry), parents),
+        Made(path, watched(language.STAGE), _spec(name, entry, around), parents),
     ]
 
 
-def _spec(entry: Scratch) -> language.Language:
+def _spec(name: str, entry: Scratch, around: Around) -> language.Language:
     sizes = sizes_of(entry.size, entry.vocabulary)
     read = read_of(entry)
     if entry.mix is not None and not entry.budget and entry.legs[0].by == "weight":
@@ -56,6 +56,7 @@ def _spec(entry: Scratch) -> language.Language:
         rate=entry.rate or round(rate, 6),
         lora=0,
         watch=entry.watch.every,
+        **entry.aside(name, around.root),
     )
 
 

@@ -215,7 +215,9 @@ class _Steps:
         way = WAYS[type(entry)]
         recipes = {path: step.recipe for path, step in self._steps.items()}
         try:
-            wanted = way.made(name, entry, Around(self._project, self._catalog, recipes))
+            wanted = way.made(
+                name, entry, Around(self._project, self._catalog, recipes, self._root)
+            )
         except BadInput as error:
             raise self._source.error(("models", name, way.key), error.what, error.fix) from error
         for one in wanted:

@@ -8,7 +8,7 @@ from typing import cast
 from inhouse.catalog import Catalog
 from inhouse.core.errors import BadInput
 from inhouse.core.paths import located
-from inhouse.evaluate import papers, suite
+from inhouse.evaluate import needle, papers, suite
 from inhouse.project.made import Made
 from inhouse.project.suite_schema import Suite
 
@@ -20,6 +20,9 @@ def asked(name: str, entry: Suite, catalog: Catalog, root: Path) -> Made:
         BadInput: its file is not there, or cannot be read.
     """
     path = f"suites/{name}"
+    if entry.data and entry.kind == "needle":
+        hidden = needle.Hide(tuple(entry.lengths), entry.depths, entry.times)
+        return Made(path, needle.STAGE, hidden, [(papers.DATA, entry.data)])
     if entry.data:
         drawn = papers.Draw(cast(papers.Kind, entry.kind), entry.most)
         return Made(path, papers.STAGE, drawn, [(papers.DATA, entry.data)])

@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from inhouse.core.errors import BadInput, nearest
 from inhouse.project.data_schema import LABEL
 from inhouse.project.mix_schema import Budget, Mixed
+from inhouse.project.running_schema import Running
 from inhouse.project.suite_schema import Watch, Watched
 from inhouse.project.values import Cluster, LabelText, Span, Text
 from inhouse.train.processes import check_even
@@ -50,7 +51,7 @@ def known_method(value: object) -> object:
     raise ValueError(f"there is no method {value!r}.\n{hint}")
 
 
-class Trained(Mixed):
+class Trained(Mixed, Running):
     """A language model that has learnt from your documents, your chats, or what people prefer."""
 
     method: Annotated[Literal["continue", "instruct", "prefer"], BeforeValidator(known_method)] = (

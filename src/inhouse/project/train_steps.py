@@ -58,7 +58,7 @@ def trained(name: str, entry: Trained, around: Around) -> Sequence[Made]:
         parents.append((language.BEFORE, entry.base))
     parents += [(ref, ref) for ref in entry.watch.suites]
     stage = prefer.STAGE if entry.method == "prefer" else language.STAGE
-    return [*found, Made(path, watched(stage), _spec(entry, project), parents)]
+    return [*found, Made(path, watched(stage), _spec(name, entry, around), parents)]
 
 
 def _length(entry: Trained, project: ProjectFile) -> int:
@@ -86,7 +86,8 @@ def _limit(ref: str, project: ProjectFile) -> int | None:
     return entry.context or _limit(entry.base, project) if isinstance(entry, Trained) else None
 
 
-def _spec(entry: Trained, project: ProjectFile) -> language.Language:
+def _spec(name: str, entry: Trained, around: Around) -> language.Language:
+    project = around.project
     preferring = entry.method == "prefer"
     make = partial(prefer.Prefer, beta=entry.beta) if preferring else language.Language
     return make(
@@ -98,6 +99,7 @@ def _spec(entry: Trained, project: ProjectFile) -> language.Language:
         lora=entry.rank,
         watch=entry.watch.every,
         processes=Processes(entry.processes, entry.on or ""),
+        **entry.aside(name, around.root),
     )
 
 

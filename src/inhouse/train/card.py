@@ -12,6 +12,7 @@ from typing import Any
 from inhouse.core.artifact import Artifact
 
 CARD = "card.md"
+SHOWN = 16
 
 
 def write_card(
@@ -36,6 +37,9 @@ def write_card(
         f"Base: `{base.ref.pinned}`, licence: {licence}. "
         f"{summary['trained']:,} of {summary['parameters']:,} parameters were trained, "
         f"for {summary['steps']:,} steps over {summary['tokens']:,} tokens.",
+        f"Its texts are spelt by the tokenizer `{summary['tokenizer'][:SHOWN]}` and the chat "
+        f"template `{summary['template'][:SHOWN] or 'none'}`, in training and where it is served.",
+        *(f"It cost {much:,.2f} {unit}." for unit, much in summary.get("cost", {}).items()),
         "## Data",
         _table(
             ("source", "version", "label", "tokens", "times", "began at sample"),

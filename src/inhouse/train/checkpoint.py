@@ -58,6 +58,12 @@ def newest(root: Path) -> Checkpoint | None:
     return None
 
 
+def reached(root: Path) -> Checkpoint | None:
+    """Return the newest sealed checkpoint without looking at its bytes; None if there is none."""
+    sealed = [Checkpoint(*found) for found in _found(root) if (found[1] / SEAL).is_file()]
+    return sealed[-1] if sealed else None
+
+
 def _found(root: Path) -> list[tuple[int, Path]]:
     """Return steps and folders of all that bear the name of a checkpoint, the oldest first."""
     if not root.is_dir():

@@ -1,6 +1,7 @@
 """Which part of a source is kept out of training, to measure on it what the model has learnt.
 
-It is the end of each source: every hundredth row, at least one and at most 64. How well a model
+It is the end of each source: every hundredth row, at most 64; of a small source
+eight, or a tenth if that is less. How well a model
 does there is the business of `trainer`.
 """
 
@@ -15,7 +16,8 @@ from inhouse.core.errors import BadInput
 from inhouse.train.tokens import Tokens
 
 SHARE = 0.01
-MOST = 64
+LEAST, MOST = 8, 64
+TENTH = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ def parted(name: str, tokens: Tokens, *, length: int, share: float = SHARE) -> P
         BadInput: there is too little of it for two parts.
     """
     rows = len(tokens.ids) // length
-    held = min(MOST, max(1, int(rows * share)))
+    held = min(MOST, max(1, int(rows * share), min(LEAST, rows // TENTH)))
     if tokens.about.template:
         border = _between_chats(tokens, held * length)
         end = len(tokens.ids)

@@ -7,7 +7,7 @@ in the same weights. All weights are laid out like a pulled model, a LoRA as PEF
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, astuple, dataclass, field, replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -15,12 +15,14 @@ from inhouse.core.artifact import Input
 from inhouse.core.errors import BadInput, MissingExtra
 from inhouse.core.stage import Context, Inputs, Result, Stage
 from inhouse.models.pull import context_tokens, kind_of
+from inhouse.models.spelling import spelling_of
 from inhouse.models.weight_files import read_json
 from inhouse.train.card import write_card
 from inhouse.train.launch import spread
 from inhouse.train.learning import rate_of, run_of, scratch_of, trained, write_weights
 from inhouse.train.legs import By, Leg, phases_of
 from inhouse.train.processes import Processes, is_shared
+from inhouse.train.recorders import Report, require
 from inhouse.train.reported import bits_of, summary_of, wasted, write_seen
 
 if TYPE_CHECKING:
@@ -61,6 +63,8 @@ class Language:
         lora: rank of the adapter; 0 trains all weights.
         watch: steps between two measurements of what is kept out; 0 measures before and after only.
         processes: how many do it, and where.
+        price: of an hour, and its unit.
+        reports: where the figures are shown as well.
     """
 
     method: Method
@@ -75,6 +79,8 @@ class Language:
     processes: Processes = field(default=Processes(), metadata={"identity": False})
     mix_by: By = field(default="weight", metadata={"identity": "unless default"})
     stages: tuple[Leg, ...] = field(default=(), metadata={"identity": "unless default"})
+    price: tuple[float, str] | None = field(default=None, metadata={"identity": False})
+    reports: tuple[Report, ...] = field(default=(), metadata={"identity": False})
 
     def __post_init__(self) -> None:
         if self.method not in get_args(Method):
@@ -118,6 +124,7 @@ def run(spec: Language, inputs: Inputs, ctx: Context) -> Result:
             run went astray.
     """
     require_train()
+    require(spec.reports)
     # What watches is here, and cannot be taken along.
     if ctx.watcher is None and is_shared(spec.processes, spec.batch):
         return spread(__name__, spec, inputs, ctx)
@@ -146,12 +153,13 @@ def run(spec: Language, inputs: Inputs, ctx: Context) -> Result:
     settings |= {"processes": together.world()}
     if TEACHER in inputs:
         settings["teacher"] = inputs[TEACHER].artifact.ref.pinned
+    del settings["price"], settings["reports"]
     data = {name: inputs[name].artifact for name in spec.sources}
     write_card(ctx.work, base.artifact, data, settings, summary)
     return Result(summary, scratch=scratch_of(ctx.work))
 
 
-SPEC, STAGE = Language, Stage("train.language", 1, run)
+SPEC, STAGE = Language, Stage("train.language", 2, run)
 
 
 def require_train() -> None:
@@ -201,17 +209,18 @@ def _parted(spec: Language, inputs: Inputs) -> dict[str, Parted]:
             "Learn from documents with 'method: continue', or add a data set of chats.",
         )
     for name, tokens in sources.items():
-        check_vocabulary(name, tokens, inputs[BASE])
+        check_tokens(name, tokens, inputs[BASE])
     return {name: parted(name, tokens, length=spec.length) for name, tokens in sources.items()}
 
 
-def check_vocabulary(name: str, tokens: Tokens, base: Input) -> None:
-    """Make sure that tokens are those of a model.
+def check_tokens(name: str, tokens: Tokens, base: Input) -> None:
+    """Make sure that texts are spelt in tokens as a model spells them.
 
     Raises:
-        BadInput: they were made for another one.
+        BadInput: it has another tokenizer, or another chat template.
     """
-    if tokens.about.vocabulary > read_json(base.folder / "config.json").get("vocab_size", 0):
+    about, spelling = tokens.about, spelling_of(base.folder)
+    if (about.tokenizer, about.template or spelling.template) != astuple(spelling):
         raise BadInput(
             f"{name} was tokenised for another model than {base.artifact.ref.path}.",
             "Tokenise it for this one.",

@@ -63,6 +63,7 @@ def _train_here(count: int, folder: Path, progress: Progress) -> None:
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
+            start_new_session=True,  # Ctrl-C in a terminal is for this process, which tells them
             env={"OMP_NUM_THREADS": threads, **os.environ},
         )
     assert launcher.stdin is not None

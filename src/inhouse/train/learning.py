@@ -37,6 +37,7 @@ PROBED = 256
 def run_of(spec: Language, mixer: Mixer, parts: Mapping[str, Parted], ctx: Context) -> Run:
     """Return what a run learns from and measures, and where it keeps its unfinished work."""
     from inhouse.train import together
+    from inhouse.train.recorders import recorders_of
     from inhouse.train.stream import once, rows_at_once
     from inhouse.train.trainer import Run
 
@@ -49,6 +50,8 @@ def run_of(spec: Language, mixer: Mixer, parts: Mapping[str, Parted], ctx: Conte
         root=ctx.work / CHECKPOINTS,
         keep=KEEP_SECONDS,
         progress=ctx.progress,
+        price=spec.price,
+        recorders=() if together.rank() else recorders_of(spec.reports, ctx.work.name),
     )
 
 

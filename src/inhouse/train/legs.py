@@ -47,6 +47,15 @@ class Leg(NamedTuple):
             return dict(self.mix)
         return {name: held[name] for name, _ in self.mix}
 
+    def about(self, held: Mapping[str, float], epochs: float) -> dict[str, float]:
+        """Return how many tokens of each source are read, about, where there are `held`."""
+        shares = self.shares(held)
+        if self.by != "weight":
+            return shares
+        times = epochs if self.epochs is None else self.epochs
+        whole = self.tokens or times * sum(held[name] for name in shares)
+        return {name: whole * share / sum(shares.values()) for name, share in shares.items()}
+
     def phase(self, held: Mapping[str, int], *, length: int, epochs: float) -> Phase:
         """Return its draws, in rows of `length` tokens, of which there are `held`."""
         shares = self.shares(held)

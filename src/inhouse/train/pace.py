@@ -10,6 +10,7 @@ from typing import Any
 
 SIDE = 1024
 SECONDS = 0.2
+HOUR = 3600
 RECENT = 10
 """So many steps does the pace of the moment look back on."""
 
@@ -55,6 +56,11 @@ def peak(device: Any, half: bool) -> float:  # noqa: ANN401
     return 2.0 * side**3 / best
 
 
+def cost(seconds: float, price: tuple[float, str] | None) -> dict[str, float]:
+    """Return what a time costs, by unit; nothing without the price of an hour."""
+    return {price[1]: round(seconds / HOUR * price[0], 4)} if price else {}
+
+
 class Pace:
     """The pace of a run, from the tokens and seconds of its steps."""
 
@@ -71,6 +77,12 @@ class Pace:
         """Return the pace of the last steps in words."""
         rate = _rate(self._steps[-RECENT:])
         return f"{rate:,.0f} tokens/s, {self._share(rate):.0%} of the machine's peak"
+
+    def now(self) -> dict[str, float]:
+        """Return the pace of the last steps; nothing before the first."""
+        rate = _rate(self._steps[-RECENT:])
+        told = {"tokens_per_second": rate, "share_of_peak": self._share(rate)}
+        return told if self._steps else {}
 
     def whole(self) -> dict[str, float]:
         """Return the pace of all steps that this process took, but the first: it is slower."""

@@ -17,11 +17,12 @@ from inhouse.train.language import (
     BASE,
     Language,
     check_base,
-    check_vocabulary,
+    check_tokens,
     mixer_of,
     require_train,
 )
 from inhouse.train.learning import run_of, scratch_of, trained, write_weights
+from inhouse.train.recorders import require
 from inhouse.train.reported import summary_of, write_seen
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def run(spec: Prefer, inputs: Inputs, ctx: Context) -> Result:
             went astray.
     """
     require_train()
+    require(spec.reports)
     from inhouse.train.live import look_of
     from inhouse.train.preference import PreferenceTrainer, Sources
 
@@ -83,6 +85,7 @@ def run(spec: Prefer, inputs: Inputs, ctx: Context) -> Result:
     summary = summary_of(spec, base, found, mixer) | about | went_on
     summary |= _told(cast("PreferenceCurves", found.curves), aim, long) | found.pace.whole()
     settings = asdict(spec) | asdict(aim) | {"seed": ctx.seed, "bfloat16": found.half}
+    del settings["price"], settings["reports"]
     data = {name: inputs[name].artifact for name in spec.sources}
     write_card(ctx.work, base.artifact, data, settings, summary)
     return Result(summary, scratch=scratch_of(ctx.work))
@@ -110,7 +113,7 @@ def _parted(spec: Prefer, inputs: Inputs) -> tuple[dict[str, Parted], int]:
                 "Name data sets of prompts with answers that were chosen and rejected, or called "
                 "good and bad.",
             )
-        check_vocabulary(name, tokens, inputs[BASE])
+        check_tokens(name, tokens, inputs[BASE])
         tokens, many = fitting(tokens, spec.length)
         found[name] = part = parted(name, tokens, length=spec.length, share=HELD)
         if not all(rows_of(side, spec.length) for side in (part.learnt, part.held)):

@@ -21,9 +21,10 @@ from transformers import TrainingArguments
 from inhouse.train.branches import Prompted, branches, exchanged
 from inhouse.train.checkpoint import Checkpoint
 from inhouse.train.judged import Judged, JudgedRows, References
+from inhouse.train.losses import precision
 from inhouse.train.preference_curves import PreferenceCurves
 from inhouse.train.tokens import Tokens
-from inhouse.train.trainer import LanguageTrainer, Run, _precision
+from inhouse.train.trainer import LanguageTrainer, Run
 
 REFERENCES = "references.jsonl"
 FEWEST = 2
@@ -90,7 +91,7 @@ class PreferenceTrainer(LanguageTrainer):
         """Return how well answers that are kept out of training are told apart, by source."""
         self.model.eval()
         found: dict[str, float] = {}
-        with torch.inference_mode(), _precision(self.args.device, self.half):
+        with torch.inference_mode(), precision(self.args.device, self.half):
             for name, rows in self._held.items():
                 losses, rewards, signs, likely = [], [], [], []
                 for key, judged in _rows_of(rows, name):
@@ -131,7 +132,7 @@ class PreferenceTrainer(LanguageTrainer):
         num_items_in_batch: Any = None,  # noqa: ANN401
     ) -> Any:  # noqa: ANN401
         """Return the row's share of the mean loss of a step, over all that is learnt in it."""
-        with _precision(self.args.device, self.half):
+        with precision(self.args.device, self.half):
             rewards = self._aim.beta * (likelihoods(model, inputs) - inputs["reference"])
             losses = self._losses(model, inputs, rewards)
         source = int(inputs["source"])
@@ -175,7 +176,7 @@ class PreferenceTrainer(LanguageTrainer):
         self._places = {key: place for place, key in enumerate(wanted)}
         known = len(self._references)
         self.model.eval()
-        with torch.inference_mode(), _precision(self.args.device, self.half):
+        with torch.inference_mode(), precision(self.args.device, self.half):
             for place, judged in enumerate(wanted.values()):
                 if place < known:
                     continue

@@ -21,6 +21,7 @@ from inhouse.core.artifact import Artifact, Input, Ref
 from inhouse.core.errors import BadInput, InhouseError
 from inhouse.core.label import Label
 from inhouse.core.stage import Context, Inputs, Progress
+from inhouse.train.stopping import STOP, Stopping
 
 FOLDER = "processes"
 JOB, RESULT, ERROR, PROGRESS, ENDED = (
@@ -122,18 +123,27 @@ def _input(told: Mapping[str, Any]) -> Input:
 
 
 def follow(folder: Path, progress: Progress, ended: Callable[[], bool]) -> None:
-    """Pass on how far the first process says it is, until `ended`."""
+    """Pass on how far the first process says it is, until `ended`.
+
+    Raises:
+        KeyboardInterrupt: a signal asked for it; the processes have kept their last step.
+    """
     last: list[Any] = []
-    over = False
-    while not over:
-        over = ended()
-        with suppress(FileNotFoundError):
-            now = json.loads((folder / PROGRESS).read_text(encoding="utf-8"))
-            if now != last:
-                progress(*now)
-                last = now
-        if not over:
-            time.sleep(LOOKS)
+    over, stopping = False, Stopping()
+    with stopping.heard():
+        while not over:
+            over = ended()
+            if stopping.asked:
+                (folder / STOP).touch()
+            with suppress(FileNotFoundError):
+                now = json.loads((folder / PROGRESS).read_text(encoding="utf-8"))
+                if now != last:
+                    progress(*now)
+                    last = now
+            if not over:
+                time.sleep(LOOKS)
+    if stopping.asked and not (folder / RESULT).is_file():
+        raise KeyboardInterrupt
 
 
 def failure(folder: Path, last: str) -> InhouseError:

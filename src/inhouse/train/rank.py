@@ -55,6 +55,8 @@ def take_part(folder: Path) -> bool:
     number = together.rank()
     try:
         result = _do(json.loads((folder / JOB).read_text(encoding="utf-8")), folder, number)
+    except KeyboardInterrupt:
+        return True  # as it was asked: what was done is kept, and there is no result
     except InhouseError as error:
         told = {"what": error.what, "fix": error.fix, "user": isinstance(error, UserError)}
         _write(folder / ERROR, told)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from inhouse.core.artifact import Input
 from inhouse.models.pull import context_tokens
+from inhouse.models.spelling import spelling_of
 from inhouse.models.weight_files import read_json
+from inhouse.train.pace import cost
 
 if TYPE_CHECKING:
     from inhouse.train.held_out import Parted
@@ -30,12 +33,15 @@ def summary_of(
     config, draws = read_json(base.folder / "config.json"), len(mixer.schedule)
     sizes = dict(zip(mixer.schedule.sources, map(len, mixer.samples), strict=True))
     counts, legs = mixer.schedule.counts(draws), mixer.schedule.by_phase()
+    short = f"was short: {trainer.rows} of {trainer.run.rows} rows at once; the result is the same"
+    costs = cost(trainer.curves.rows[-1]["seconds"], trainer.run.price)
     return {
         "kind": "adapter" if spec.lora else "language",
         "method": spec.method,
         "architecture": config["model_type"],
         "licence": base.artifact.summary.get("licence", ""),
         "context_tokens": context_tokens(base.folder, config),
+        **asdict(spelling_of(base.folder)),
         "steps": len(mixer),
         "tokens": draws * spec.length,
         "first_loss": round(fmean(losses[:edge]), 4),
@@ -54,6 +60,8 @@ def summary_of(
         "stages": [
             {name: n * spec.length for name, n in leg.items() if n} for leg in legs if len(legs) > 1
         ],
+        **({"cost": costs} if costs else {}),
+        **({"memory": short} if trainer.rows < trainer.run.rows else {}),
     }
 
 

@@ -29,6 +29,7 @@ from inhouse.models.chat_format import (
     plain_tokenizer,
     special_texts,
 )
+from inhouse.models.spelling import spelling_of
 from inhouse.models.weight_files import read_json
 from inhouse.train.preferred import Preferred
 from inhouse.train.spoken import Skipped, Spoken, encode, spoken
@@ -272,16 +273,10 @@ def _counted(
 
 def _about(model: Path, template: str = "") -> About:
     """Return what all tokens of a model have in common."""
-    hashed = hashlib.sha256()
-    for part in (
-        (model / "tokenizer.json").read_bytes(),
-        json.dumps(special_texts(model), sort_keys=True).encode(),
-    ):
-        hashed.update(hashlib.sha256(part).digest())
     vocabulary = read_json(model / "config.json").get("vocab_size")
     if not isinstance(vocabulary, int):
         raise BadInput("config.json does not say vocab_size.", "Pull the model again.")
-    return About(hashed.hexdigest(), vocabulary, template)
+    return About(spelling_of(model).tokenizer, vocabulary, template)
 
 
 def _end_of_text(model: Path, tokenizer: Tokenizer) -> int:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,7 +18,6 @@ from typing import Any
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
-from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, IterableDataset
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
@@ -26,9 +26,14 @@ from inhouse.train import together
 from inhouse.train.checkpoint import Checkpoint, commit
 from inhouse.train.distilled import distances_of
 from inhouse.train.live import Look
+from inhouse.train.losses import has_bfloat16, learnt_parts, losses_of, precision, tensors_of
 from inhouse.train.mixer import Mixer
-from inhouse.train.pace import Pace, peak, work_of
-from inhouse.train.stream import UNLEARNT, Part, parts_from, parts_of
+from inhouse.train.pace import Pace, cost, peak, work_of
+from inhouse.train.processes import FOLDER
+from inhouse.train.recorders import Recorder
+from inhouse.train.short_memory import is_short, pieces_of, refusal
+from inhouse.train.stopping import STOP, Stopping
+from inhouse.train.stream import UNLEARNT, parts_from
 from inhouse.train.watch import Curves
 
 STATE, CURVES, TRAINER = "state.safetensors", "curves.json", "trainer_state.json"
@@ -47,6 +52,8 @@ class Run:
         keep: seconds between two of them.
         progress: told of each step.
         look: returns figures of the model as it is, by name, whenever it is measured.
+        price: of an hour, and its unit.
+        recorders: what is shown the figures of each step.
         teacher: a model to learn the answers of; without one, what the texts say is learnt.
     """
 
@@ -58,6 +65,8 @@ class Run:
     keep: float
     progress: Progress
     look: Look | None = None
+    price: tuple[float, str] | None = None
+    recorders: Sequence[Recorder] = ()
     teacher: Any = None
 
 
@@ -90,8 +99,11 @@ class LanguageTrainer(Trainer):  # type: ignore[misc]
         self._sums: dict[int, tuple[float, int]] = {}
         self._first, self._before, self._began = 0, 0.0, time.monotonic()
         self._rng: dict[str, Any] = {}
+        self.rows, self._taken = run.rows, list[Mapping[str, Any]]()
         self._kept = time.monotonic()
-        self.stepped = 0.0
+        self.stepped, self.stopped = 0.0, False
+        asks = run.root.parent / FOLDER / STOP if together.world() > 1 else None
+        self.stopping = Stopping(asks, self._stops)
 
     def learn(self, checkpoint: Checkpoint | None) -> None:
         """Take all steps, going on from a checkpoint if there is one, and measure before and after.
@@ -106,11 +118,46 @@ class LanguageTrainer(Trainer):  # type: ignore[misc]
         else:
             self.curves.begin()
             self.look()
+            self.record()
         self._began = time.monotonic()
         peaks = together.gathered(torch.tensor(peak(self.args.device, self.half)))
         self.pace = Pace(work_of(self.model, self.run.mixer.length), float(sum(peaks)))
-        self.train(resume_from_checkpoint=str(checkpoint.folder) if checkpoint else None)
+        self._take_steps(checkpoint)
         self.look()
+        self.record()
+        for recorder in self.run.recorders:
+            recorder.close()
+
+    def record(self) -> None:
+        """Show the figures of the last step to whoever records them."""
+        row = dict(self.curves.rows[-1])
+        step = row.pop("step")
+        for recorder in self.run.recorders:
+            recorder.note(step, row | (self.pace.now() if step else {}))
+
+    def _take_steps(self, checkpoint: Checkpoint | None) -> None:
+        """Take the steps that are left; if somebody asks, stop after the one in hand and keep it.
+
+        Raises:
+            KeyboardInterrupt: somebody asked.
+            BadInput: memory ran out, even with one row at once.
+        """
+        if checkpoint and checkpoint.step == len(self.run.mixer):
+            self._load_from_checkpoint(str(checkpoint.folder))
+            return
+        with self.stopping.heard() if together.world() == 1 else nullcontext():
+            try:
+                self.train(resume_from_checkpoint=str(checkpoint.folder) if checkpoint else None)
+            except (MemoryError, RuntimeError) as error:
+                if not is_short(error):
+                    raise
+                raise refusal(self.run.mixer.length) from None
+        if self.stopped:
+            raise KeyboardInterrupt
+
+    def _stops(self) -> None:
+        told = "steps, stops after the one in hand; at once if asked again"
+        self.run.progress(self.state.global_step, len(self.run.mixer), told)
 
     def look(self) -> None:
         """Note how the model does now."""
@@ -122,11 +169,11 @@ class LanguageTrainer(Trainer):  # type: ignore[misc]
         """Return the perplexity of what is kept out of training, by source."""
         model = self.model.eval()
         found = {}
-        with torch.inference_mode(), _precision(self.args.device, self.half):
+        with torch.inference_mode(), precision(self.args.device, self.half):
             for name, mixer in self.run.held.items():
                 total, count = 0.0, 0
                 for step in range(len(mixer)):
-                    for part in _learnt_parts(mixer, step):
+                    for part in learnt_parts(mixer, step):
                         given = {k: v.to(self.args.device) for k, v in tensors_of(part).items()}
                         total += float(losses_of(model, given).sum())
                         count += part.learnt
@@ -164,7 +211,37 @@ class LanguageTrainer(Trainer):  # type: ignore[misc]
                 torch.cuda.set_rng_state(self._rng["cuda"])
             self._rng = {}
         self.rate = self._get_learning_rate()
-        return super().training_step(model, inputs, num_items_in_batch)
+        self._taken.append(inputs)
+        try:
+            return self._learn_part(model, inputs, num_items_in_batch)
+        except (MemoryError, RuntimeError) as error:
+            # Processes that learn together have exchanged some of their gradients by now.
+            if not is_short(error) or self.rows == 1 or together.world() > 1:
+                raise
+        return self._learn_again(model, num_items_in_batch)
+
+    def _learn_part(self, model: Any, part: Mapping[str, Any], items: Any) -> Any:  # noqa: ANN401
+        step = super().training_step
+        return sum(step(model, piece, items) for piece in pieces_of(part, self.rows))
+
+    def _learn_again(self, model: Any, items: Any) -> Any:  # noqa: ANN401
+        """Take the parts of this step anew with half as many rows at once, or fewer.
+
+        Raises:
+            MemoryError: one row at once is too much.
+        """
+        while self.rows > 1:
+            self.rows //= 2
+            self._sums = {}
+            model.zero_grad()
+            if self.args.device.type == "cuda":
+                torch.cuda.empty_cache()
+            try:
+                return [self._learn_part(model, part, items) for part in self._taken][-1]
+            except (MemoryError, RuntimeError) as error:
+                if not is_short(error):
+                    raise
+        raise MemoryError
 
     def compute_loss(
         self,
@@ -177,7 +254,7 @@ class LanguageTrainer(Trainer):  # type: ignore[misc]
 
         Where several processes learn, the mean of their gradients is taken: here it is the sum.
         """
-        with _precision(self.args.device, self.half):
+        with precision(self.args.device, self.half):
             losses = self._part_losses(model, inputs).sum(-1)
         counts = (inputs["targets"] != UNLEARNT).sum(-1)
         rows = zip(inputs["source"].tolist(), losses.tolist(), counts.tolist(), strict=True)
@@ -209,12 +286,15 @@ class LanguageTrainer(Trainer):  # type: ignore[misc]
             "seconds": round(self._before + time.monotonic() - self._began, 3),
         }
         self.pace.add(mixer.batch * mixer.length, time.monotonic() - self.stepped)
-        self._sums = {}
+        self._sums, self._taken = {}, []
         self.curves.add(row, {name: part / max(n, 1) for name, (part, n) in sorted(named.items())})
 
     def is_due(self) -> bool:
-        """Say whether it is time for a checkpoint."""
-        return together.agreed(time.monotonic() - self._kept >= self.run.keep)
+        """Say whether it is time for a checkpoint: now and then, and when the run is to stop."""
+        asked = self.stopping.asked
+        due = together.agreed(asked or time.monotonic() - self._kept >= self.run.keep)
+        self.stopped = due and together.agreed(asked)
+        return due
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:  # noqa: ANN401
         tensors = self._tensors()  # each process has some of them
@@ -285,68 +365,20 @@ class _Watcher(TrainerCallback):  # type: ignore[misc]
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:  # noqa: ANN401
         step, steps, every = state.global_step, len(self._run.mixer), self._run.every
         self._trainer.finished(step)
-        told = (self._trainer.pace.told(), *self._trainer.curves.told())
+        trainer = self._trainer
+        fewer = f"{trainer.rows} row{'s'[: trainer.rows > 1]} at once"
+        short = [fewer] if trainer.rows < self._run.rows else []
+        costs = cost(trainer.curves.rows[-1]["seconds"], self._run.price)
+        spent = [f"{much:,.2f} {unit}" for unit, much in costs.items()]
+        told = (trainer.pace.told(), *spent, *short, *trainer.curves.told())
         self._run.progress(step, steps, ", ".join(["steps", *told]))
+        if step < steps and every and step % every == 0:
+            self._trainer.look()
         if step < steps:
-            if every and step % every == 0:
-                self._trainer.look()
-            control.should_save = self._trainer.is_due()
+            self._trainer.record()
+        control.should_save = self._trainer.is_due()
+        control.should_training_stop = control.should_training_stop or self._trainer.stopped
         return control
-
-
-def has_bfloat16(device: Any) -> bool:  # noqa: ANN401
-    """Say whether a device multiplies in bfloat16 by itself."""
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported())
-    able: Callable[[str], bool] = torch.cpu.get_capabilities().get
-    return device.type == "cpu" and any(map(able, ("avx512_bf16", "amx_bf16", "bf16")))
-
-
-def tensors_of(part: Part) -> dict[str, Any]:
-    """Return a part as the tensors that a step takes."""
-    found = {
-        "input_ids": torch.from_numpy(part.tokens),
-        "targets": torch.from_numpy(part.targets),
-        "source": torch.from_numpy(part.source),
-        "learnt": torch.tensor(part.learnt),
-    }
-    if part.positions is not None:
-        found["position_ids"] = torch.from_numpy(part.positions)
-    return found
-
-
-def losses_of(model: Any, given: Mapping[str, Any]) -> Any:  # noqa: ANN401
-    """Return the loss at each token, [n, length]; 0 where nothing is learnt.
-
-    Only places are scored at which some row learns: to score all words is a fifth of the work of a
-    small model, and half of a chat is said by others. Packed texts are told apart by their
-    positions alone: with an attention mask beside them transformers would let each see those
-    before it.
-    """
-    places = (given["targets"] != UNLEARNT).any(0).nonzero().flatten()
-    targets = given["targets"][:, places]
-    scores = model(
-        input_ids=given["input_ids"],
-        position_ids=given.get("position_ids"),
-        logits_to_keep=places,
-    ).logits
-    flat = cross_entropy(
-        scores.flatten(0, 1).float(), targets.flatten(), ignore_index=UNLEARNT, reduction="none"
-    )
-    found = torch.zeros(given["targets"].shape, device=flat.device)
-    return found.index_copy(1, places, flat.view(targets.shape))
-
-
-def _learnt_parts(mixer: Mixer, step: int) -> list[Part]:
-    """Return the parts of a step; none if nothing in it is learnt."""
-    batch = mixer.at(step)
-    if batch.loss is not None and not batch.loss[:, 1:].any():
-        return []
-    return parts_of(batch, rows=1)
-
-
-def _precision(device: Any, half: bool) -> Any:  # noqa: ANN401
-    return torch.autocast(device.type, torch.bfloat16, enabled=half)
 
 
 def _opened(folder: str) -> Any:  # noqa: ANN401
