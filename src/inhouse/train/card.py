@@ -43,14 +43,7 @@ def write_card(
         "## Data",
         _table(
             ("source", "version", "label", "tokens", "times", "began at sample"),
-            [
-                (
-                    *(name, f"`{one.ref.pinned}`", str(one.label)),
-                    *(f"{summary['shares'][name]:,}", f"{summary['times'][name]:.2f}"),
-                    f"{summary['began'].get(name, 0) + 1:,}",
-                )
-                for name, one in sources.items()
-            ],
+            [_source(name, one, summary) for name, one in sources.items()],
         ),
         *_stages(summary),
         "Which documents it has seen is known where it was trained.",
@@ -66,6 +59,15 @@ def write_card(
         seen = [(name, f"{a:.3f}", f"{b:.3f}") for name, (a, b) in summary["suites"].items()]
         blocks += ["Suites:", _table(("suite", "before", "after"), seen)]
     (folder / CARD).write_text("\n\n".join(blocks) + "\n", encoding="utf-8")
+
+
+def _source(name: str, one: Artifact, summary: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what is said of a source: what it is, how much was read of it, and from where on."""
+    return (
+        *(name, f"`{one.ref.pinned}`", str(one.label)),
+        *(f"{summary['shares'][name]:,}", f"{summary['times'][name]:.2f}"),
+        f"{summary['began'].get(name, 0) + 1:,}",
+    )
 
 
 def _stages(summary: Mapping[str, Any]) -> Iterator[str]:
