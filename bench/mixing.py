@@ -28,6 +28,7 @@ from bench.harness.measure import Goal, Measure, Row, Samples, interleave
 from bench.harness.mixed import SHARES, tokens_of
 from bench.harness.peer import PEERS, Peer, worker
 from inhouse.train.mixer import Mixer
+from inhouse.train.positions import place_of, positions
 from inhouse.train.schedule import Phase, Schedule
 from inhouse.train.tokens import About, Tokenised, Tokens, write_tokens
 
@@ -96,13 +97,15 @@ def resuming(folder: Path) -> Iterator[Row]:
         started = time.perf_counter()
         sources = {name: Tokens(folder / name) for name in SHARES}
         mixer = Mixer(sources, ENDLESS, length=LENGTH, batch=BATCH)
-        state = mixer.state(FAR)
-        mixer.at(mixer.resumed(state) // BATCH)
+        mixer.at(FAR // BATCH)
         taken.append(time.perf_counter() - started)
     goal = Goal("ours", 0.1)
     yield Row.of(Measure(f"first batch at sample {FAR:,}", "s", goal), Samples(taken, None))
-    size = float(len(json.dumps(state)))
-    yield Row.of(Measure("what a checkpoint keeps", "B", Goal("ours", 1000)), Samples([size], None))
+    places = {name: place_of(tokens, LENGTH, 17) for name, tokens in sources.items()}
+    size = float(len(json.dumps(positions({}, places, mixer.positions(FAR)))))
+    yield Row.of(
+        Measure("what a later run goes on from", "B", Goal("ours", 1000)), Samples([size], None)
+    )
 
 
 def exact() -> Iterator[Row]:

@@ -110,10 +110,10 @@ def file(tmp_path: Path) -> Path:
             "Write one of embed, scratch, continue, instruct",
         ),
         ("{base: models/base, mix: data/memos}", "'models.analyst.method' is missing"),
-        ("{method: continue, base: models/base}", "'models.analyst.mix' is missing"),
+        ("{method: continue, base: models/base}", "is a 'mix', or 'stages' that each have one"),
         (
             "{method: continue, base: models/base, on: data/memos}",
-            "'models.analyst.mix' is missing",
+            "'data/memos' is no Ray cluster",
         ),
         ("{method: continue, base: models/bse, mix: data/memos}", "Did you mean 'models/base'"),
         ("{method: continue, base: models/base, mix: data/memo}", "Did you mean 'data/memos'"),

@@ -20,7 +20,11 @@ def take_learnt(summary: dict[str, Any]) -> dict[str, Any]:
     """Take out of the summary of a model what `print_learnt` prints; nothing if it is no such."""
     if not isinstance(summary.get("shares"), dict):
         return {}
-    names = ("shares", "perplexity", "held", "bits_per_byte", "suites", "kept_out")
+    summary.pop("positions", None)  # for what is trained next, and no news to people
+    names = (
+        *("shares", "times", "stages", "began", "anew"),
+        *("perplexity", "held", "bits_per_byte", "suites", "kept_out"),
+    )
     return {name: summary.pop(name, {}) for name in names}
 
 
@@ -39,16 +43,63 @@ def print_learnt(learnt: Mapping[str, Any]) -> None:
         before, after = ends.get(source) or ("", "")
         _, bits = learnt["bits_per_byte"].get(source) or ("", "")
         share = f"{tokens / whole:.1%}"
+        times = learnt["times"].get(source)
         kept = count(learnt["kept_out"].get(source, 0))
-        rows.append((source, count(tokens), share, kept, _said(before), _said(after), _said(bits)))
+        rows.append(
+            (
+                source,
+                count(tokens),
+                share,
+                _times(times),
+                kept,
+                _said(before),
+                _said(after),
+                _said(bits),
+            )
+        )
     console.print("\nlearnt from")
-    heads = ("source", "tokens", "share", "kept out", f"{what} before", "after", "bits a byte")
+    heads = (
+        "source",
+        "tokens",
+        "share",
+        "times",
+        "kept out",
+        f"{what} before",
+        "after",
+        "bits a byte",
+    )
     print_table(heads, rows, spare="bits a byte")
+    _print_stages(learnt)
     if learnt["suites"]:
         console.print()
         suites = learnt["suites"].items()
         seen = [(name, f"{before:,.3f}", f"{after:,.3f}") for name, (before, after) in suites]
         print_table(("suite", "before", "after"), seen)
+
+
+def _print_stages(learnt: Mapping[str, Any]) -> None:
+    """Print what was read stage by stage, and where sources began after an earlier training."""
+    held = {
+        source: tokens / learnt["times"][source]
+        for source, tokens in learnt["shares"].items()
+        if learnt["times"].get(source)
+    }
+    rows = [
+        (f"{place}", source, count(tokens), _times(tokens / held[source]))
+        for place, leg in enumerate(learnt["stages"], 1)
+        for source, tokens in leg.items()
+    ]
+    if rows:
+        console.print()
+        print_table(("stage", "source", "tokens", "times"), rows)
+    for source, sample in learnt["began"].items():
+        console.print(f"began at sample {count(sample + 1)} of {source}, behind what its base read")
+    for source, why in learnt["anew"].items():
+        console.print(f"began {source} anew: {why}")
+
+
+def _times(value: float | None) -> str:
+    return "" if value is None else f"{value:,.2f}"
 
 
 def _said(value: float | str) -> str:

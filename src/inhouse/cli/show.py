@@ -33,9 +33,11 @@ if TYPE_CHECKING:
 OF_A_RUN = ("embedded", "reused")
 HEADINGS = {
     "confused": ("is", "taken for", "times"),
-    "mix": ("source", "weight"),
+    "mix": ("source", "asked for"),
     "personal_data": ("step", "type", "findings", "rows"),
 }
+# Settings that say less than what was found or made: how many were read in each stage, for one.
+HIDDEN = ("files", "salt", "steps", "sources", "stages")
 FLOWS = {"carry": "carried", "inherit": "carried", "filter": "asked item by item"}
 # What of a thing tells what is in it.
 CLOSED: dict[str, Any] = {
@@ -110,7 +112,7 @@ def _print(plain: dict[str, Any], left_out: Sequence[Mapping[str, str]]) -> None
     learnt, tried = take_learnt(plain["summary"]), take_rungs(plain["summary"])
     # What was measured has the last word: `steps` taken, not the most that were allowed.
     facts = {
-        **{k: v for k, v in params.items() if k not in ("files", "salt", "steps", "sources")},
+        **{k: v for k, v in params.items() if k not in HIDDEN},
         **plain.pop("summary"),
     }
     facts |= {"gain": gained(facts["gain"])} if "gain" in facts else {}

@@ -29,11 +29,12 @@ def _inside(kind: Any, step: str | int) -> list[Any]:  # noqa: ANN401
     """Return the types of what stands under a key or at an index of a value of some type."""
     if is_tag(step):
         return _tagged(kind, str(step))
-    bare = typing.get_args(kind)[0] if typing.get_origin(kind) is typing.Annotated else kind
-    if typing.get_origin(bare) in (dict, list):
-        return [typing.get_args(bare)[-1]]
-    fields = [_fields(model) for model in _models(kind)]
-    return [found[str(step)] for found in fields if step in found]
+    if typing.get_origin(kind) in (dict, list):
+        return [typing.get_args(kind)[-1]]
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        fields = _fields(kind)
+        return [fields[str(step)]] if step in fields else []
+    return [found for part in typing.get_args(kind) for found in _inside(part, step)]
 
 
 def _tagged(kind: Any, tag: str) -> list[Any]:  # noqa: ANN401

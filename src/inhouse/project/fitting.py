@@ -129,12 +129,14 @@ def _tokens(recipe: Recipe, catalog: Catalog, recipes: Mapping[str, Recipe]) -> 
     """Return how many tokens are learnt from, about; 0 if that is not known."""
     spec = recipe.spec
     assert isinstance(spec, Language)
-    if spec.tokens is not None:
-        return spec.tokens
-    sources = {edge.role: edge.parent for edge in recipe.parents}
-    held = [tokens_in(sources[name], catalog, recipes) for name, _ in spec.mix]
-    epochs = EPOCHS[spec.method] if spec.epochs is None else spec.epochs
-    return epochs * sum(held) if all(held) else 0.0
+    if spec.read is not None:
+        return spec.read
+    edges = {edge.role: edge.parent for edge in recipe.parents}
+    held = {name: tokens_in(edges[name], catalog, recipes) for name in spec.sources}
+    if not all(held.values()):
+        return 0.0
+    epochs = EPOCHS[spec.method]
+    return sum(sum(leg.about(held, epochs).values()) for leg in spec.legs)
 
 
 def _teacher(recipe: Recipe, catalog: Catalog) -> int:

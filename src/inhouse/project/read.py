@@ -106,7 +106,7 @@ def _behind(model: Model | Learnt, place: Place) -> list[tuple[Place, str]]:
         case Classified():
             return [((*place, "base"), model.base), ((*place, "examples"), model.examples)]
         case Trained() | Scratch():
-            learnt = [((*place, "mix", ref), ref) for ref in model.sources]
+            learnt = [((*place, *below), ref) for below, ref in model.places()]
             seen = enumerate(model.watch.suites)
             suites = [((*place, "watch", "suites", i), ref) for i, ref in seen]
             base = [((*place, "base"), model.base)] if isinstance(model, Trained) else []

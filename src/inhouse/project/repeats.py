@@ -5,7 +5,7 @@ What is there of a source is what its tokens say, or else, about, the size of it
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from inhouse.catalog import Catalog
@@ -13,6 +13,7 @@ from inhouse.core.artifact import Ref
 from inhouse.core.stage import Recipe
 from inhouse.data.collect import Collect
 from inhouse.train.language import BASE, Language
+from inhouse.train.language import EPOCHS as EPOCHS_OF
 from inhouse.train.sizes import EPOCHS, TOKENS_PER_PARAMETER
 
 BYTES = 4
@@ -20,27 +21,51 @@ BYTES = 4
 
 
 def repeats(recipe: Recipe, catalog: Catalog, recipes: Mapping[str, Recipe]) -> str:
-    """Say that a training reads a source more often than it can learn from; else nothing."""
+    """Say how much a training reads of each source, if that takes more than a budget to see.
+
+    Whatever it is, a source that is read more often than can be learnt from is named.
+    """
     spec = recipe.spec
-    if not isinstance(spec, Language) or spec.tokens is None:
+    if not isinstance(spec, Language):
         return ""
-    sources = {e.role: e.parent for e in recipe.parents if e.role != BASE}
-    held = {name: tokens_in(sources[name], catalog, recipes) for name, _ in spec.mix}
+    edges = {e.role: e.parent for e in recipe.parents if e.role != BASE}
+    held = {name: tokens_in(edges[name], catalog, recipes) for name in spec.sources}
     if not all(held.values()):
         return ""
-    shares = dict(spec.mix) if any(share for _, share in spec.mix) else held
-    whole = sum(shares.values())
-    times = {name: spec.tokens * shares[name] / whole / held[name] for name in held}
+    read = [leg.about(held, EPOCHS_OF[spec.method]) for leg in spec.legs]
+    plain = not spec.stages and spec.mix_by == "weight"
+    said = [] if plain else [_told(read, held)]
+    if not plain or spec.tokens is not None:
+        said.append(_too_often(spec, read, held))
+    return "; ".join(filter(None, said))
+
+
+def _told(read: Sequence[Mapping[str, float]], held: Mapping[str, float]) -> str:
+    legs = [
+        ", ".join(
+            f"{_short(many)} of {name} ({many / held[name]:.2g}x)" for name, many in leg.items()
+        )
+        for leg in read
+    ]
+    if len(legs) == 1:
+        return f"reads about {legs[0]}"
+    return "; ".join(f"stage {place} reads about {leg}" for place, leg in enumerate(legs, 1))
+
+
+def _too_often(
+    spec: Language, read: Sequence[Mapping[str, float]], held: Mapping[str, float]
+) -> str:
+    times = {name: sum(leg.get(name, 0.0) for leg in read) / held[name] for name in held}
     most = max(times, key=lambda name: times[name])
     if times[most] <= EPOCHS:
         return ""
-    fix = "add documents, or write a smaller 'budget'"
+    fix = "add documents, or read less of it"
     if spec.method == "scratch":
-        best = spec.tokens / TOKENS_PER_PARAMETER
+        whole = sum(sum(leg.values()) for leg in read)
         fix += (
-            f"; {_short(spec.tokens)} tokens suit {_short(best)} parameters, and there are about "
+            f"; {_short(whole)} tokens suit {_short(whole / TOKENS_PER_PARAMETER)} parameters, "
+            f"and there are about {_short(sum(held.values()))}"
         )
-        fix += f"{_short(sum(held.values()))}"
     return f"reads {most} {times[most]:,.0f} times, and after {EPOCHS} little more is learnt: {fix}"
 
 

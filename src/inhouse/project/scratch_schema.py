@@ -2,37 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from inhouse.core.errors import InhouseError
-from inhouse.project.data_schema import LABEL, Entry
+from inhouse.project.data_schema import LABEL
+from inhouse.project.mix_schema import Budget, Mixed
 from inhouse.project.running_schema import Running
 from inhouse.project.suite_schema import Watch, Watched
 from inhouse.project.train_schema import known_method
-from inhouse.project.values import Count, LabelText, Mix, Span
+from inhouse.project.values import Count, LabelText, Span
 
 
-class Tokens(Entry):
-    """How much a new model learns from."""
-
-    tokens: Count = Field(description="So many tokens, such as 5M.")
-
-
-class Scratch(Running):
+class Scratch(Mixed, Running):
     """A language model of your own: its words, its sizes and its weights."""
 
     method: Annotated[Literal["scratch"], BeforeValidator(known_method)] = Field(
         description="scratch: learn everything from your documents."
     )
     size: Count = Field(description="About how many parameters it has, such as 10M.")
-    mix: Mix = Field(
-        description="What it learns from: {data/NAME: weight}, or one or more data/NAME, each as "
-        "much as it holds."
-    )
-    budget: Tokens | None = Field(
+    budget: Budget | None = Field(
         default=None,
         description="How much it learns from: {tokens: 5M}; if nothing is said, 20 tokens for "
         "each parameter.",
@@ -71,7 +61,15 @@ class Scratch(Running):
             raise ValueError(f"{error.what}\n{error.fix}") from error
         return self
 
-    @property
-    def sources(self) -> Sequence[str]:
-        """The data sets that it learns from."""
-        return list(self.mix)
+    @model_validator(mode="after")
+    def _known_beforehand(self) -> Self:
+        # A mix alone without a budget is read as the size asks for.
+        plain = self.mix is not None and not self.budget and self.legs[0].by == "weight"
+        if plain or (self.rate and self.batch) or all(leg.read for leg in self.legs):
+            return self
+        raise ValueError(
+            "rate and batch follow from how many tokens there are, and that is not known before "
+            "the model has its words.\n"
+            "Say it in tokens, {data/NAME: {tokens: 2M}} or budget: {tokens: 2M}, or write 'rate' "
+            "and 'batch'."
+        )

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from inhouse.project.made import Around, Made
 from inhouse.project.scratch_schema import Scratch
-from inhouse.project.train_steps import VOCABULARY, check_rows, shares_of, tokens_of
+from inhouse.project.train_steps import VOCABULARY, check_rows, read_of, tokens_of
 from inhouse.project.watching import watched
 from inhouse.train import blank, language, vocabulary
 from inhouse.train.sizes import TOKENS_PER_PARAMETER, pace, sizes_of
@@ -28,12 +28,12 @@ def scratch(name: str, entry: Scratch, around: Around) -> Sequence[Made]:
     words, base = f"{path}/{VOCABULARY}", f"{path}/{BLANK}"
     sizes = sizes_of(entry.size, entry.vocabulary)
     made = blank.Blank(entry.size, sizes.words, entry.length)
-    read = [tokens_of(path, ref, around.project) for ref in sorted(entry.mix)]
-    learnt = [(ref, one.path) for ref, one in zip(sorted(entry.mix), read, strict=True)]
-    spec = vocabulary.Vocabulary(shares_of(entry.mix), sizes.words)
+    read = [tokens_of(path, ref, around.project) for ref in entry.sources]
+    learnt = [(ref, one.path) for ref, one in zip(entry.sources, read, strict=True)]
+    spec = vocabulary.Vocabulary(_shares(entry), sizes.words)
     parents = [(language.BASE, base), *learnt, *((ref, ref) for ref in entry.watch.suites)]
     return [
-        Made(words, vocabulary.STAGE, spec, [(ref, ref) for ref in sorted(entry.mix)]),
+        Made(words, vocabulary.STAGE, spec, [(ref, ref) for ref in entry.sources]),
         Made(base, blank.STAGE, made, [(blank.VOCABULARY, words)]),
         *read,
         Made(path, watched(language.STAGE), _spec(name, entry, around), parents),
@@ -42,12 +42,15 @@ def scratch(name: str, entry: Scratch, around: Around) -> Sequence[Made]:
 
 def _spec(name: str, entry: Scratch, around: Around) -> language.Language:
     sizes = sizes_of(entry.size, entry.vocabulary)
-    tokens = entry.budget.tokens if entry.budget else TOKENS_PER_PARAMETER * sizes.parameters
-    rate, step = pace(sizes, tokens)
+    read = read_of(entry)
+    if entry.mix is not None and not entry.budget and entry.legs[0].by == "weight":
+        read["tokens"] = TOKENS_PER_PARAMETER * sizes.parameters
+    tokens = read.get("tokens") or sum(leg.read or 0 for leg in entry.legs)
+    # Where it is not known how many there are, rate and batch are given.
+    rate, step = pace(sizes, tokens or TOKENS_PER_PARAMETER * sizes.parameters)
     return language.Language(
         method="scratch",
-        mix=shares_of(entry.mix),
-        tokens=tokens,
+        **read,
         length=entry.length,
         batch=entry.batch or max(1, round(step / entry.length)),
         rate=entry.rate or round(rate, 6),
@@ -55,3 +58,15 @@ def _spec(name: str, entry: Scratch, around: Around) -> language.Language:
         watch=entry.watch.every,
         **entry.aside(name, around.root),
     )
+
+
+def _shares(entry: Scratch) -> tuple[tuple[str, float], ...]:
+    """Return the share of each data set over all that is read; all 0 if it is as they hold."""
+    shares = dict.fromkeys(entry.sources, 0.0)
+    for leg in entry.legs:
+        whole = sum(number for _, number in leg.mix)
+        if not whole or leg.by == "repeat":
+            return tuple((name, 0.0) for name in shares)
+        for name, number in leg.mix:
+            shares[name] += number / whole * (leg.read or 1)
+    return tuple(shares.items())

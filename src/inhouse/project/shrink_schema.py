@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from inhouse.project.data_schema import LABEL, Entry
-from inhouse.project.train_schema import Budget
+from inhouse.project.mix_schema import Budget
 from inhouse.project.values import LabelText, Mix, Share, Text
 
 

@@ -5,16 +5,17 @@ Pulled models and adapted embedders stand in `inhouse.project.schema`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from inhouse.core.errors import BadInput, nearest
-from inhouse.project.data_schema import LABEL, Entry
+from inhouse.project.data_schema import LABEL
+from inhouse.project.mix_schema import Budget, Mixed
 from inhouse.project.running_schema import Running
 from inhouse.project.suite_schema import Watch, Watched
-from inhouse.project.values import Cluster, Count, LabelText, Mix, Span, Text
+from inhouse.project.values import Cluster, LabelText, Span, Text
 from inhouse.train.processes import check_even
 
 METHODS: Mapping[str, str] = {
@@ -29,6 +30,7 @@ METHODS: Mapping[str, str] = {
 OWN_KEYS: Mapping[str, str] = {
     "size": "<scratch>",
     "mix": "<trained>",
+    "stages": "<trained>",
     "examples": "<classified>",
     "base": "<adapted>",
     "on": "<adapted>",
@@ -49,25 +51,7 @@ def known_method(value: object) -> object:
     raise ValueError(f"there is no method {value!r}.\n{hint}")
 
 
-class Budget(Entry):
-    """How much a model learns from."""
-
-    tokens: Count | None = Field(default=None, description="So many tokens, such as 500k or 2M.")
-    epochs: Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)] | None = Field(
-        default=None, description="So many times all there is."
-    )
-
-    @model_validator(mode="after")
-    def _one_of_both(self) -> Self:
-        if (self.tokens is None) == (self.epochs is None):
-            raise ValueError(
-                "a budget is either a number of tokens or one of epochs.\n"
-                "Write {tokens: 2M} or {epochs: 3}."
-            )
-        return self
-
-
-class Trained(Running):
+class Trained(Mixed, Running):
     """A language model that has learnt from your documents, your chats, or what people prefer."""
 
     method: Annotated[Literal["continue", "instruct", "prefer"], BeforeValidator(known_method)] = (
@@ -77,10 +61,6 @@ class Trained(Running):
         )
     )
     base: Text = Field(description="The language model to start from: models/NAME.")
-    mix: Mix = Field(
-        description="What it learns from: {data/NAME: weight}, or one or more data/NAME, each as "
-        "much as it holds."
-    )
     budget: Budget | None = Field(
         default=None,
         description="How much it learns from: {tokens: 2M} or {epochs: 3}; if nothing is said, "
@@ -153,11 +133,6 @@ class Trained(Running):
         except BadInput as error:
             raise ValueError(f"{error.what}\n{error.fix}") from None
         return self
-
-    @property
-    def sources(self) -> Sequence[str]:
-        """The data sets that it learns from."""
-        return list(self.mix)
 
     @property
     def rank(self) -> int:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from inhouse.core.errors import BadInput
 from inhouse.core.stage import Recipe
 from inhouse.data import collect, hub
 from inhouse.models import build, ready
 from inhouse.project.made import Around, Made
+from inhouse.project.mix_schema import Mixed
 from inhouse.project.schema import Model, ProjectFile
 from inhouse.project.scratch_schema import Scratch
 from inhouse.project.train_schema import Trained
@@ -41,7 +43,7 @@ def trained(name: str, entry: Trained, around: Around) -> Sequence[Made]:
     """
     check_rows(entry, around.recipes)
     path, project = f"models/{name}", around.project
-    found = [tokens_of(entry.base, ref, project) for ref in sorted(entry.mix)]
+    found = [tokens_of(entry.base, ref, project) for ref in entry.sources]
     parents = [(made.parents[0][1], made.path) for made in found]
     base = _begun_with(path, project)
     if entry.context:
@@ -51,6 +53,9 @@ def trained(name: str, entry: Trained, around: Around) -> Sequence[Made]:
         spec = ready.Ready("transformers")
         found.append(Made(base, ready.STAGE, spec, weights_of(entry.base, project)))
     parents.insert(0, (language.BASE, base))
+    learnt = isinstance(project.models[entry.base.partition("/")[2]], Trained | Scratch)
+    if learnt and base != entry.base:
+        parents.append((language.BEFORE, entry.base))
     parents += [(ref, ref) for ref in entry.watch.suites]
     stage = prefer.STAGE if entry.method == "prefer" else language.STAGE
     return [*found, Made(path, watched(stage), _spec(name, entry, around), parents)]
@@ -82,14 +87,12 @@ def _limit(ref: str, project: ProjectFile) -> int | None:
 
 
 def _spec(name: str, entry: Trained, around: Around) -> language.Language:
-    budget, project = entry.budget, around.project
+    project = around.project
     preferring = entry.method == "prefer"
     make = partial(prefer.Prefer, beta=entry.beta) if preferring else language.Language
     return make(
         method=entry.method,
-        mix=shares_of(entry.mix),
-        tokens=budget.tokens if budget else None,
-        epochs=budget.epochs if budget else None,
+        **read_of(entry),
         length=_length(entry, project),
         batch=entry.batch,
         rate=entry.rate,
@@ -100,12 +103,12 @@ def _spec(name: str, entry: Trained, around: Around) -> language.Language:
     )
 
 
-def shares_of(mix: Mapping[str, float | None]) -> tuple[tuple[str, float], ...]:
-    """Return the data sets of a mix with their shares.
-
-    Without any share each has as much of one as it holds, which is not known yet.
-    """
-    return tuple((ref, weight or 0.0) for ref, weight in sorted(mix.items()))
+def read_of(entry: Mixed) -> dict[str, Any]:
+    """Return what a stage is told of how much is read."""
+    if entry.stages is not None:
+        return {"mix": (), "stages": tuple(entry.legs)}
+    (leg,) = entry.legs
+    return {"mix": leg.mix, "mix_by": leg.by, "tokens": leg.tokens, "epochs": leg.epochs}
 
 
 def tokens_of(base: str, ref: str, project: ProjectFile) -> Made:
@@ -179,11 +182,11 @@ def check_rows(entry: Trained | Scratch, recipes: Mapping[str, Recipe]) -> None:
     Raises:
         BadInput: a method is given rows of another one; `instruct` may have documents too.
     """
-    for ref in entry.mix:
+    for ref in entry.sources:
         part = ref.replace("--", "/", 1)
         if part != ref and part in recipes:
             raise BadInput(f"the tokens of {ref} and of {part} would share a name.", "Rename one.")
-    kinds = {ref: kind_of_rows(ref, recipes) for ref in entry.mix}
+    kinds = {ref: kind_of_rows(ref, recipes) for ref in entry.sources}
     wanted = BY_METHOD[entry.method]
     for ref, kind in kinds.items():
         if kind not in (None, wanted) and (entry.method, kind) != ("instruct", "documents"):

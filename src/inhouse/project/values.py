@@ -176,7 +176,12 @@ def _data_ref(value: object) -> object:
     return value
 
 
-def _mix(value: object) -> object:
+def checked_mix(value: object) -> object:
+    """Return a mix as data sets with what stands beside each, None if one or more stand alone.
+
+    Raises:
+        ValueError: it is none.
+    """
     listed = [value] if isinstance(value, str) else value
     if isinstance(listed, list):
         doubled = [ref for place, ref in enumerate(listed) if ref in listed[:place]]
@@ -257,7 +262,7 @@ Weight = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
 DataRef = Annotated[str, BeforeValidator(_data_ref, json_schema_input_type=str)]
 Mix = Annotated[
     dict[DataRef, Weight | None],
-    BeforeValidator(_mix, json_schema_input_type=str | list[str] | dict[str, float]),
+    BeforeValidator(checked_mix, json_schema_input_type=str | list[str] | dict[str, float]),
     Field(min_length=1),
 ]
 """Data sets with their weights, or all without one: each then as much as it holds."""

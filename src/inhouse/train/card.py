@@ -42,12 +42,10 @@ def write_card(
         *(f"It cost {much:,.2f} {unit}." for unit, much in summary.get("cost", {}).items()),
         "## Data",
         _table(
-            ("source", "version", "label", "tokens"),
-            [
-                (name, f"`{one.ref.pinned}`", str(one.label), f"{summary['shares'][name]:,}")
-                for name, one in sources.items()
-            ],
+            ("source", "version", "label", "tokens", "times", "began at sample"),
+            [_source(name, one, summary) for name, one in sources.items()],
         ),
+        *_stages(summary),
         "Which documents it has seen is known where it was trained.",
         "## Settings",
         _table(("setting", "value"), [(name, str(value)) for name, value in settings.items()]),
@@ -61,6 +59,26 @@ def write_card(
         seen = [(name, f"{a:.3f}", f"{b:.3f}") for name, (a, b) in summary["suites"].items()]
         blocks += ["Suites:", _table(("suite", "before", "after"), seen)]
     (folder / CARD).write_text("\n\n".join(blocks) + "\n", encoding="utf-8")
+
+
+def _source(name: str, one: Artifact, summary: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what is said of a source: what it is, how much was read of it, and from where on."""
+    return (
+        *(name, f"`{one.ref.pinned}`", str(one.label)),
+        *(f"{summary['shares'][name]:,}", f"{summary['times'][name]:.2f}"),
+        f"{summary['began'].get(name, 0) + 1:,}",
+    )
+
+
+def _stages(summary: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what was read of each source in each stage, if there are several."""
+    rows = [
+        (str(place), name, f"{tokens:,}")
+        for place, leg in enumerate(summary["stages"], 1)
+        for name, tokens in leg.items()
+    ]
+    if rows:
+        yield _table(("stage", "source", "tokens"), rows)
 
 
 def _measured(summary: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:

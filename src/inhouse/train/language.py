@@ -6,7 +6,6 @@ in the same weights. All weights are laid out like a pulled model, a LoRA as PEF
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, astuple, dataclass, field, replace
 from importlib.util import find_spec
@@ -21,6 +20,7 @@ from inhouse.models.weight_files import read_json
 from inhouse.train.card import write_card
 from inhouse.train.launch import spread
 from inhouse.train.learning import rate_of, run_of, scratch_of, trained, write_weights
+from inhouse.train.legs import By, Leg, phases_of
 from inhouse.train.processes import Processes, is_shared
 from inhouse.train.recorders import Report, require
 from inhouse.train.reported import bits_of, summary_of, wasted, write_seen
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 Method = Literal["scratch", "continue", "instruct", "prefer"]
 BASE, TEACHER = "base", "teacher"
+BEFORE = "before"
+"""The training that a base comes from, where the base itself is only what was made of it."""
 EPOCHS: Mapping[Method, float] = {
     "scratch": 1.0,
     "continue": 1.0,
@@ -49,6 +51,8 @@ class Language:
             base knows; "instruct" learns what the assistant says.
         mix: each data set with its share, in the order of their names; weights of any scale. If
             all are 0, each has as much as it holds.
+        mix_by: what the numbers of the mix are, as a `Leg` says it.
+        stages: several mixes one after another, in place of `mix` and what belongs to it.
         tokens: how many to learn from. Without it and `epochs`, documents are read once, chats
             three times.
         epochs: how often as many rows are read as there are in all data sets together.
@@ -73,6 +77,8 @@ class Language:
     lora: int = 16
     watch: int = 0
     processes: Processes = field(default=Processes(), metadata={"identity": False})
+    mix_by: By = field(default="weight", metadata={"identity": "unless default"})
+    stages: tuple[Leg, ...] = field(default=(), metadata={"identity": "unless default"})
     price: tuple[float, str] | None = field(default=None, metadata={"identity": False})
     reports: tuple[Report, ...] = field(default=(), metadata={"identity": False})
 
@@ -86,6 +92,25 @@ class Language:
                 "A row takes 2 tokens at least, a batch a row, and no rank is below 0.",
                 "Correct 'length', 'batch' or 'lora'.",
             )
+        if bool(self.mix) == bool(self.stages):
+            raise BadInput("A run has a mix, or stages that have one.", "Give it one of both.")
+
+    @property
+    def legs(self) -> list[Leg]:
+        """What is read, leg by leg."""
+        alone = Leg(self.mix, self.mix_by, self.tokens, self.epochs)
+        return [Leg(*one) for one in self.stages] or [alone]
+
+    @property
+    def sources(self) -> list[str]:
+        """The data sets that it learns from, in the order of their names."""
+        return sorted({name for leg in self.legs for name, _ in leg.mix})
+
+    @property
+    def read(self) -> int | None:
+        """How many tokens are read; None if it follows from how many the sources hold."""
+        found = [leg.read for leg in self.legs]
+        return None if None in found else sum(filter(None, found))
 
 
 def run(spec: Language, inputs: Inputs, ctx: Context) -> Result:
@@ -109,7 +134,7 @@ def run(spec: Language, inputs: Inputs, ctx: Context) -> Result:
     base = inputs[BASE]
     check_base(spec, base)
     parts = _parted(spec, inputs)
-    mixer = mixer_of(spec, parts, ctx.seed)
+    mixer, went_on = mixer_of(spec, parts, inputs, ctx.seed)
     _check_learnt(spec, mixer)
     plan = replace(run_of(spec, mixer, parts, ctx), look=look_of(ctx.watcher, base.folder))
     if TEACHER in inputs:
@@ -121,6 +146,7 @@ def run(spec: Language, inputs: Inputs, ctx: Context) -> Result:
     trainer.curves.save(ctx.work)
     write_seen(mixer, parts, ctx.work)
     summary = summary_of(spec, base, trainer, mixer) | about | wasted(spec, mixer, parts)
+    summary |= went_on
     summary["bits_per_byte"] = bits_of(summary["perplexity"], parts, base.folder)
     summary |= trainer.pace.whole()
     settings = asdict(spec) | {"rate": rate_of(spec), "seed": ctx.seed, "bfloat16": trainer.half}
@@ -128,7 +154,7 @@ def run(spec: Language, inputs: Inputs, ctx: Context) -> Result:
     if TEACHER in inputs:
         settings["teacher"] = inputs[TEACHER].artifact.ref.pinned
     del settings["price"], settings["reports"]
-    data = {name: inputs[name].artifact for name, _ in spec.mix}
+    data = {name: inputs[name].artifact for name in spec.sources}
     write_card(ctx.work, base.artifact, data, settings, summary)
     return Result(summary, scratch=scratch_of(ctx.work))
 
@@ -170,7 +196,7 @@ def _parted(spec: Language, inputs: Inputs) -> dict[str, Parted]:
     from inhouse.train.held_out import parted
     from inhouse.train.tokens import Tokens
 
-    sources = {name: Tokens(inputs[name].folder) for name, _ in spec.mix}
+    sources = {name: Tokens(inputs[name].folder) for name in spec.sources}
     judged = [name for name, tokens in sources.items() if tokens.about.preferences]
     if judged:
         raise BadInput(f"{judged[0]} holds preferences.", "Learn from them with 'method: prefer'.")
@@ -201,23 +227,29 @@ def check_tokens(name: str, tokens: Tokens, base: Input) -> None:
         )
 
 
-def mixer_of(spec: Language, parts: Mapping[str, Parted], seed: int) -> Mixer:
-    """Return the stream of the whole run, in whole steps."""
+def mixer_of(
+    spec: Language, parts: Mapping[str, Parted], inputs: Inputs, seed: int
+) -> tuple[Mixer, dict[str, Any]]:
+    """Return the stream of the whole run, in whole steps, and what the summary says of where.
+
+    A source that the model has read from before goes on behind that, if it is the same.
+    """
     from inhouse.train.mixer import Mixer
-    from inhouse.train.schedule import Phase, Schedule
+    from inhouse.train.positions import begun, place_of, positions
+    from inhouse.train.schedule import Schedule
     from inhouse.train.stream import rows_of
 
-    held = {name: float(rows_of(part.learnt, spec.length)) for name, part in parts.items()}
-    if spec.tokens is not None:
-        rows = spec.tokens / spec.length
-    else:
-        epochs = EPOCHS[spec.method] if spec.epochs is None else spec.epochs
-        rows = epochs * sum(held.values())
-    steps = max(1, math.ceil(rows / spec.batch))
-    shares = dict(spec.mix) if any(share for _, share in spec.mix) else held
-    schedule = Schedule([Phase(steps * spec.batch, shares)], seed=seed)
+    held = {name: rows_of(part.learnt, spec.length) for name, part in parts.items()}
+    epochs = EPOCHS[spec.method]
+    phases = phases_of(spec.legs, held, length=spec.length, batch=spec.batch, epochs=epochs)
     learnt = {name: part.learnt for name, part in parts.items()}
-    return Mixer(learnt, schedule, length=spec.length, batch=spec.batch)
+    places = {name: place_of(tokens, spec.length, seed) for name, tokens in learnt.items()}
+    before = inputs.get(BEFORE, inputs[BASE]).artifact.summary.get("positions", {})
+    where = begun(before, places)
+    schedule = Schedule(phases, seed=seed)
+    mixer = Mixer(learnt, schedule, length=spec.length, batch=spec.batch, begun=where.at)
+    stands = positions(before, places, mixer.positions(len(schedule)))
+    return mixer, {"began": dict(where.at), "anew": dict(where.anew), "positions": stands}
 
 
 def _check_learnt(spec: Language, mixer: Mixer) -> None:

@@ -7,9 +7,9 @@ is remembered but how many samples were used, and it makes no difference how man
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,6 @@ from inhouse.train.schedule import Schedule
 from inhouse.train.tokens import Tokens
 
 AHEAD = 1024
-DIGITS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +63,7 @@ class Mixer:
         schedule: how much of each, when.
         length: tokens of a sample.
         batch: samples of a step, over all processes together.
+        begun: how many samples of a source earlier runs have drawn; this one goes on behind them.
 
     `samples` are those of each source, by its place in the schedule's sources.
 
@@ -72,12 +72,19 @@ class Mixer:
     """
 
     def __init__(
-        self, sources: Mapping[str, Tokens], schedule: Schedule, *, length: int, batch: int
+        self,
+        sources: Mapping[str, Tokens],
+        schedule: Schedule,
+        *,
+        length: int,
+        batch: int,
+        begun: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         self.schedule, self.length, self.batch = schedule, length, batch
         self._tokens = [_found(sources, name) for name in schedule.sources]
         self.samples = [samples_of(tokens, length) for tokens in self._tokens]
         self._sizes = [len(samples) for samples in self.samples]
+        self._begun = [begun.get(name, 0) for name in schedule.sources]
         for name, tokens, size in zip(schedule.sources, self._tokens, self._sizes, strict=True):
             if not size:
                 raise BadInput(
@@ -136,45 +143,15 @@ class Mixer:
             if not samples:
                 continue
             size = self._sizes[place]
-            turns = np.arange(min(samples, size))
-            windows = turns if samples >= size else self._windows(place, turns)
+            # So many lie in a row that a whole pass is among them: more add nothing.
+            windows = self._windows(place, np.arange(min(samples, 2 * size - 1)))
             found[name] = Seen(samples, samples / size, self.samples[place].covered(windows))
         return found
 
-    def state(self, draw: int) -> dict[str, Any]:
-        """Return what a checkpoint keeps so that a run goes on at `draw`: below 1 kB of JSON.
-
-        `draw` counts the samples that were learnt from, not those that were read ahead.
-        """
-        return {
-            "draw": draw,
-            "schedule": self.schedule.as_json(),
-            "length": self.length,
-            "sources": self._fingerprints(),
-        }
-
-    def resumed(self, state: Mapping[str, Any], *, changed: Iterable[str] = ()) -> int:
-        """Return the draw at which a run goes on.
-
-        Args:
-            state: what `state` returned.
-            changed: names of what may differ: ``length``, ``schedule``, or a source.
-
-        Raises:
-            BadInput: data, tokenizer, length or schedule are not those of the checkpoint.
-        """
-        before, now = state["sources"], self._fingerprints()
-        differ = {name for name in before.keys() & now.keys() if before[name] != now[name]}
-        if state["length"] != self.length:
-            differ.add("length")
-        if not self.schedule.continues(Schedule.of_json(state["schedule"]), state["draw"]):
-            differ.add("schedule")
-        if wrong := sorted(differ.difference(changed)):
-            raise BadInput(
-                f"{' and '.join(wrong)} changed since the checkpoint was written.",
-                "Begin anew, or say that the change is meant.",
-            )
-        return int(state["draw"])
+    def positions(self, draw: int) -> dict[str, int]:
+        """Return how many samples of each source lie behind a draw, and behind earlier runs."""
+        drawn = self.schedule.counts(draw).items()
+        return {name: self._begun[place] + many for place, (name, many) in enumerate(drawn)}
 
     def _places(self, first: int, last: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return source and window of the draws from `first` up to `last`, each int64 [n]."""
@@ -192,18 +169,11 @@ class Mixer:
 
     def _windows(self, place: int, turns: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the windows of a source at its turns, each pass in an order of its own."""
-        size = self._sizes[place]
+        size, turns = self._sizes[place], self._begun[place] + turns
         passes, where = np.unique(turns // size, return_inverse=True)
         seed, source = self.schedule.seed, self._keys[place]
         keys = np.array([key_of(seed, source, int(one)) for one in passes], np.uint64)
         return permuted(turns % size, size, keys[where])
-
-    def _fingerprints(self) -> dict[str, str]:
-        names = self.schedule.sources
-        return {
-            name: tokens.about.fingerprint[:DIGITS]
-            for name, tokens in zip(names, self._tokens, strict=True)
-        }
 
 
 def _found(sources: Mapping[str, Tokens], name: str) -> Tokens:

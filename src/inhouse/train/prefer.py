@@ -69,7 +69,8 @@ def run(spec: Prefer, inputs: Inputs, ctx: Context) -> Result:
     check_base(spec, base)
     spec = replace(spec, rate=spec.rate or (LORA_RATE if spec.lora else FULL_RATE))
     parts, long = _parted(spec, inputs)
-    mixer, aim = mixer_of(spec, parts, ctx.seed), _aim(spec, parts)
+    mixer, went_on = mixer_of(spec, parts, inputs, ctx.seed)
+    aim = _aim(spec, parts)
     sources = Sources(
         {name: part.learnt for name, part in parts.items()},
         {name: part.held for name, part in parts.items()},
@@ -81,11 +82,11 @@ def run(spec: Prefer, inputs: Inputs, ctx: Context) -> Result:
     write_weights(spec, base, found, ctx)
     found.curves.save(ctx.work)
     write_seen(mixer, parts, ctx.work)
-    summary = summary_of(spec, base, found, mixer) | about
+    summary = summary_of(spec, base, found, mixer) | about | went_on
     summary |= _told(cast("PreferenceCurves", found.curves), aim, long) | found.pace.whole()
     settings = asdict(spec) | asdict(aim) | {"seed": ctx.seed, "bfloat16": found.half}
     del settings["price"], settings["reports"]
-    data = {name: inputs[name].artifact for name, _ in spec.mix}
+    data = {name: inputs[name].artifact for name in spec.sources}
     write_card(ctx.work, base.artifact, data, settings, summary)
     return Result(summary, scratch=scratch_of(ctx.work))
 
@@ -104,7 +105,7 @@ def _parted(spec: Prefer, inputs: Inputs) -> tuple[dict[str, Parted], int]:
     from inhouse.train.tokens import Tokens
 
     found, long = {}, 0
-    for name, _ in spec.mix:
+    for name in spec.sources:
         tokens = Tokens(inputs[name].folder)
         if not tokens.about.preferences:
             raise BadInput(

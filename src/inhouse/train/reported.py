@@ -31,6 +31,8 @@ def summary_of(
     losses = trainer.curves.losses
     edge = max(len(losses) // 10, 1)
     config, draws = read_json(base.folder / "config.json"), len(mixer.schedule)
+    sizes = dict(zip(mixer.schedule.sources, map(len, mixer.samples), strict=True))
+    counts, legs = mixer.schedule.counts(draws), mixer.schedule.by_phase()
     short = f"was short: {trainer.rows} of {trainer.run.rows} rows at once; the result is the same"
     costs = cost(trainer.curves.rows[-1]["seconds"], trainer.run.price)
     return {
@@ -53,7 +55,11 @@ def summary_of(
             for name, ends in trainer.curves.suites().items()
         },
         "kept_out": {name: len(held) * spec.length for name, held in trainer.run.held.items()},
-        "shares": {name: n * spec.length for name, n in mixer.schedule.counts(draws).items()},
+        "shares": {name: n * spec.length for name, n in counts.items()},
+        "times": {name: round(n / sizes[name], 3) for name, n in counts.items()},
+        "stages": [
+            {name: n * spec.length for name, n in leg.items() if n} for leg in legs if len(legs) > 1
+        ],
         **({"cost": costs} if costs else {}),
         **({"memory": short} if trainer.rows < trainer.run.rows else {}),
     }

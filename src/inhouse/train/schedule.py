@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
-from itertools import accumulate
-from typing import Any, Self
+from itertools import accumulate, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +27,7 @@ BLOCK = 1000
 class Phase:
     """A stretch of a run: `draws` samples, of each source its share.
 
-    Shares are weights of any scale; a source that is not named is not drawn from. Of a phase that
-    a change of the mix has cut short, only the first `taken` draws happen.
+    Shares are weights of any scale; a source that is not named is not drawn from.
 
     Raises:
         BadInput: there is nothing to draw, or a weight is below 0.
@@ -37,7 +35,6 @@ class Phase:
 
     draws: int
     shares: Mapping[str, float]
-    taken: int | None = None
 
     def __post_init__(self) -> None:
         if self.draws < 1:
@@ -47,10 +44,6 @@ class Phase:
             raise BadInput(f"The share of {wrong[0]} is no number from 0 up.", "Correct it.")
         if not sum(self.shares.values()):
             raise BadInput("No source has a share.", "Give one a share above 0.")
-
-    def __len__(self) -> int:
-        """Return how many draws happen."""
-        return self.draws if self.taken is None else self.taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +118,7 @@ class Schedule:
             Split.of({place: phase.shares.get(n, 0.0) for place, n in enumerate(self.sources)})
             for phase in phases
         ]
-        self._starts = [0, *accumulate(map(len, phases))]
+        self._starts = [0, *accumulate(phase.draws for phase in phases)]
         self._before = self._counts_at_starts()
         self._held: tuple[int, NDArray[np.int64], NDArray[np.int64]] | None = None
 
@@ -133,33 +126,13 @@ class Schedule:
         """Return how many draws the run has."""
         return self._starts[-1]
 
-    def as_json(self) -> dict[str, object]:
-        """Return all that it depends on, for a checkpoint or a recipe."""
-        return {"phases": [asdict(p) for p in self.phases], "seed": self.seed, "block": self.block}
-
-    @classmethod
-    def of_json(cls, found: Mapping[str, Any]) -> Self:
-        """Return the schedule that `as_json` has written."""
-        phases = [Phase(**phase) for phase in found["phases"]]
-        return cls(phases, seed=found["seed"], block=found["block"])
-
-    def changed(self, at: int, phases: Sequence[Phase]) -> Schedule:
-        """Return the schedule that goes on with other `phases` from draw `at`.
-
-        Each source goes on where it stood, so nothing is repeated that a pass would not repeat.
-
-        Raises:
-            BadInput: the run ends before `at`.
-        """
-        if not 0 <= at <= len(self):
-            raise BadInput(f"The run has {len(self)} samples and ends before {at}.", "Correct it.")
-        return Schedule([*self._until(at), *phases], seed=self.seed, block=self.block)
-
-    def continues(self, other: Schedule, at: int) -> bool:
-        """Say whether the draws before `at` are the same as those of `other`."""
-        if (self.seed, self.block) != (other.seed, other.block) or at > len(self):
-            return False
-        return self._until(at) == other._until(at)
+    def by_phase(self) -> list[dict[str, int]]:
+        """Return of each phase how often each source is drawn from in it."""
+        ends = [self.counts(end) for end in self._starts]
+        return [
+            {name: end[name] - start[name] for name in self.sources}
+            for start, end in pairwise(ends)
+        ]
 
     def counts(self, draw: int) -> dict[str, int]:
         """Return how often each source is drawn from before a draw; before the end if it is past.
@@ -205,8 +178,7 @@ class Schedule:
         for place, start in enumerate(before):
             drawn = np.flatnonzero(source == place)
             turn[drawn] = start + np.arange(len(drawn))
-        kept = len(self.phases[phase]) - first
-        return self._starts[phase] + first, source[:kept], turn[:kept]
+        return self._starts[phase] + first, source, turn
 
     def _shuffled(self, phase: int, first: int) -> NDArray[np.int64]:
         """Return the sources of the block that begins at draw `first` of a phase, int64 [n]."""
@@ -233,13 +205,9 @@ class Schedule:
         )
         return self._within(phase, first) + part
 
-    def _until(self, at: int) -> list[Phase]:
-        begun = zip(self.phases, self._starts, strict=False)
-        return [replace(one, taken=min(len(one), at - start)) for one, start in begun if start < at]
-
     def _phase(self, draw: int) -> int:
         return min(bisect_right(self._starts, draw) - 1, len(self.phases) - 1)
 
     def _counts_at_starts(self) -> list[NDArray[np.int64]]:
-        ends = (self._counted(place, len(phase)) for place, phase in enumerate(self.phases))
+        ends = (self._within(place, phase.draws) for place, phase in enumerate(self.phases))
         return list(accumulate(ends, initial=np.zeros(len(self.sources), np.int64)))
