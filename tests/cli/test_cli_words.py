@@ -38,7 +38,7 @@ WORDS: dict[str, tuple[list[str], set[str]]] = {
     "keys ls": ([], SHARED),
     "keys revoke": (["id"], SHARED),
     "lineage": (["ref"], SHARED),
-    "ls": (["what"], SHARED),
+    "ls": (["what"], SHARED | ACTOR),
     "models": ([], SHARED),
     "plan": (["target"], SHARED),
     "pull": (["model"], SHARED | ACTOR | {"--name"}),
