@@ -52,6 +52,12 @@ HEADLINES = {
         "texts a CPU second, with a form",
     ),
     "mixing": ("samples read, beside streaming", "samples read, beside litdata"),
+    "training": ("SmolLM2-135M, 1,000 tokens beside trainer",),
+    "outcomes": (
+        "continue: held-out proposals, perplexity",
+        "instruct: the assistant's turns, perplexity",
+        "prefer: held-out pairs told apart by reward",
+    ),
 }
 COLUMNS = ("what", "unit", "ours", "peer", "ratio", "target", "met")
 
