@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from inhouse.train.schedule import Phase
+# A project file is read where there is no numpy: schedules are imported where they are made.
+if TYPE_CHECKING:
+    from inhouse.train.schedule import Phase
 
 By = Literal["weight", "repeat", "tokens"]
 
@@ -58,6 +61,8 @@ class Leg(NamedTuple):
 
     def phase(self, held: Mapping[str, int], *, length: int, epochs: float) -> Phase:
         """Return its draws, in rows of `length` tokens, of which there are `held`."""
+        from inhouse.train.schedule import Phase
+
         shares = self.shares(held)
         if self.by == "tokens":
             shares = {name: many / length for name, many in self.mix}
@@ -84,4 +89,4 @@ def phases_of(
     """
     found = [leg.phase(held, length=length, epochs=epochs) for leg in legs]
     lacking = -sum(phase.draws for phase in found) % batch
-    return [*found[:-1], Phase(found[-1].draws + lacking, found[-1].shares)]
+    return [*found[:-1], replace(found[-1], draws=found[-1].draws + lacking)]
