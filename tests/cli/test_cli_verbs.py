@@ -94,6 +94,7 @@ def test_plan_and_run(made: Path):
     assert {"ref", "version", "digest", "seconds", "summary", "metrics"} < again["steps"][0].keys()
 
 
+@pytest.mark.slow
 def test_canary_and_shadow(made: Path):
     folder = made.parent
     edit(made, "knowledge: knowledge/desk", "knowledge: knowledge/desk\n    top: 7")

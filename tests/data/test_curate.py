@@ -172,7 +172,9 @@ def killed(raw: Path, work: Path, steps: str, after: int) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there is no kill -9")
-@pytest.mark.parametrize("after", [7, 45, 79])
+@pytest.mark.parametrize(
+    "after", [45, pytest.param(7, marks=pytest.mark.slow), pytest.param(79, marks=pytest.mark.slow)]
+)
 def test_killed_it_goes_on_batch_by_batch_to_the_same_bytes(many: Path, tmp_path: Path, after: int):
     steps = ["quality", "dedup", {"sample": 200}]
     killed(many, tmp_path / "cut", json.dumps(steps), after)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -51,9 +52,10 @@ def run_and_kill(folder: Path, durability: str, name: str, seconds: float) -> li
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout
         said = [process.stdout.readline()]  # it is under way
-        time.sleep(seconds)
-        process.kill()
-        said += process.stdout.readlines()
+        killer = threading.Timer(seconds, process.kill)
+        killer.start()
+        said += process.stdout.readlines()  # all along: it would wait where a full pipe stops it
+        killer.join()
     assert process.returncode == -9
     return [line.decode().split() for line in said if line.endswith(b"\n")]
 

@@ -153,7 +153,9 @@ def test_it_learns_and_its_built_form_says_what_it_learnt(
 
 
 @train
-@pytest.mark.parametrize("steps", [2, 7, 33])
+@pytest.mark.parametrize(
+    "steps", [7, pytest.param(2, marks=pytest.mark.slow), pytest.param(33, marks=pytest.mark.slow)]
+)
 def test_many_that_were_cut_off_end_in_the_same_bytes(
     inputs: dict[str, Input], tmp_path: Path, steps: int, monkeypatch: pytest.MonkeyPatch
 ):
@@ -171,7 +173,9 @@ def test_many_that_were_cut_off_end_in_the_same_bytes(
 
 
 @train
-@pytest.mark.parametrize("nth", [3, 25, 50])
+@pytest.mark.parametrize(
+    "nth", [25, pytest.param(3, marks=pytest.mark.slow), pytest.param(50, marks=pytest.mark.slow)]
+)
 def test_few_that_were_cut_off_end_in_the_same_bytes(
     inputs: dict[str, Input], tmp_path: Path, nth: int, monkeypatch: pytest.MonkeyPatch
 ):
