@@ -46,6 +46,9 @@ def wait_for(what: Callable[[], bool], process: subprocess.Popen[str]) -> None:
         time.sleep(0.002)
 
 
+ANEW = "begins from the start: nothing was kept when it was interrupted"
+
+
 @pytest.fixture
 def long(tmp_path: Path, tiny_weights: Path) -> Path:
     """A project whose first data set takes a second or two to read."""
@@ -67,15 +70,15 @@ def test_cut_off_in_the_middle_of_a_step(long: Path, how: signal.Signals):
                 output, errors = process.communicate(timeout=60)
         if how is signal.SIGINT:
             assert process.returncode == 130
-            said = "Stopped. data/memos goes on where it was interrupted. What was done before is "
-            assert errors.endswith(f"{said}kept; go on with: inhouse run\n")
+            kept = "What was done before is kept; go on with: inhouse run\n"
+            assert errors.endswith(f"Stopped. data/memos {ANEW}. {kept}")
             assert "Traceback" not in output + errors
         assert project.catalog.find(step.recipe.ref) is None
-        assert project.plan("data/memos").steps[0].reason == "goes on where it was interrupted"
+        assert project.plan("data/memos").steps[0].reason == ANEW
 
     again = inhouse("run", "data/memos", cwd=long.parent)
     assert again.returncode == 0, again.stderr
-    assert "goes on where it was interrupted" in again.stderr
+    assert ANEW in again.stderr
     with opened(long) as project:
         made = project.catalog.get(step.recipe.ref)
         assert made.summary["documents"] == 152

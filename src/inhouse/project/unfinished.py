@@ -8,7 +8,10 @@ from inhouse.models.weight_files import read_json
 from inhouse.train.checkpoint import reached
 from inhouse.train.learning import CHECKPOINTS
 
-OVER_AGAIN = ("compress.", "train.language", "train.prefer", "train.vocabulary")
+OVER_AGAIN = (
+    "compress.", "data.collect", "data.combine", "data.part",
+    "train.language", "train.prefer", "train.vocabulary",
+)  # fmt: skip
 """Stages that keep nothing of what they had begun, but for checkpoints."""
 STATE, STEPS = "trainer_state.json", "max_steps"
 
