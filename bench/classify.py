@@ -21,7 +21,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -29,11 +28,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bench.harness.artifacts import opened
 from bench.harness.measure import Figure, Row
 from inhouse.catalog.rows import write_rows
 from inhouse.core.access import Actor
-from inhouse.core.artifact import Artifact, Input, Ref
-from inhouse.core.label import Label
+from inhouse.core.artifact import Input
 from inhouse.core.stage import Context
 from inhouse.models import build, pull
 from inhouse.models.calibration import miscalibration
@@ -114,16 +113,6 @@ def pulled(folder: Path) -> Input:
     folder.mkdir()
     found = pull.run(pull.Pull.named("minilm-l6"), {}, Context(folder, Actor("bench")))
     return opened(folder, "models/minilm", dict(found.summary))
-
-
-def opened(folder: Path, ref: str, summary: dict[str, Any] | None = None) -> Input:
-    """Return a folder as a stage is given it."""
-    artifact = Artifact(
-        ref=Ref.parse(ref), recipe="bench", code=1, params={}, parents=(), digest="", files={},
-        label=Label.OPEN, created=datetime.now(UTC), actor="bench", seconds=0.0,
-        summary=summary or {},
-    )  # fmt: skip
-    return Input(artifact, folder)
 
 
 def peer(base: Path, known: Pairs, texts: Sequence[str]) -> npt.NDArray[np.str_] | None:

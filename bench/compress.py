@@ -32,7 +32,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bench.classify import few, opened, pulled, questions, toxic, trained
+from bench.classify import few, pulled, questions, toxic, trained
+from bench.harness.artifacts import opened
 from bench.harness.encoders import Eager, Onnx
 from bench.harness.measure import Figure, Row
 from inhouse.catalog.rows import write_rows

@@ -40,7 +40,7 @@ import pyarrow.parquet as pq
 
 import inhouse
 from bench import preferences
-from bench.classify import opened
+from bench.harness.artifacts import opened
 from bench.harness.measure import Figure, Row
 from bench.harness.report import RESULTS
 from inhouse.catalog.rows import Kind, write_rows

@@ -33,7 +33,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from bench.classify import opened
+from bench.harness.artifacts import opened
 from bench.harness.measure import Figure, Row
 from inhouse.catalog.rows import write_rows
 from inhouse.core.access import Actor

@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.classify import opened
+from bench.harness.artifacts import opened
 from bench.harness.measure import Goal, Measure, Row, Samples
 from bench.harness.mixed import base, tokens_of
 from inhouse.catalog.rows import write_rows

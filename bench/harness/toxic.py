@@ -8,19 +8,17 @@ from __future__ import annotations
 import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from bench.harness.artifacts import opened
 from bench.harness.embedder import built_embedder, pulled_embedder
 from bench.harness.peer import PEERS
 from inhouse.catalog.rows import write_rows
 from inhouse.core.access import Actor
-from inhouse.core.artifact import Artifact, Input, Ref
-from inhouse.core.label import Label
 from inhouse.core.protocols import Classifier
 from inhouse.core.stage import Context
 from inhouse.guard import toxicity
@@ -86,19 +84,10 @@ def _train(known: Pairs, built: Path) -> None:
     rows = ({"id": str(n), "text": text, "label": label} for n, (text, label) in enumerate(known))
     write_rows(given, "examples", rows)
     inputs = {
-        "base": _opened(pulled_embedder(), "models/minilm", {"kind": "embedder"}),
-        "examples": _opened(given, "data/labelled"),
+        "base": opened(pulled_embedder(), "models/minilm", {"kind": "embedder"}),
+        "examples": opened(given, "data/labelled"),
     }
     told = classify.run(classify.Classify(epochs=EPOCHS), inputs, Context(work, Actor("bench")))
     print(f"toxicity: {dict(told.summary)}", file=sys.stderr)
-    weights = {"weights": _opened(work, "models/toxicity")}
+    weights = {"weights": opened(work, "models/toxicity")}
     build.run(build.Build("classifier"), weights, Context(built, Actor("bench")))
-
-
-def _opened(folder: Path, ref: str, summary: Mapping[str, object] | None = None) -> Input:
-    artifact = Artifact(
-        ref=Ref.parse(ref), recipe="bench", code=1, params={}, parents=(), digest="", files={},
-        label=Label.OPEN, created=datetime.now(UTC), actor="bench", seconds=0.0,
-        summary=summary or {},
-    )  # fmt: skip
-    return Input(artifact, folder)

@@ -29,7 +29,7 @@ def used() -> Took:
 
 def ours() -> dict[str, Any]:
     """Run our stage."""
-    from bench.classify import opened
+    from bench.harness.artifacts import opened
     from inhouse.core.access import Actor
     from inhouse.core.stage import Context
     from inhouse.train.language import Language, run
