@@ -77,6 +77,20 @@ def digests(folder: Path) -> dict[str, str]:
     return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
 
 
+def test_reports_that_differ_in_their_figures_are_not_copies(tmp_path: Path):
+    lines = "Revenue in {0} was {1} and costs were {2}.\nOf {3} orders {4} came back in {0}.\n"
+    texts = [lines.format(*range(n, n + 5)) for n in (10, 20)] + [lines.format(*"abcde")]
+    texts.append(texts[0].upper())
+    source = documents(tmp_path / "raw", texts)
+    _, folder = curated(tmp_path, source, ["dedup"])
+    assert sorted(kept(folder)) == ["0.md", "1.md", "2.md"]
+    gone = dropped(folder)["3.md"]
+    assert (gone["rule"], gone["value"], gone["limit"]) == ("nearly the same", "1.000", "0.7")
+    (tmp_path / "folded").mkdir()
+    _, folder = curated(tmp_path / "folded", source, [{"dedup": {"numbers": "fold"}}])
+    assert sorted(kept(folder)) == ["0.md", "2.md"]
+
+
 def test_every_row_is_in_the_data_set_or_in_its_account(tmp_path: Path):
     texts = [prose(n) for n in range(6)] + ["No.", prose(2), prose(3) + "One sentence more.\n"]
     result, folder = curated(tmp_path, documents(tmp_path / "raw", texts), ["quality", "dedup"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from inhouse.catalog.rows import Kind, RowReader
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 BETWEEN = "\n\n"
-# What people or models wrote; ids, roles and labels are none.
+# What people or models wrote; ids, roles and labels are none, nor what declares a tool.
 TEXTS = ("title", "text", "content", "arguments")
 TURNS: dict[Kind, tuple[str, ...]] = {
     "chats": ("messages",),
@@ -36,6 +36,22 @@ def texts_of(folder: Path) -> Iterator[tuple[str, str]]:
         for rows in reader.all():
             texts = whole_texts(rows, reader.kind).to_pylist()
             yield from zip(rows.column("id").to_pylist(), texts, strict=True)
+
+
+def parts_of_rows(rows: pa.Table) -> list[list[str]]:
+    """Return each text in each row by itself: title, turn, what a tool is called with."""
+    return [list(_parts(row, "")) for row in rows.to_pylist()]
+
+
+def _parts(value: Any, name: str) -> Iterator[str]:  # noqa: ANN401 - of a row
+    if isinstance(value, dict):
+        for inner, part in value.items():
+            yield from _parts(part, inner)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _parts(part, name)
+    elif value and name in TEXTS:
+        yield value
 
 
 def with_texts(rows: pa.Table, change: Callable[[pa.StringArray], pa.StringArray]) -> pa.Table:
