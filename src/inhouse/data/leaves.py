@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from inhouse.catalog.rows import Kind, RowReader
+from inhouse.data.typed import digest_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -62,6 +63,25 @@ def with_texts(rows: pa.Table, change: Callable[[pa.StringArray], pa.StringArray
         _changed(_flat(rows.column(field.name)), field.name, change) for field in rows.schema
     ]
     return pa.Table.from_arrays(columns, schema=rows.schema)
+
+
+def renewed(before: pa.Table, after: pa.Table) -> pa.Table:
+    """Return rows with a digest of what they say now, where that is not what they said before.
+
+    Else it would confirm a guess at what was masked.
+    """
+    import pyarrow as pa
+
+    if "digest" not in after.column_names:
+        return after
+    said = [table.select(("title", "text")).to_pylist() for table in (before, after)]
+    kept = after.column("digest").to_pylist()
+    digests = [
+        digest if new == old else digest_of(new)
+        for old, new, digest in zip(*said, kept, strict=True)
+    ]
+    place = after.column_names.index("digest")
+    return after.set_column(place, after.schema.field(place), pa.array(digests, pa.string()))
 
 
 def _flat(column: pa.ChunkedArray) -> pa.Array:
