@@ -32,6 +32,32 @@ def cleaned(tmp_path: Path) -> Path:
     return tmp_path
 
 
+NOTED = """
+project: noted
+groups: {staff: [ana, bo], pii: [ana]}
+data:
+  raw: {from: ./notes.jsonl, label: staff}
+  looked: {from: data/raw, steps: [{pii: find}]}
+"""
+
+
+def test_the_rows_of_which_something_was_noted_are_listed_for_readers_alone(tmp_path: Path):
+    said = ["Nothing is here.", "Write to ana@example.com.", "Or call 212-555-0147, Maria Lopez."]
+    rows = "".join(json.dumps({"id": f"n{n}", "text": text}) + "\n" for n, text in enumerate(said))
+    write(tmp_path, {"inhouse.yaml": NOTED, "notes.jsonl": rows})
+    assert inhouse("run", "-a", "ana", cwd=tmp_path).returncode == 0
+    listed = quickly("explain", "data/looked", "-a", "ana", cwd=tmp_path).stdout
+    assert re.search(r"notes\.jsonl/n1 +1 +pii: email; 1 *\n", listed)
+    assert re.search(r"notes\.jsonl/n2 +1 +pii: person; 1 *\n", listed)
+    assert "notes.jsonl/n0" not in listed
+    assert "ana@example.com" not in listed
+    plain = quickly("explain", "data/looked", "-a", "ana", "--json", cwd=tmp_path).stdout
+    assert [note["rule"] for note in json.loads(plain)["noted"]] == ["email", "person", "phone"]
+    assert quickly("explain", "data/looked", "-a", "bo", cwd=tmp_path).returncode != 0
+    none = quickly("explain", "data/raw", "-a", "ana", cwd=tmp_path).stdout
+    assert none == "No step noted anything of a row in data/raw.\n"
+
+
 def fates(folder: Path) -> dict[str, str]:
     found = {}
     for n in range(5):

@@ -270,6 +270,7 @@ def test_a_step_comes_back_from_what_is_written_down(name: str):
         ("sample", "does not say how many rows"),
         ("language", "does not say which language"),
         ({"language": "English"}, "'English' is no code of a language"),
+        ({"language": ["en", "xx"]}, "'xx' is no code of a language"),
         ({"decontaminate": "models/x"}, "no suite and no data set"),
     ],
 )

@@ -145,6 +145,16 @@ def an_input(name, folder):
     return Input(artifact, folder)
 
 
+def test_a_label_that_no_example_has_is_refused(tmp_path):
+    folder = given_rows(tmp_path / "labelled", LABELLED)
+    given = Given({"data/labelled": an_input("data/labelled", folder)}, 0, tmp_path)
+    for toxic, said in ((["rude", "rudee"], "Did you mean 'rude'"), (["toxic"], "It knows: fine")):
+        settings = toxicity.read({"examples": "data/labelled", "toxic": toxic})
+        with pytest.raises(BadInput, match=f"data/labelled knows no label {toxic[-1]!r}") as error:
+            toxicity.start(settings, given)
+        assert said in error.value.fix
+
+
 def test_toxic_rows_are_flagged_by_what_the_examples_say(tmp_path):
     settings = toxicity.read({"examples": "data/labelled", "toxic": ["rude"]})
     folder = given_rows(tmp_path / "labelled", LABELLED)

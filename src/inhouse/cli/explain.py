@@ -2,31 +2,46 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
 
 from inhouse.cli.options import FILE, As, AsJson, ProjectFile, opened
-from inhouse.cli.terminal import console, print_json, print_next
+from inhouse.cli.terminal import console, print_json, print_next, print_table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from inhouse.project.rows import Fate
 
 
+LISTED = 20
+
+
 def explain(
     ref: Annotated[str, typer.Argument(help="data/NAME or data/NAME@version.")],
-    row: Annotated[str, typer.Argument(help="The id of the row: of a document, its path.")],
+    row: Annotated[
+        str | None,
+        typer.Argument(help="The id of the row: of a document, its path. If none, all of note."),
+    ] = None,
     actor: As = None,
     project: ProjectFile = FILE,
     as_json: AsJson = False,
 ) -> None:
-    """Say whether a row is in a data set, or which step dropped it and why."""
+    """Say whether a row is in a data set, or which step dropped it and why.
+
+    Without a row, list those of which a step noted something, such as personal data.
+    """
     from inhouse.core.artifact import Ref
     from inhouse.project.rows import explain as what_became
+    from inhouse.project.rows import noted
 
+    if row is None:
+        with opened(project, actor) as house:
+            notes = noted(house, Ref.parse(ref))
+        _list(ref, notes, as_json=as_json)
+        return
     with opened(project, actor) as house:
         fate = what_became(house, Ref.parse(ref), row)
     if as_json:
@@ -41,6 +56,20 @@ def explain(
     kept = fate.why.get("kept")
     if kept:
         print_next(f"inhouse explain {fate.ref} '{kept}'")
+
+
+def _list(ref: str, notes: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
+    if as_json:
+        print_json({"ref": ref, "noted": [dict(note) for note in notes]})
+        return
+    if not notes:
+        console.print(f"No step noted anything of a row in {escape(ref)}.")
+        return
+    rows = [(note["id"], f"{note['step']}", because(note)) for note in notes[:LISTED]]
+    print_table(("row", "step", "noted"), rows)
+    if len(notes) > LISTED:
+        console.print(f"and {len(notes) - LISTED:,} more: --json")
+    print_next(f"inhouse explain {ref} '{notes[0]['id']}'")
 
 
 def said(row: str, fate: Fate) -> str:

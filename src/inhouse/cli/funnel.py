@@ -20,8 +20,8 @@ def print_funnel(funnel: Sequence[Mapping[str, Any]]) -> None:
     if not funnel:
         return
     console.print()
-    whole = funnel[0]["rows"] or 1
-    rows, before = [], whole
+    before = funnel[0]["rows"]
+    rows, whole = [], before or 1
     for number, step in enumerate(funnel):
         share = step["rows"] / whole
         rows.append(

@@ -170,6 +170,10 @@ class _Observer:
             return
         from inhouse.project.left_out import left_out
 
+        ref = made.artifact.ref
+        funnel = made.artifact.summary.get("funnel")
+        if funnel and not funnel[-1]["rows"]:
+            self._display.say(f"  nothing is left in it; what went where: inhouse show {ref.path}")
         files = left_out(self._house, made.artifact).files
         lines = [f"{file['path']}: {file['reason']}" for file in files]
         news = [line for line in lines if line not in self._known]
@@ -177,7 +181,7 @@ class _Observer:
         for line in news[:TOLD]:
             self._display.say(f"  left out {line}")
         if len(news) > TOLD:
-            more = f"  and {len(news) - TOLD} more: inhouse show {made.artifact.ref.path}"
+            more = f"  and {len(news) - TOLD} more: inhouse show {ref.path}"
             self._display.say(more)
 
     def retire(self, ref: Ref) -> None:

@@ -54,6 +54,11 @@ CONTAINERS: Mapping[str, Opener] = {
 }
 
 
+def is_document(path: str) -> bool:
+    """Say whether a file of that name may hold documents."""
+    return PurePosixPath(path).suffix.lower() in {*PARSERS, *CONTAINERS}
+
+
 def documents(
     path: str, data: bytes, digest: str, modified: float = 0.0
 ) -> Iterator[Document | LeftOut]:

@@ -40,16 +40,21 @@ def reading_of(
     """Return how files are read.
 
     What is given counts. Else a source of tables alone is what the columns of the first one say,
-    and any other is of documents. Without `sections`, each row of a table is one by itself.
+    and any other is of documents; a file that nobody reads decides nothing. Without `sections`,
+    each row of a table is one by itself.
 
     Raises:
         BadInput: the first table has other columns than are given, or they do not tell what they
             hold.
     """
+    from inhouse.data.parse import is_document
+
     tables = [file for file in files if is_table(file.name)]
     told = bool(kind or given or not sections)
-    if not told and len(tables) < len(files):
-        return Reading()
+    pages = [file for file in files if is_document(file.name) and file not in tables]
+    if not told and (pages or not tables):
+        mixed = f"documents: of pages, such as {pages[0].name}, and of tables" if tables else ""
+        return Reading(shown=mixed)
     for file in tables:
         try:
             with file.open("rb") as opened:

@@ -199,7 +199,8 @@ def _lines(file: IO[bytes]) -> Iterator[tuple[int, str | None]]:
     except UnicodeError as error:
         raise BadInput(f"It is no text: {error}.", "Save it as UTF-8.") from error
     finally:
-        text.detach()
+        if not file.closed:
+            text.detach()
 
 
 def _encoding(file: IO[bytes]) -> str:

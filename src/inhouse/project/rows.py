@@ -80,6 +80,18 @@ def explain(project: Project, ref: Ref, id: str) -> Fate:
     raise NotFound("row", id, known, f"Did you mean {whole!r}?" if whole else "")
 
 
+def noted(project: Project, ref: Ref) -> list[dict[str, Any]]:
+    """Return what the steps of a data set noted of the rows in it, in their order.
+
+    Raises:
+        Refused: whoever acts may not read the data set.
+        NotFound: there is no such data set.
+    """
+    opened = _opened(project, ref)
+    staying = set(_ids(opened.folder, FILE))
+    return [note for note in _notes(opened.folder, FLAGGED) if note["id"] in staying]
+
+
 def differ(project: Project, before: Ref, after: Ref) -> Difference:
     """Compare two versions of a data set, or two data sets, row by row.
 

@@ -63,8 +63,8 @@ def start(settings: Flag, given: Given) -> Flagging:
     """Make the step ready for work: train the linear model, or open the classifier.
 
     Raises:
-        BadInput: the examples are of another kind, or too few of them are toxic or not; or the
-            classifier knows no such label.
+        BadInput: the examples are of another kind, or too few of them are toxic or not; or a label
+            is none of theirs, or of the classifier's.
     """
     if settings.model is not None:
         from inhouse.models.load import load_classifier
@@ -75,25 +75,29 @@ def start(settings: Flag, given: Given) -> Flagging:
 
     name = settings.examples or ""
     texts, labels = _examples(given.inputs[name].folder, name)
+    _check(settings, name, sorted(set(labels)))
     trained = train(texts, [label in settings.toxic for label in labels])
     return Flagging(trained.score, settings.least)
 
 
 def _of(model: Classifier, settings: Flag) -> Score:
     """Return what says how likely a text has one of the toxic labels, by a classifier."""
-    classes = list(model.classes)
-    for label in settings.toxic:
-        if label not in classes:
-            near = nearest(label, classes)
-            known = f"Did you mean {near!r}?" if near else f"It knows: {', '.join(classes)}."
-            raise BadInput(f"{settings.model} knows no label {label!r}.", known)
-    places = [place for place, name in enumerate(classes) if name in settings.toxic]
+    _check(settings, settings.model or "", model.classes)
+    places = [place for place, name in enumerate(model.classes) if name in settings.toxic]
 
     def score(texts: Sequence[str]) -> npt.NDArray[np.float32]:
         likely: npt.NDArray[np.float32] = model.classify(texts)[:, places].sum(1)
         return likely
 
     return score
+
+
+def _check(settings: Flag, who: str, classes: Sequence[str]) -> None:
+    for label in settings.toxic:
+        if label not in classes:
+            near = nearest(label, classes)
+            known = f"Did you mean {near!r}?" if near else f"It knows: {', '.join(classes)}."
+            raise BadInput(f"{who} knows no label {label!r}.", f"{known} Name them under 'toxic'.")
 
 
 def _examples(folder: Path, name: str) -> tuple[list[str], list[str]]:
