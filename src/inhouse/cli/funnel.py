@@ -32,7 +32,7 @@ def print_funnel(funnel: Sequence[Mapping[str, Any]]) -> None:
                 f"{step['changed']:,}" if step["changed"] else "",
                 f"{sum(step['flagged'].values()):,}" if step["flagged"] else "",
                 count(tokens(step["characters"])),
-                f"{'█' * round(share * WIDTH):{WIDTH}} {share:.1%}",
+                f"{'█' * round(min(share, 1) * WIDTH):{WIDTH}} {share:.1%}",
             )
         )
         before = step["rows"]
