@@ -45,6 +45,7 @@ from inhouse.train.tokens import Tokens
 
 TESTS = str(Path(__file__).parents[1])
 TWO = Processes(count=2)
+NEW = replace(FULL, method="scratch")
 
 train = pytest.mark.train
 
@@ -129,11 +130,16 @@ def test_two_processes_end_in_the_weights_of_one(
 
 @train
 @pytest.mark.slow
+@pytest.mark.parametrize("alone", [FULL, NEW], ids=["continue", "scratch"])
 def test_when_a_process_is_lost_the_others_end_and_any_number_goes_on(
-    base: Path, sources: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    base: Path,
+    sources: dict[str, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    alone: Language,
 ):
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([*sys.path, TESTS]))
-    work, spec = tmp_path / "work", replace(FULL, processes=TWO)
+    work, spec = tmp_path / "work", replace(alone, processes=TWO)
     work.mkdir()
     for how, words in (
         ("1 3 fails", r"Number 1 .* has failed: RuntimeError: the card fell off the bus\. Look"),
@@ -147,8 +153,8 @@ def test_when_a_process_is_lost_the_others_end_and_any_number_goes_on(
     kept = newest(work / CHECKPOINTS)
     assert kept is not None
     assert kept.step == 5
-    trained(FULL, base, sources, work)
-    trained(FULL, base, sources, tmp_path / "one")
+    trained(alone, base, sources, work)
+    trained(alone, base, sources, tmp_path / "one")
     same_weights(tmp_path / "one", work, WEIGHTS)
     same_curves(tmp_path / "one", work)
 
