@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,20 @@ def test_processes_share_out_the_rows_that_follow_from_the_size(file: Path):
     with opened(file) as project, pytest.raises(ProjectError, match="cannot be shared out") as said:
         project.steps()
     assert f"{file}:7: " in str(said.value)
+
+
+def test_the_plan_divides_what_processes_hold_in_parts(file: Path):
+    together = "{method: scratch, size: 100M, mix: data/memos, batch: 4, processes: 4}"
+    parts = together.replace("}", ", shard: true}")
+    said = {}
+    for before, entry in ((ENTRY.removeprefix("house: "), together), (together, parts)):
+        edit(file, before, entry)
+        with opened(file) as project:
+            reasons = {p.step.path: p.reason for p in project.plan().steps}
+        said[entry] = reasons["models/house"]
+    assert re.search(r"about 3\.\d GiB in each of 4 processes, of", said[together])
+    wanted = r"about 1\.\d GiB in each of 4 processes and 1\.\d GiB more in the first, of"
+    assert re.search(wanted, said[parts])
 
 
 def test_what_comes_out_is_a_model_like_any_other(file: Path):

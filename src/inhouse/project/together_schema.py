@@ -38,12 +38,18 @@ class Together(Entry):
         description="The Ray cluster whose machines train it, such as ray://head:10001.",
     )
 
+    shard: bool = Field(
+        default=False,
+        description="true splits the model among the processes, of which each holds a part: for "
+        "one that does not fit onto a GPU.",
+    )
+
     @model_validator(mode="after")
     def _together(self) -> Self:
-        if self.alone and (self.on or (self.processes or 1) > 1):
+        if self.alone and (self.on or self.shard or (self.processes or 1) > 1):
             raise ValueError(
                 "preferences, and what suites watch, are learnt by one process.\n"
-                "Take 'processes' and 'on' out."
+                "Take 'processes', 'on' and 'shard' out."
             )
         try:
             check_even(self.processes or 1, self.batch or 0)
@@ -59,4 +65,4 @@ class Together(Entry):
     @property
     def shared_by(self) -> Processes:
         """How many processes train it, and where."""
-        return Processes(self.processes, self.on or "")
+        return Processes(self.processes, self.on or "", self.shard)
