@@ -47,7 +47,7 @@ def main(source: Path, out: Path, alpha: float) -> None:
     rules: dict[str, object] = {"preset": "web", "fewest_words_with_letters": alpha, "lines": True}
     rules |= {"fewest_sentences": 5, "most_line_breaks": None, **dict.fromkeys(fineweb)}
     # Of all that alike copies join only one stays, as there.
-    near = {"similarity": SIMILARITY, "chains": True}
+    near = {"similarity": SIMILARITY, "numbers": "fold", "chains": True}
     steps = [
         read_step({"quality": rules}),
         read_step({"dedup": "exact"}),

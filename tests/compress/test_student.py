@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.compress.painted import COLOURS, EXAMPLES, THINGS
+from tokenizers import Tokenizer
+from tokenizers.models import WordPiece
 
-from inhouse.compress.variants import variants
+from inhouse.compress.variants import neighbours, variants
 from inhouse.compress.vocabulary import trimmed
 from inhouse.core.errors import BadInput
 from inhouse.models.chat_format import load_tokenizer
@@ -142,6 +144,22 @@ def test_variants_are_new_and_the_same_each_time() -> None:
     words = {word for text in TEXTS for word in text.split()}
     assert {word for text in found for word in text.split()} <= words
     assert len(variants(["one", "two"], np.array([0, 1]), 50)) < 50
+    near = {word: [f"{word}-like"] for word in words}
+    moved = [word for text in variants(TEXTS, LABELS, 300, near=near) for word in text.split()]
+    share = sum(word.endswith("-like") for word in moved) / len(moved)
+    assert 0.1 < share < 0.2
+
+
+def test_near_words_are_those_whose_vectors_are_near() -> None:
+    words = ["[UNK]", "a", "tea", "coffee", "##s", "car", "bus"]
+    tokenizer = Tokenizer(WordPiece({word: n for n, word in enumerate(words)}, unk_token="[UNK]"))
+    vectors = np.zeros((len(words), 4), np.float32) + 1
+    vectors[[2, 3], 0] = 5
+    vectors[[5, 6], 1] = 5
+    near = neighbours(tokenizer, vectors)
+    assert {word: others[0] for word, others in near.items()} == {
+        "tea": "coffee", "coffee": "tea", "car": "bus", "bus": "car",
+    }  # fmt: skip
 
 
 def test_remembered_pieces_are_those_of_the_whole_text(student: Student) -> None:

@@ -20,6 +20,7 @@ from inhouse.core.errors import BadInput
 from inhouse.data.account import DROPPED, FLAGGED
 from inhouse.data.curate import Curate
 from inhouse.data.recipe import STEPS, read_step, restored
+from inhouse.data.typed import digest_of
 
 pytest.importorskip("numba", reason="needs the extra [data]")
 
@@ -75,6 +76,29 @@ def prose(seed: int, words: int = 120) -> str:
 def digests(folder: Path) -> dict[str, str]:
     names = (FILE, DROPPED, FLAGGED)
     return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
+
+
+def test_what_was_masked_is_not_confirmed_by_a_digest(tmp_path: Path):
+    texts = ["Write to ana@example.com about it.", "Nothing is hidden here."]
+    source = documents(tmp_path / "raw", texts)
+    _, folder = curated(tmp_path, source, [{"pii": "mask"}])
+    before, after = ([row["digest"] for row in read_rows(one)] for one in (source.folder, folder))
+    said = {"title": "", "text": "Write to [EMAIL] about it."}
+    assert after == [digest_of(said), before[1]]
+
+
+def test_reports_that_differ_in_their_figures_are_not_copies(tmp_path: Path):
+    lines = "Revenue in {0} was {1} and costs were {2}.\nOf {3} orders {4} came back in {0}.\n"
+    texts = [lines.format(*range(n, n + 5)) for n in (10, 20)] + [lines.format(*"abcde")]
+    texts.append(texts[0].upper())
+    source = documents(tmp_path / "raw", texts)
+    _, folder = curated(tmp_path, source, ["dedup"])
+    assert sorted(kept(folder)) == ["0.md", "1.md", "2.md"]
+    gone = dropped(folder)["3.md"]
+    assert (gone["rule"], gone["value"], gone["limit"]) == ("nearly the same", "1.000", "0.7")
+    (tmp_path / "folded").mkdir()
+    _, folder = curated(tmp_path / "folded", source, [{"dedup": {"numbers": "fold"}}])
+    assert sorted(kept(folder)) == ["0.md", "2.md"]
 
 
 def test_every_row_is_in_the_data_set_or_in_its_account(tmp_path: Path):

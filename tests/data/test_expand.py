@@ -140,8 +140,8 @@ def test_it_is_the_same_each_time_and_goes_on_where_it_was_cut_off(tmp_path: Pat
     assert one == two
     with pytest.raises(ProviderError):
         expanded(tmp_path / "three", inputs, Scribe(fails_after=2))
-    with (tmp_path / "three" / "asked.jsonl").open("a") as journal:
-        journal.write('{"key": "half a li')
+    with (tmp_path / "three" / "asked.jsonl").open("ab") as journal:
+        journal.write('{"key": "half a lé'.encode()[:-1])
     rest = Scribe()
     resumed = expanded(tmp_path / "three", inputs, rest)
     assert len(rest.asked) == len(whole.asked) - 2

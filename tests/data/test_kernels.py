@@ -148,6 +148,13 @@ def test_case_accents_and_numbers_make_no_difference():
     assert left.tolist() == right.tolist() != other.tolist()
 
 
+def test_where_numbers_count_only_other_numbers_make_a_difference():
+    data, offsets = buffers(pa.array(["in 1999", "In 1999.", "in 2024", "in 199"], pa.string()))
+    found, _ = shingles(data, offsets, 2, folded(True), np.empty(0, np.uint64))
+    assert found[0] == found[1]
+    assert len(set(found.tolist())) == 3
+
+
 def test_likely_copies_share_a_band():
     base = " ".join(f"word{chr(97 + n % 26)}{chr(97 + n // 26)}" for n in range(400))
     near = base.replace("wordka", "other")

@@ -90,6 +90,7 @@ def test_encodings(data: bytes, path: str) -> None:
         (b"x", "a.exe", "Leave it out of the source, or convert it to one of .md"),
         (b"<script>x</script>", "a.html", "no text"),
         (b"<div>" * 1000 + b"x", "a.html", "nested deeper than 200"),
+        (b"<p>x" * 500_001, "a.html", "more than 500,000 tags"),
         (b"<div>" * 200_000 + b"x", "a.html", "nested deeper than 2000"),
         (b"</p><div/><!-->" * 200_000 + b"x", "a.html", "nested deeper than 2000"),
         (b"\x89PNG", "a.png", "type '.png'"),

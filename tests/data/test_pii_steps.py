@@ -97,6 +97,34 @@ def test_each_turn_and_each_call_of_a_chat_is_masked(tmp_path):
     assert assistant["calls"][0]["arguments"] == '{"to": "[EMAIL]"}'
 
 
+def everywhere():
+    """Return a document and a chat with personal data beside what is said."""
+    document = {
+        "id": "1", "title": "CV of Maria Lopez, SSN 078-05-1120", "text": "Nothing here.",
+        "modified": 0.0,
+    }  # fmt: skip
+    call = {"id": "1", "name": "mail", "arguments": '{"to": "ana@example.com", "cc": ["b@x.org"]}'}
+    silent = dict.fromkeys(("content", "call_id", "name"), "")
+    turns = [
+        {**silent, "role": "user", "content": "hello", "calls": []},
+        {**silent, "role": "assistant", "calls": [call]},
+    ]
+    return document, {"id": "1", "messages": turns, "tools": ""}
+
+
+@pytest.mark.parametrize("how", ["find", "mask"])
+def test_what_would_be_hidden_is_counted_wherever_it_stands(how, tmp_path):
+    document, chat = everywhere()
+    verdict = judged(how, tmp_path, [document], "documents")
+    assert [(n.rule, n.value) for n in verdict.flagged] == [("person", "1"), ("ssn", "1")]
+    said = judged(how, tmp_path, [chat], "chats")
+    assert [(n.rule, n.value) for n in said.flagged] == [("email", "2")]
+    if how == "mask":
+        assert verdict.rows.column("title").to_pylist() == ["CV of [PERSON], SSN [SSN]"]
+        call = said.rows.to_pylist()[0]["messages"][1]["calls"][0]
+        assert call["arguments"] == '{"to": "[EMAIL]", "cc": ["[EMAIL]"]}'
+
+
 @pytest.mark.parametrize(
     "value", ["hide", {"types": ["emial"]}, {"least": 2}, {"how": "mask", "label": True}]
 )

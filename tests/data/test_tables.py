@@ -113,10 +113,24 @@ def test_a_packed_file_cannot_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -
     assert "200 times its size" in read("a.jsonl.gz", bomb)[-1][1]
 
 
-def test_a_line_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("more", [91, 92, 200, 300])
+def test_a_line_has_a_bound_and_those_behind_it_are_read(
+    more: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(tables, "LONGEST_LINE", 100)
-    with pytest.raises(BadInput, match="Line 1 has more than"):
-        read("a.jsonl", b'{"text": "' + b"a" * 200 + b'"}\n')
+    long = b"a" * more
+    lines = read("a.jsonl", b'{"text": "' + long + b'"}\n{"text": "after"}\n')
+    assert lines == [(1, tables.TOO_LONG), (2, {"text": "after"})]
+    rows = read("a.csv", b"text,label\nx,1\n" + long + b"01234567,2\ny,3\n")
+    assert rows == [
+        (2, {"text": "x", "label": "1"}), (3, tables.TOO_LONG), (4, {"text": "y", "label": "3"}),
+    ]  # fmt: skip
+
+
+def test_a_column_has_a_name_of_its_own() -> None:
+    with pytest.raises(BadInput, match="Two of its columns are called 'text'"):
+        read("a.csv", b"text,text\nx,y\n")
+    assert read("a.csv", b"text,,\nx,y,z\n") == [(2, {"text": "x", "": "z"})]
 
 
 def test_numbered_classes_get_the_names_that_the_hub_keeps() -> None:

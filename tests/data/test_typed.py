@@ -237,3 +237,14 @@ def test_real_files_are_read_whole(path: str, shown: str, good: int, bad: int) -
     assert (str(shape), len(found) - len(left_out), len(left_out)) == (shown, good, bad)
     places = [row.place for row in found if isinstance(row, Row)]
     assert len(set(places)) == len(places)
+
+
+def test_an_id_made_of_what_a_row_says_tells_only_who_knows_the_salt() -> None:
+    def id_of(salt: str) -> str:
+        (found,) = typed_rows("a.jsonl", io.BytesIO(data), shape_of(rows), salt)
+        assert isinstance(found, Row)
+        return found.place
+
+    rows = [{"text": "SSN 460-89-9847"}]
+    data = json.dumps(rows[0]).encode()
+    assert id_of("one") == id_of("one") != id_of("another") != id_of("")

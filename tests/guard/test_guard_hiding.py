@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from inhouse.guard import checks
 from inhouse.guard.finding import Finding, resolve
 from inhouse.guard.guard import built_in
-from inhouse.guard.hiding import Report, hide, hide_all, mask, redact
+from inhouse.guard.hiding import Report, hide, hide_all, hide_in_text, mask, redact
 from inhouse.guard.patterns import AHEAD, FORMS, Patterns
 from inhouse.guard.standins import StandIns
 from inhouse.guard.stream import Stream
@@ -94,6 +94,29 @@ def test_json_stays_json():
     assert hidden[1:] == ["[no JSON] [EMAIL]", '{"all": "is well"}']
 
 
+def test_names_of_fields_are_hidden_and_stay_apart():
+    said = json.dumps({"ana@example.com": 1, "bo@example.com": {"c@example.com": "none"}})
+    hidden = hide_all(pa.array([said]), FORM, mask).to_pylist()
+    assert json.loads(hidden[0]) == {"[EMAIL]": 1, "[EMAIL] 2": {"[EMAIL]": "none"}}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        '{"a": "ana@example.com", "a": "z"}',  # the first would be lost
+        "[" * 900 + '"ana@example.com"' + "]" * 900,
+        "[" * 100_000 + '"ana@example.com"',
+    ],
+)
+def test_json_that_would_not_be_the_same_again_is_text(said):
+    assert hide_in_text(said, FORM, mask)[0] == said.replace("ana@example.com", "[EMAIL]")
+
+
+def test_many_findings_are_told_apart_in_no_more_than_their_own_time():
+    text = " ".join(f"a{n}@example.com" for n in range(20_000))
+    assert len(FORM.find(text)) == 20_000  # takes minutes if each is compared with each
+
+
 def test_what_a_winner_leaves_of_a_loser_stays_found():
     text = "12 Oak Street ana@example.com Springfield"
     address = Finding(0, len(text), "address", 0.9)
@@ -109,6 +132,9 @@ BITS = st.sampled_from(
         "call ", "order ", "555 0199", "+44 20 7946 0958", "https://a.example.org/x?y=1", ". ",
         ", ", "\n", " ", "fax", "the word", "2024-03-15", "212-555-0123", "10.0.0.1",
         "2001:db8::1",
+        "ana@exam\u200bple.com", "re\u0301ne\u0301@example.com", "4111\u00a01111\u202f1111 1111",
+        "078\u201105\u20111120", "\uff12\uff11\uff12-555-0123", "ana\uff20example.com", "\u00ad",
+        "\u0301",
         "x", "www.example.com", "12", "0", "@", ".com", "-", "(", "ab12", "id", "ssn ", "card ",
         " x12", "order 12345678 ", " office", "030 1234567", "\t", "é",
     ]
@@ -150,6 +176,23 @@ def test_a_number_waits_only_for_the_words_that_decide_about_it():
     assert stream.feed("212-555-0147 ") == ""
     assert stream.feed("x" * AHEAD + " ") == "[PHONE] " + "x" * AHEAD + " "
     assert stream.end() == ""
+
+
+@pytest.mark.parametrize("bit", ["1 ", "ana@example.com, ", "12-", "a"])
+def test_a_line_without_a_place_to_cut_is_not_looked_at_again_for_each_bit(bit, monkeypatch):
+    looked = 0
+
+    def counted(self, text):
+        nonlocal looked
+        looked += len(text)
+        return find(self, text)
+
+    find = Patterns.find
+    monkeypatch.setattr(Patterns, "find", counted)
+    stream, text = Stream(), bit * (6_000 // len(bit))
+    out = "".join(map(stream.feed, text)) + stream.end()
+    assert looked < 60 * len(text)
+    assert out == hide(text, find(Patterns(), text), mask)
 
 
 def test_a_long_stream_keeps_little():

@@ -40,6 +40,22 @@ def test_what_has_a_form_is_found(text, kind, value):
 
 
 @pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("rene\u0301@example.com", "email"),  # an accent by itself, as macOS writes names of files
+        ("an\u00ada@exam\u200bple.com", "email"),
+        ("ana\uff20example.com", "email"),
+        ("4111\u00a01111\u20091111\u202f1111", "card"),
+        ("DE89\u00a03704\u00a00044\u00a00532\u00a00130\u00a000", "iban"),
+        ("078\u201105\u20111120", "ssn"),
+        ("\uff12\uff11\uff12-\uff15\uff15\uff15-\uff10\uff11\uff14\uff17", "phone"),
+    ],
+)
+def test_signs_of_word_processors_and_pages_hide_nothing(text, kind):
+    assert found(f"Caf\u00e9\u00a0\u2013 it is {text}, and\u00a0more.") == [(text, kind)]
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "due 2024-03-15, 15.03.2024 or 15/03/24 at 12:20:39",

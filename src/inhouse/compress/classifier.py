@@ -99,7 +99,7 @@ def stage(opener: Opener) -> Stage:
         with opener(inputs[TEACHER]) as teacher:
             return _run(spec, inputs, ctx, teacher)
 
-    return Stage("compress.classifier", 3, run)
+    return Stage("compress.classifier", 4, run)
 
 
 def _run(spec: Compress, inputs: Inputs, ctx: Context, teacher: Classifier) -> Result:

@@ -83,8 +83,8 @@ def learn(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         rows = _tokens(whole, texts.texts, settings.longest)
-        states = _states(_loaded(whole.weights), rows, [layer + 1 for layer in small.layers])
-        model, head = _loaded(small.weights), _Head(small.head)
+        states = _states(loaded(whole.weights), rows, [layer + 1 for layer in small.layers])
+        model, head = loaded(small.weights), _Head(small.head)
         task = _Task(_tokens(small, texts.texts, settings.longest), states, Answers(texts))
         _train(model, head, task, settings, progress)
     learnt = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
@@ -116,7 +116,8 @@ def _tokens(encoder: Encoder, texts: Sequence[str], longest: int) -> list[list[i
     return [one.ids for one in tokenizer.encode_batch_fast(list(texts))]
 
 
-def _loaded(weights: Weights) -> Any:  # noqa: ANN401 - of transformers
+def loaded(weights: Weights) -> Any:  # noqa: ANN401 - of transformers
+    """Return an encoder as torch runs it, in its state for reading."""
     import torch
     from transformers import BertConfig, BertModel
 

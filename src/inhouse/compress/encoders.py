@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
-from inhouse.compress.depth import Encoder
+from inhouse.compress.depth import Encoder, loaded
 from inhouse.models import build, heads
 from inhouse.models.chat_format import load_tokenizer
 from inhouse.models.embedder import TOGETHER
@@ -25,6 +25,7 @@ from inhouse.models.weights import Weights, open_weights
 
 WORDS = "embeddings.word_embeddings.weight"
 LAYER = "encoder.layer."
+AT_ONCE = 256
 NEEDLESS = ("pooler.", "embeddings.position_ids")
 
 
@@ -32,6 +33,23 @@ def words_of(folder: Path) -> tuple[Tokenizer, Floats]:
     """Return the tokenizer of an encoder, and the vector of each of its pieces."""
     weights = open_weights(folder)
     return load_tokenizer(folder), weights.take(WORDS if WORDS in weights else f"bert.{WORDS}")
+
+
+def said_alone(folder: Path, pieces: npt.NDArray[np.intp]) -> Floats:
+    """Return what an encoder makes of each piece by itself, float32 of shape [pieces, width].
+
+    That tells more of a word than its vector at the entrance does (after Model2Vec, Tulkens and
+    van Dongen, 2024).
+    """
+    import torch
+
+    model, tokenizer = loaded(open_weights(folder)), load_tokenizer(folder)
+    around = tokenizer.encode("").ids
+    opening, closing = around[: len(around) // 2], around[len(around) // 2 :]
+    rows = torch.tensor([[*opening, int(piece), *closing] for piece in pieces])
+    with torch.inference_mode():
+        found = [model(input_ids=some).last_hidden_state.mean(1) for some in rows.split(AT_ONCE)]
+        return np.asarray(torch.cat(found).numpy(), np.float32)
 
 
 def layers_of(folder: Path) -> int:

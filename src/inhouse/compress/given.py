@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from inhouse.catalog.rows import kind_of, read_rows
+from inhouse.compress.encoders import words_of
 from inhouse.compress.lessons import NO_LABEL, Lessons
-from inhouse.compress.variants import variants
+from inhouse.compress.variants import neighbours, variants
 from inhouse.core.artifact import Input
 from inhouse.core.errors import BadInput
 from inhouse.core.protocols import Classifier
@@ -82,7 +83,8 @@ def lessons(
     There are `made_up` variants of each example.
     """
     more = _texts(inputs[TEXTS]) if TEXTS in inputs else []
-    made = variants(own.texts, own.labels, round(made_up * len(own.texts)), seed=seed)
+    near = neighbours(*words_of(inputs[ENCODER].folder))
+    made = variants(own.texts, own.labels, round(made_up * len(own.texts)), near=near, seed=seed)
     texts = [*own.texts, *more, *made]
     labels = np.full(len(texts), NO_LABEL, np.int64)
     labels[: len(own.texts)] = own.labels

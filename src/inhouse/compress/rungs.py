@@ -85,10 +85,10 @@ def convolution(
     ground: Ground, settings: convolutions.Settings, progress: Progress
 ) -> student.Student:
     """Return a student with filters over the word pieces that are in use."""
-    whole, vectors = encoders.words_of(ground.encoder)
-    tokenizer, rows = trimmed(whole, ground.own)
+    tokenizer, rows = trimmed(load_tokenizer(ground.encoder), ground.own)
+    vectors = encoders.said_alone(ground.encoder, rows)
     return convolutions.learn(
-        ground.classes, tokenizer, vectors[rows], ground.lessons, settings, progress=progress
+        ground.classes, tokenizer, vectors, ground.lessons, settings, progress=progress
     )
 
 

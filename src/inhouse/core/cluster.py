@@ -6,15 +6,20 @@ Ray is imported only when a cluster is asked for. What is done there is the busi
 from __future__ import annotations
 
 import logging
+import socket
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
+from urllib.parse import urlsplit
 
 from inhouse.core.errors import BadInput, InhouseError, MissingExtra
 
+PORT = 10001
+REACHED = 5.0
+"""Seconds within which a cluster takes a connection."""
 ANSWER = 120.0
 """Seconds that each machine has to say what it sees."""
 
@@ -58,15 +63,23 @@ def connected(address: str, what: str) -> Iterator[Any]:
 
 def _connect(ray: Any, address: str) -> None:  # noqa: ANN401
     try:
+        _reach(address)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # it says what the error says
             ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, OverflowError, RuntimeError, ValueError) as error:
         raise BadInput(
             f"No Ray cluster answers at {address}: {last_words(error)}.",
             "Start one there with 'ray start --head', or correct 'on'; if it asks for a token, set "
             "RAY_AUTH_MODE=token here too.",
         ) from None
+
+
+def _reach(address: str) -> None:
+    """Make sure that something listens there: Ray would try for half a minute."""
+    parts = urlsplit(address)
+    if parts.scheme == "ray" and parts.hostname:
+        socket.create_connection((parts.hostname, parts.port or PORT), REACHED).close()
 
 
 def working_machines(ray: Any) -> list[Machine]:  # noqa: ANN401

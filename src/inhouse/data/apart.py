@@ -81,7 +81,7 @@ class _Process:
 
     def __init__(self, step: Step, given: Given) -> None:
         self._name = step.name
-        command = [sys.executable, "-m", "inhouse.data.worker"]
+        command = [sys.executable, "-P", "-m", "inhouse.data.worker"]
         self._program = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert self._program.stdin
         with suppress(BrokenPipeError):  # it is told when the first answer is missing

@@ -6,14 +6,14 @@ So a run that was cut off pays for nothing twice. What is asked is the business 
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from inhouse.core.protocols import LanguageModel, Usage
+from inhouse.data.journal import Journal
 from inhouse.data.writing import Request
 
 JOURNAL = "asked.jsonl"
@@ -47,10 +47,10 @@ class Asked:
     """The answers to requests by their keys, those of an earlier run of the same work included."""
 
     def __init__(self, writer: Writer, work: Path) -> None:
-        self._writer, self._journal = writer, work / JOURNAL
+        self._writer, self._journal = writer, Journal(work / JOURNAL)
         self._answers: dict[str, Answer] = {}
         self._seats = asyncio.Semaphore(writer.at_once)
-        for line in self._lines():
+        for line in self._journal.lines:
             key = line.pop("key")
             self._answers[key] = Answer(**line)
 
@@ -89,9 +89,7 @@ class Asked:
             return self._answers[request.key]
         async with self._seats:
             answer = await self._ask(request)
-        line = {"key": request.key, **{n: getattr(answer, n) for n in Answer.__dataclass_fields__}}
-        with self._journal.open("a", encoding="utf-8", newline="\n") as out:
-            out.write(json.dumps(line, ensure_ascii=False) + "\n")
+        self._journal.add({"key": request.key, **asdict(answer)})
         self._answers[request.key] = answer
         return answer
 
@@ -105,11 +103,3 @@ class Asked:
         return Answer(
             text, finish == "length", usage.prompt_tokens, usage.completion_tokens, usage.estimated
         )
-
-    def _lines(self) -> list[dict[str, Any]]:
-        """Return what was remembered; a last line that was cut off goes."""
-        if not self._journal.exists():
-            return []
-        whole, _, _ = self._journal.read_text(encoding="utf-8").rpartition("\n")
-        self._journal.write_text(whole + "\n" if whole else "", encoding="utf-8", newline="\n")
-        return [json.loads(line) for line in whole.splitlines()]

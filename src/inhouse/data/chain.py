@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from inhouse.data import account
 from inhouse.data.account import Count
+from inhouse.data.leaves import renewed
 from inhouse.data.step import Batch, Note, RowStep, WholeStep
 
 if TYPE_CHECKING:
@@ -56,7 +57,9 @@ class Chain:
         flagged = [account.flagged_schema().empty_table()]
         for place, name, step in self.steps:
             verdict = step.judge(batch)
-            anew = batch if verdict.rows is None else replace(batch, rows=verdict.rows)
+            anew = batch
+            if verdict.rows is not None:
+                anew = replace(batch, rows=renewed(batch.rows, verdict.rows))
             dropped.append(account.dropped(batch, verdict.dropped, place + 1, name))
             flagged.append(account.noted(batch.ids, verdict.flagged, place + 1, name))
             after = _without(anew, verdict.dropped)

@@ -90,7 +90,7 @@ def run(spec: Collect, inputs: Inputs, ctx: Context) -> Result:
     return Result(counts | ({"read as": spec.shown} if spec.shown else {}))
 
 
-STAGE = Stage("data.collect", 10, run)
+STAGE = Stage("data.collect", 11, run)
 
 
 class Ledger:
@@ -162,7 +162,7 @@ def _read(
         with _opened(file, digest) as table:
             if not holds_sections(path, table, spec.reading):
                 shape = shape_in(path, table, spec.reading)
-                yield from rows_of(path, table, shape, modified)
+                yield from rows_of(path, table, shape, modified, spec.salt)
                 return
     elif spec.kind != "documents":
         raise BadInput("It holds no rows.", "Leave it out of the source, or write them as .jsonl.")
@@ -175,7 +175,7 @@ def _read(
 
 
 def rows_of(
-    path: str, table: BinaryIO, shape: Shape, modified: float = 0.0
+    path: str, table: BinaryIO, shape: Shape, modified: float = 0.0, salt: str = ""
 ) -> Iterator[dict[str, Any] | LeftOut]:
     """Yield the rows of a table as a data set keeps them, and those that do not fit.
 
@@ -184,11 +184,12 @@ def rows_of(
         table: the file, opened from its beginning.
         shape: what its columns hold.
         modified: when the file was, in seconds since 1970, 0.0 if unknown.
+        salt: without which nobody can tell from an id what a row says.
 
     Raises:
         BadInput: nothing in it can be read.
     """
-    for row in typed_rows(path, table, shape):
+    for row in typed_rows(path, table, shape, salt):
         if isinstance(row, LeftOut):
             yield row
         elif shape.kind == "documents":

@@ -39,6 +39,7 @@ NESTING = INLINE | frozenset(
     "form header main menu nav ol section summary table ul".split()
 )
 MOST_OPEN = 2000
+MOST_TAGS = 500_000  # some seconds, and 200 MB of memory
 TAG = re.compile(
     r"<(?:!--(?:-?>|.*?(?:--!?>|\Z))"  # what stands in comments and scripts is no tag
     r"|(script|style)\b(?![^>]*/>).*?(?:</\1|\Z)"
@@ -67,10 +68,13 @@ def tree_of(html: str) -> LexborHTMLParser:
     """Return the elements of a page.
 
     Raises:
-        BadInput: too many of them are open at once.
+        BadInput: there are too many, or too many of them are open at once.
     """
-    if html.count("<") > MOST_OPEN:
+    tags = html.count("<")
+    if tags > MOST_OPEN:
         _check_ends(html)
+    if tags > MOST_TAGS:
+        raise BadInput(f"It has more than {MOST_TAGS:,} tags.", "Divide it.")
     return LexborHTMLParser(html)
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from inhouse.catalog.rows import Kind, RowReader
+from inhouse.data.typed import digest_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 BETWEEN = "\n\n"
-# What people or models wrote; ids, roles and labels are none.
+# What people or models wrote; ids, roles and labels are none, nor what declares a tool.
 TEXTS = ("title", "text", "content", "arguments")
 TURNS: dict[Kind, tuple[str, ...]] = {
     "chats": ("messages",),
@@ -38,6 +39,22 @@ def texts_of(folder: Path) -> Iterator[tuple[str, str]]:
             yield from zip(rows.column("id").to_pylist(), texts, strict=True)
 
 
+def parts_of_rows(rows: pa.Table) -> list[list[str]]:
+    """Return each text in each row by itself: title, turn, what a tool is called with."""
+    return [list(_parts(row, "")) for row in rows.to_pylist()]
+
+
+def _parts(value: Any, name: str) -> Iterator[str]:  # noqa: ANN401 - of a row
+    if isinstance(value, dict):
+        for inner, part in value.items():
+            yield from _parts(part, inner)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _parts(part, name)
+    elif value and name in TEXTS:
+        yield value
+
+
 def with_texts(rows: pa.Table, change: Callable[[pa.StringArray], pa.StringArray]) -> pa.Table:
     """Return the rows with each text in them changed; `change` keeps number and order."""
     import pyarrow as pa
@@ -46,6 +63,25 @@ def with_texts(rows: pa.Table, change: Callable[[pa.StringArray], pa.StringArray
         _changed(_flat(rows.column(field.name)), field.name, change) for field in rows.schema
     ]
     return pa.Table.from_arrays(columns, schema=rows.schema)
+
+
+def renewed(before: pa.Table, after: pa.Table) -> pa.Table:
+    """Return rows with a digest of what they say now, where that is not what they said before.
+
+    Else it would confirm a guess at what was masked.
+    """
+    import pyarrow as pa
+
+    if "digest" not in after.column_names:
+        return after
+    said = [table.select(("title", "text")).to_pylist() for table in (before, after)]
+    kept = after.column("digest").to_pylist()
+    digests = [
+        digest if new == old else digest_of(new)
+        for old, new, digest in zip(*said, kept, strict=True)
+    ]
+    place = after.column_names.index("digest")
+    return after.set_column(place, after.schema.field(place), pa.array(digests, pa.string()))
 
 
 def _flat(column: pa.ChunkedArray) -> pa.Array:

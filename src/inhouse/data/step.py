@@ -77,6 +77,13 @@ class Batch:
 
         return whole_texts(self.rows, self.kind)
 
+    @property
+    def parts(self) -> list[list[str]]:
+        """Each text in each row by itself, as `with_texts` changes it."""
+        from inhouse.data.leaves import parts_of_rows
+
+        return parts_of_rows(self.rows)
+
     def with_texts(self, change: Callable[[pa.StringArray], pa.StringArray]) -> pa.Table:
         """Return the rows with each text in them, turn by turn of a chat, changed."""
         from inhouse.data.leaves import with_texts

@@ -37,6 +37,7 @@ BATCH = 256
 LENIENT = "surrogateescape"
 HALF = re.compile(r"[\ud800-\udfff]")
 NO_TEXT = "It is not utf-8 text. Save it as UTF-8."
+TOO_LONG = f"It has more than the {mebibytes(LONGEST_LINE)} that are read of a line. Divide it."
 REST = "What stands behind it was not read."
 BROKEN_GZIP = (gzip.BadGzipFile, zlib.error, EOFError)
 
@@ -78,7 +79,9 @@ def _ending(path: str) -> str:
 
 def _jsonl(file: IO[bytes]) -> Iterator[Line]:
     for number, line in _lines(file):
-        if line.strip():
+        if line is None:
+            yield number, TOO_LONG
+        elif line.strip():
             yield number, fields_of_line(line)
 
 
@@ -119,25 +122,36 @@ def _csv(file: IO[bytes]) -> Iterator[Line]:
     csv.field_size_limit(LONGEST_LINE)
     lines = _lines(file)
     _, first = next(lines, (1, ""))
-    if not first.strip():
-        what = "Its first line is empty." if first else "It is empty."
+    if not first or not first.strip():
+        what = "Its first line is empty or far too long." if first != "" else "It is empty."
         raise BadInput(what, "Write the names of the columns into it.")
     delimiter = max(DELIMITERS, key=lambda d: len(next(csv.reader([first], delimiter=d), [])))
-    reader = csv.reader((line for line in _chained(first, lines)), delimiter=delimiter, strict=True)
+    too_long: list[Line] = []
+    reader = csv.reader(_short(first, lines, too_long), delimiter=delimiter, strict=True)
     ended, names = 0, None
     try:
         for row in reader:
             ended = reader.line_num
             if names is None:
-                names = [name.strip() for name in row]
+                names = _names(row)
             elif row:
                 yield ended, fields_of_row(row, names)
+            yield from too_long
+            too_long.clear()
     except csv.Error as error:  # where a quotation that has no end would end, nobody can tell
         yield (
             ended + 1,
             f"The row that begins in line {ended + 1} is none of a table: {error}. Mend the quotes "
             f"in it. {REST}",
         )
+
+
+def _names(head: Sequence[str]) -> Sequence[str]:
+    names = [name.strip() for name in head]
+    twice = [name for place, name in enumerate(names) if name and name in names[:place]]
+    if twice:
+        raise BadInput(f"Two of its columns are called {twice[0]!r}.", "Rename one of them.")
+    return names
 
 
 def _parquet(file: IO[bytes]) -> Iterator[Line]:
@@ -171,19 +185,17 @@ READERS: Mapping[str, Callable[[IO[bytes]], Iterator[Line]]] = {
 }
 
 
-def _lines(file: IO[bytes]) -> Iterator[tuple[int, str]]:
-    r"""Yield the lines of a text with their numbers, ended by ``\n``."""
+def _lines(file: IO[bytes]) -> Iterator[tuple[int, str | None]]:
+    r"""Yield the lines of a text with their numbers, ended by ``\n``; None for one too long."""
     text = io.TextIOWrapper(file, _encoding(file), errors=LENIENT, newline=None)
     try:
         number = 0
         while line := text.readline(LONGEST_LINE):
             number += 1
-            if len(line) == LONGEST_LINE:
-                raise BadInput(
-                    f"Line {number} has more than the {mebibytes(LONGEST_LINE)} that are read.",
-                    "Divide it.",
-                )
-            yield number, line
+            whole = len(line) < LONGEST_LINE
+            yield number, line if whole else None
+            while len(line) == LONGEST_LINE and not line.endswith("\n"):
+                line = text.readline(LONGEST_LINE)
     except UnicodeError as error:
         raise BadInput(f"It is no text: {error}.", "Save it as UTF-8.") from error
     finally:
@@ -224,10 +236,15 @@ def fields_of_row(row: Sequence[str], names: Sequence[str]) -> Fields | str:
     )
 
 
-def _chained(first: str, lines: Iterator[tuple[int, str]]) -> Iterator[str]:
+def _short(
+    first: str, lines: Iterator[tuple[int, str | None]], too_long: list[Line]
+) -> Iterator[str]:
+    """Yield the lines of a table, an empty one for each that is told as too long."""
     yield first
-    for _, line in lines:
-        yield line
+    for number, line in lines:
+        if line is None:
+            too_long.append((number, TOO_LONG))
+        yield line or "\n"
 
 
 def _class_names(opened: ParquetFile) -> dict[str, Sequence[str]]:

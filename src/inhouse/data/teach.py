@@ -6,12 +6,10 @@ the language model is asked in `likely`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from hashlib import sha256
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +17,7 @@ from inhouse.catalog.rows import RowReader, kind_of, read_rows, write_rows
 from inhouse.core.errors import BadInput
 from inhouse.core.protocols import Classifier
 from inhouse.core.stage import Context, Inputs, Result, Stage
+from inhouse.data.journal import Journal
 from inhouse.data.step import Batch
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ def _labelled(
     told: Mapping[str, Any] = MappingProxyType({}),
 ) -> Result:
     """Write the texts with their labels and scores."""
-    journal = _Journal(ctx.work / JOURNAL)
+    journal = Journal(ctx.work / JOURNAL)
     counts = {"rows": 0, "same": 0, "characters": 0}
 
     def taught() -> Iterator[dict[str, Any]]:
@@ -76,9 +75,7 @@ def _labelled(
             for number, rows in enumerate(_slices(reader)):
                 batch = Batch(reader.kind, rows, number)
                 texts = batch.texts.to_pylist()
-                scores = journal.get(number) or journal.put(
-                    number, teacher.classify(texts).tolist()
-                )
+                scores = _scores(journal, number, teacher, texts)
                 for row, text, own in zip(rows.to_pylist(), texts, scores, strict=True):
                     found = _taught(row, text, teacher.classes, own)
                     counts["rows"] += 1
@@ -160,22 +157,13 @@ def _slices(reader: RowReader) -> Iterator[pa.Table]:
             yield table.slice(start, BATCH).combine_chunks()
 
 
-class _Journal:
-    """The scores of batches, a line each: a run that was cut off asks for none of them again."""
-
-    def __init__(self, file: Path) -> None:
-        self._file = file
-        whole = file.read_text(encoding="utf-8").rpartition("\n")[0] if file.exists() else ""
-        file.write_text(whole + "\n" if whole else "", encoding="utf-8")
-        self._lines = [json.loads(line) for line in whole.splitlines()]
-
-    def get(self, number: int) -> list[list[float]] | None:
-        """Return the scores of a batch, None if they were not kept."""
-        return self._lines[number] if number < len(self._lines) else None
-
-    def put(self, number: int, scores: Sequence[Sequence[float]]) -> list[list[float]]:
-        """Keep the scores of the next batch, and return them as they are kept."""
-        kept = [[round(score, DIGITS) for score in row] for row in scores]
-        with self._file.open("a", encoding="utf-8") as out:
-            out.write(json.dumps(kept) + "\n")
-        return kept
+def _scores(
+    journal: Journal, number: int, teacher: Classifier, texts: Sequence[str]
+) -> list[list[float]]:
+    """Return the scores of a batch, as they are kept: a run that was cut off asks for none anew."""
+    if number < len(journal.lines):
+        known: list[list[float]] = journal.lines[number]
+        return known
+    kept = [[round(score, DIGITS) for score in row] for row in teacher.classify(texts).tolist()]
+    journal.add(kept)
+    return kept

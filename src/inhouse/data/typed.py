@@ -34,7 +34,7 @@ BAD = ("bad", "down", "no", "false", "0", "-1")
 class Row:
     """A row of a file: `place` goes behind the path of the file and is its own in it.
 
-    It is ``/ID``; where the row has no id of its own, that is the beginning of the sha256 of its
+    It is ``/ID``; where the row has no id of its own, that is the beginning of a sha256 of its
     values, so that it stays when rows come and go around it. `line` counts from 1; in a list of
     JSON and in Parquet it counts rows.
     """
@@ -44,14 +44,16 @@ class Row:
     values: Values = field(default_factory=dict)
 
 
-def typed_rows(path: str, file: BinaryIO, shape: Shape) -> Iterator[Row | LeftOut]:
+def typed_rows(path: str, file: BinaryIO, shape: Shape, salt: str = "") -> Iterator[Row | LeftOut]:
     """Yield the rows of a file as `shape` has them, and those that do not fit it.
+
+    Nobody who does not know the `salt` can tell from an id what a row said before it was masked.
 
     Raises:
         BadInput: nothing in the file can be read.
     """
     make = MAKERS[shape.kind]
-    ids = _Ids()
+    ids = _Ids(salt)
     for line, fields in rows(path, file):
         if isinstance(fields, str):
             yield LeftOut(f":{line}", fields)
@@ -73,7 +75,8 @@ def size(row: Mapping[str, Any]) -> int:
 class _Ids:
     """The ids of the rows of a file, each its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, salt: str) -> None:
+        self._salt = salt
         self._lines: dict[str, int] = {}
         self._copies: Counter[str] = Counter()
 
@@ -84,7 +87,8 @@ class _Ids:
             BadInput: it is none, or that of another row.
         """
         if found is None or found == "":
-            digest = digest_of(values)[:DIGITS]
+            said = self._salt + canonical(values)
+            digest = hashlib.sha256(said.encode()).hexdigest()[:DIGITS]
             self._copies[digest] += 1
             copy = self._copies[digest]
             return digest if copy == 1 else f"{digest}-{copy}"

@@ -30,6 +30,8 @@ CONTAINER = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 LOCKED = "EncryptedPackage".encode("utf-16-le")
 WRAPPED = ("w:sdt/w:sdtContent", "w:ins", "w:moveTo", "w:smartTag", "w:customXml")
 
+MOST_PARAGRAPHS = 200_000  # a few thousand pages, and some seconds
+
 # What python-docx raises on parts that do not fit.
 BROKEN = (*BROKEN_ZIP, LookupError, TypeError, AttributeError)
 
@@ -38,7 +40,7 @@ def read_docx(data: bytes) -> tuple[str, str]:
     """Return title and text; the title is the paragraph styled so, else the first heading.
 
     Raises:
-        BadInput: it is broken, locked by a password, or too large when unpacked.
+        BadInput: it is broken, locked by a password, too long, or too large when unpacked.
     """
     from docx import Document
     from docx.exceptions import PythonDocxError
@@ -53,6 +55,7 @@ def read_docx(data: bytes) -> tuple[str, str]:
         with Archive(data) as archive:
             archive.check_all()
         word = Document(io.BytesIO(data))
+        _check_length(word)
         _unwrap(word)
         page = _Page(_formats(word))
         blocks = [block for block in page.blocks(word) if block]
@@ -63,6 +66,13 @@ def read_docx(data: bytes) -> tuple[str, str]:
             "Open it in Word and save it again as '.docx'.",
         ) from error
     return page.title, "\n\n".join(blocks) + "\n"
+
+
+def _check_length(word: Word) -> None:
+    from docx.oxml.ns import qn
+
+    if sum(1 for _ in word.element.body.iter(qn("w:p"))) > MOST_PARAGRAPHS:
+        raise BadInput(f"It has more than {MOST_PARAGRAPHS:,} paragraphs.", "Divide it.")
 
 
 @dataclass(slots=True)
@@ -83,10 +93,11 @@ class _Page:
             yield table(_rows(item)) if isinstance(item, Table) else self._paragraph(item)
 
     def _paragraph(self, item: Paragraph) -> str:
-        words = " ".join(item.text.split())
+        said = item.text
+        words = " ".join(said.split())
         name, level = self._style(item)
         if level is None or not words:
-            return self._listed(item, name)
+            return self._listed(item, said, name)
         if not self._titled and (level == 0 or not self.title):
             self.title, self._titled = words, level == 0
         return heading(max(level, 1), words)
@@ -99,8 +110,8 @@ class _Page:
             self._styles[key] = name, _level(item.style)
         return self._styles[key]
 
-    def _listed(self, item: Paragraph, name: str) -> str:
-        text = paragraph("\n".join(" ".join(line.split()) for line in item.text.split("\n")))
+    def _listed(self, item: Paragraph, said: str, name: str) -> str:
+        text = paragraph("\n".join(" ".join(line.split()) for line in said.split("\n")))
         number, level = _numbering(item)
         if not text or not (number or name.startswith("List ")):
             return text
@@ -135,6 +146,8 @@ def _level(style: BaseStyle | None) -> int | None:
 
 def _numbering(item: Paragraph) -> tuple[str, int]:
     """Return the list that a paragraph belongs to, empty if none, and how deep it stands there."""
+    if item._p.pPr is None:
+        return "", 0
     found = item._p.xpath("./w:pPr/w:numPr/w:numId/@w:val")
     depth = item._p.xpath("./w:pPr/w:numPr/w:ilvl/@w:val")
     number = str(found[0]) if found else ""

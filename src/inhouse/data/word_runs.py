@@ -32,12 +32,14 @@ OPEN = 64
 class Banding:
     """How texts are compared: runs of `words` words, and `bands` of `hashes` MinHashes each.
 
-    16 bands of 8 find 95 of 100 pairs of a similarity of 0.8, and all but a few of 0.9.
+    Where `numbers` do not count, any is as good as another. 16 bands of 8 find 95 of 100 pairs of a
+    similarity of 0.8, and all but a few of 0.9.
     """
 
     words: int = field(default=5, metadata={"least": 1, "most": 20})
     bands: int = field(default=16, metadata={"least": 1, "most": 256})
     hashes: int = field(default=8, metadata={"least": 1, "most": 32})
+    numbers: bool = False
 
 
 def signed(batch: Batch, banding: Banding) -> pa.Table:
@@ -46,7 +48,8 @@ def signed(batch: Batch, banding: Banding) -> pa.Table:
 
     texts = batch.texts
     data, offsets = buffers(texts)
-    runs, places = shingles(data, offsets, banding.words, folded(), np.empty(0, np.uint32))
+    plain = folded(banding.numbers)
+    runs, places = shingles(data, offsets, banding.words, plain, np.empty(0, np.uint32))
     bands = signatures(runs, places, factors(banding.bands * banding.hashes, 1), banding.bands)
     digests = [blake2b(text.as_buffer() or b"", digest_size=16).digest() for text in texts]
     return pa.table(

@@ -6,6 +6,7 @@ that of `operations`.
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol
 
@@ -59,20 +60,29 @@ def resolve(text: str, findings: Iterable[Finding]) -> list[Finding]:
     A checked form wins over a loose one, then the longer one over the shorter, then the surer.
     What a winner leaves of a loser stays found, so that no character is lost.
     """
-    ordered = sorted(findings, key=_strength, reverse=True)
-    if len(ordered) < 2:
-        return ordered
-    kept: list[Finding] = []
-    for finding in ordered:
-        kept += _remainder(text, finding, kept)
-    return sorted(kept)
+    kept: list[Finding] = []  # in the order of the text, so that only neighbours are compared
+    for finding in sorted(findings, key=_strength, reverse=True):
+        for piece in _remainder(text, finding, _overlapping(kept, finding)):
+            insort(kept, piece)
+    return kept
 
 
 def _strength(finding: Finding) -> tuple[bool, int, float]:
     return finding.type in CHECKED, finding.end - finding.start, finding.score
 
 
-def _remainder(text: str, finding: Finding, kept: list[Finding]) -> list[Finding]:
+def _overlapping(kept: Sequence[Finding], finding: Finding) -> Sequence[Finding]:
+    first = bisect_left(kept, finding.start, key=_start)
+    if first and kept[first - 1].end > finding.start:
+        first -= 1
+    return kept[first : bisect_left(kept, finding.end, key=_start)]
+
+
+def _start(finding: Finding) -> int:
+    return finding.start
+
+
+def _remainder(text: str, finding: Finding, kept: Sequence[Finding]) -> list[Finding]:
     free = [(finding.start, finding.end)]
     for taken in kept:
         free = [

@@ -9,7 +9,6 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from inhouse.guard.finding import Finding
@@ -18,6 +17,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from inhouse.guard.guard import Guard
+
+DEEPEST = 100
+"""Levels of JSON that are read as such."""
 
 StandIn = Callable[[str, str], str]
 """Gives what takes the place of a finding, by its type and its text."""
@@ -87,6 +89,14 @@ def hide_all(
     return pa.array(hidden, texts.type)
 
 
+def look(texts: Sequence[str], guard: Guard) -> list[Sequence[Finding]]:
+    """Return what would be hidden in each text; in JSON, places are those in its parts."""
+    trees = [tree_of(text) for text in texts]
+    plain = [text for text, tree in zip(texts, trees, strict=True) if tree is None]
+    found = iter(guard.find_many(plain))
+    return [next(found) if tree is None else hide_in_json(tree, guard, mask)[1] for tree in trees]
+
+
 def hide_in_text(
     text: str, guard: Guard, stand_in: StandIn, findings: Sequence[Finding] | None = None
 ) -> tuple[str, Sequence[Finding]]:
@@ -94,7 +104,7 @@ def hide_in_text(
 
     `findings` are those of the text, if they are known.
     """
-    if text[:1] in ("{", "[") and (tree := _read(text)) is not None:
+    if (tree := tree_of(text)) is not None:
         tree, inner = hide_in_json(tree, guard, stand_in)
         return (json.dumps(tree, ensure_ascii=False) if inner else text), inner
     found = guard.find(text) if findings is None else findings
@@ -102,33 +112,66 @@ def hide_in_text(
 
 
 def hide_in_json(tree: Any, guard: Guard, stand_in: StandIn) -> tuple[Any, list[Finding]]:  # noqa: ANN401
-    """Return what JSON says with all that is found in its strings and numbers hidden, and that."""
+    """Return what JSON says with all that is found in it hidden, and that; names of fields too."""
+    leaves: list[str] = []
+
+    def read(key: str, value: str | float) -> str | float:
+        leaves.append(_said(key, value))
+        return value
+
+    _in_tree(tree, "", read)
+    looked = iter(zip(leaves, guard.find_many(leaves), strict=True))
     found: list[Finding] = []
-    return _in_tree(tree, "", partial(_hidden, guard, stand_in, found)), found
+
+    def hidden(key: str, value: str | float) -> str | float:
+        said, findings = next(looked)
+        first = len(said) - len(str(value))
+        findings = [f for f in findings if f.start >= first]
+        found.extend(findings)
+        return hide(said, findings, stand_in)[first:] if findings else value
+
+    return _in_tree(tree, "", hidden), found
 
 
-def _read(text: str) -> Any:  # noqa: ANN401
+def tree_of(text: str) -> Any:  # noqa: ANN401
+    """Return what JSON says; None for other text, and for what would not be the same again."""
+    if text[:1] not in ("{", "["):
+        return None
     try:
-        return json.loads(text)
+        tree = json.loads(text, object_pairs_hook=_once)
     except (ValueError, RecursionError):
         return None
+    layer = [tree]
+    for _ in range(DEEPEST):
+        inner = (one.values() if isinstance(one, dict) else one for one in layer)
+        layer = [one for some in inner for one in some if isinstance(one, dict | list)]
+        if not layer:
+            return tree
+    return None
+
+
+def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a field stands twice")
+    return found
 
 
 def _in_tree(tree: Any, key: str, change: Callable[[str, Any], Any]) -> Any:  # noqa: ANN401
     """Return what JSON says with all strings and numbers changed; their key tells about them."""
     if isinstance(tree, dict):
-        return {name: _in_tree(value, name, change) for name, value in tree.items()}
+        changed: dict[str, Any] = {}
+        for name, value in tree.items():
+            new, count = str(change("", name)), 1
+            while new in changed:
+                new, count = f"{new} {count + 1}", count + 1
+            changed[new] = _in_tree(value, name, change)
+        return changed
     if isinstance(tree, list):
         return [_in_tree(value, key, change) for value in tree]
     plain = isinstance(tree, str | int | float) and not isinstance(tree, bool)
     return change(key, tree) if plain else tree
 
 
-def _hidden(
-    guard: Guard, stand_in: StandIn, found: list[Finding], key: str, value: str | float
-) -> str | float:
-    said = f"{key}: {value}"
-    first = len(said) - len(str(value))
-    findings = [f for f in guard.find(said) if f.start >= first]
-    found += findings
-    return hide(said, findings, stand_in)[first:] if findings else value
+def _said(key: str, value: str | float) -> str:
+    return f"{key}: {value}" if key else str(value)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from inhouse.guard import checks
 from inhouse.guard.finding import CHECKED, TYPES, Finding, resolve
+from inhouse.guard.folding import Folded
 from inhouse.guard.phone import CANDIDATE, phone
 
 FORMS = (*CHECKED, "phone")
@@ -54,6 +55,8 @@ class Patterns:
 
     def find(self, text: str) -> list[Finding]:
         """Return what is found in one text, in the order of the text and without overlaps."""
+        folded = Folded(text)
+        text = folded.text
         if not _MAY_HOLD.search(text):
             return []
         found = [
@@ -63,16 +66,15 @@ class Patterns:
             for finding in form(text)
             if finding.type in self.types
         ]
-        return resolve(text, found)
+        return folded.back(resolve(text, found))
 
     def candidates(self, text: str) -> Iterator[tuple[int, int]]:
         """Yield where numbers stand of which more text could make something else."""
+        folded = Folded(text)
         for form in (_IP, _CARD, _IBAN, _SSN, _PHONE):
-            for match in form.finditer(text):
-                yield (
-                    match.start(),
-                    match.end(match.lastindex or 0 if form in (_CARD, _IBAN) else 0),
-                )
+            for match in form.finditer(folded.text):
+                group = match.lastindex or 0 if form in (_CARD, _IBAN) else 0
+                yield folded.place(match.start()), folded.place(match.end(group))
 
 
 def _before(text: str, start: int) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 
 from inhouse.guard.finding import Finding
+from inhouse.guard.folding import Folded
 from inhouse.guard.hiding import StandIn, hide, mask
 from inhouse.guard.patterns import AHEAD, BEHIND, Patterns
 
@@ -38,6 +39,7 @@ class Stream:
         self._stand_in = stand_in
         self._text = ""
         self._sent = 0
+        self._enough = 0
         self.found: list[str] = []
         """The types of what was hidden so far, in order."""
 
@@ -49,19 +51,25 @@ class Stream:
     def feed(self, chunk: str) -> str:
         """Take more of the text and return all that is settled."""
         self._text += chunk
+        if len(self._text) < self._enough:
+            return ""
         findings = self._patterns.find(self._text)
-        return self._send(self._settled(findings), findings)
+        settled = self._send(self._settled(findings), findings)
+        # All that is kept is looked at each time, so a line that cannot be cut waits to grow.
+        self._enough = len(self._text) + max(0, len(self._text) - _LONGEST_LINE) // 8
+        return settled
 
     def end(self) -> str:
         """Return the rest: the text has come to its end."""
         return self._send(len(self._text), self._patterns.find(self._text))
 
     def _settled(self, findings: list[Finding]) -> int:
-        text = self._text
-        opened = _OPEN.search(text, max(self._sent, len(text) - _LONGEST))
-        until = opened.start() if opened else len(text)
-        undecided = len(text) - AHEAD
-        for start, end in self._patterns.candidates(text):
+        folded = Folded(self._text)
+        last = max(folded.found_at(self._sent), len(folded.text) - _LONGEST)
+        opened = _OPEN.search(folded.text, last)
+        until = folded.place(opened.start()) if opened else len(self._text)
+        undecided = folded.place(max(0, len(folded.text) - AHEAD))
+        for start, end in self._patterns.candidates(self._text):
             if end > undecided:
                 until = min(until, start)
         for finding in reversed(findings):

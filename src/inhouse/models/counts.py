@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from typing import Self
 
 from inhouse.models.engine import Stats
 
@@ -15,32 +14,42 @@ class Counts:
         self.cache: float | None = None
         self.batch: int | None = None
         self.cached: int | None = None
-        self._open: dict[object, int] = {}
-        self._requests = 0
-        self._read = 0
-        self._written = 0
+        self.open: set[Request] = set()
+        self.requests = 0
+        self.read = 0
+        self.written = 0
 
-    @contextmanager
-    def request(self, tokens: int) -> Iterator[Callable[[], None]]:
-        """Count a request while it is open; call what is given for each token that comes."""
-        mark = object()
-        self._open[mark] = 0
-        self._requests += 1
-        self._read += tokens
-
-        def count() -> None:
-            self._open[mark] += 1
-            self._written += 1
-
-        try:
-            yield count
-        finally:
-            del self._open[mark]
+    def request(self, tokens: int) -> Request:
+        """Count a request, and what it reads, while a ``with`` block lasts."""
+        self.requests += 1
+        self.read += tokens
+        return Request(self)
 
     def stats(self) -> Stats:
         """Return the counts as they are now."""
-        waiting = sum(1 for tokens in self._open.values() if not tokens)
-        running = len(self._open) - waiting
-        batch = self.batch if self._open or self.batch is None else 0
-        done = (self._requests, self._read, self._written)
+        waiting = sum(1 for request in self.open if not request.tokens)
+        running = len(self.open) - waiting
+        batch = self.batch if self.open or self.batch is None else 0
+        done = (self.requests, self.read, self.written)
         return Stats(running, waiting, *done, self.cache, batch, self.cached)
+
+
+class Request:
+    """A request that is counted while it is open, and each token of its answer."""
+
+    __slots__ = ("_counts", "tokens")
+
+    def __init__(self, counts: Counts) -> None:
+        self._counts, self.tokens = counts, 0
+
+    def __call__(self) -> None:
+        """Count a token."""
+        self.tokens += 1
+        self._counts.written += 1
+
+    def __enter__(self) -> Self:
+        self._counts.open.add(self)
+        return self
+
+    def __exit__(self, *ended: object) -> None:
+        self._counts.open.discard(self)

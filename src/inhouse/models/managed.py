@@ -92,7 +92,7 @@ class ManagedServer:
         self._asked = self._closing = False
         address = ("--host", HOST, "--port", str(self._port))
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "inhouse.models.keeper", *launch.command, *address],
+            [sys.executable, "-P", "-m", "inhouse.models.keeper", *launch.command, *address],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -86,7 +86,7 @@ def sha256_of(path: Path) -> str:
 
 
 def _download(requirement: str, folder: Path) -> Path:
-    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--no-deps"]
+    pip = [sys.executable, "-P", "-m", "pip", "download", "--quiet", "--no-input", "--no-deps"]
     options = ["--only-binary=:all:", "--no-cache-dir", "--retries=2"]
     try:
         done = subprocess.run(

@@ -90,19 +90,27 @@ class Taught(Entry):
     label: LabelText = LABEL
 
 
+class Sharded(Entry):
+    """Tokens that somebody made before, in MosaicML's shards (MDS): to be mixed, and no more."""
+
+    folder: Text = Field(alias="shards", description="The folder with index.json and the shards.")
+    of: Text = Field(description="The model whose tokenizer made them: models/NAME.")
+    label: LabelText = LABEL
+
+
 def _kind_of_data(value: object) -> str:
     if isinstance(value, dict):
         return next((tag for key, tag in DATA.items() if key in value), "<collected>")
-    if isinstance(value, Expanded):
-        return "<expanded>"
-    return "<taught>" if isinstance(value, Taught) else "<collected>"
+    return TAGS.get(type(value), "<collected>")
 
 
-DATA = {"expand": "<expanded>", "teacher-label": "<taught>"}
+DATA = {"expand": "<expanded>", "teacher-label": "<taught>", "shards": "<sharded>"}
+TAGS: dict[type, str] = {Expanded: "<expanded>", Taught: "<taught>", Sharded: "<sharded>"}
 
 AnyData = Annotated[
     Annotated[Data, Tag("<collected>")]
     | Annotated[Expanded, Tag("<expanded>")]
-    | Annotated[Taught, Tag("<taught>")],
+    | Annotated[Taught, Tag("<taught>")]
+    | Annotated[Sharded, Tag("<sharded>")],
     Discriminator(_kind_of_data),
 ]

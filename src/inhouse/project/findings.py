@@ -42,18 +42,24 @@ class Marked:
         held = f"{self.path} holds personal data ({types}), so it carries {self.found}"
         if self.readers:
             return f"{held}: {', '.join(self.readers)} may read it."
-        return f"{held}: nobody may read it, nor what is made from it. {mend(self.found)}"
+        mended = mend(self.found, [self.path])
+        return f"{held}: nobody may read it, nor what is made from it. {mended}"
 
 
-def mend(label: Label) -> str:
-    """Return how to mend that nobody holds the groups of personal data in a label; "" if none."""
+def mend(label: Label, holding: Sequence[str]) -> str:
+    """Return how to mend that nobody holds the groups of personal data in a label; "" if none.
+
+    The data in which it was found are those `holding` it: only there can it be hidden, since what
+    is made from them carries their label whatever becomes of it.
+    """
     types = sorted(types_of(label))
     if not types:
         return ""
+    where = " and ".join(holding)
     return (
         f"Put those who may into a group, groups: {{{ALL}: [NAME]}} for all types or "
-        f"{ALL}.{types[0]} for one; or hide it with {{pii: mask}}; or count it only, with "
-        "{pii: {how: find, label: false}}."
+        f"{ALL}.{types[0]} for one; or hide it where it was found, in {where}, with {{pii: mask}} "
+        f"in place of {{pii: find}}; or count it only, with {{pii: {{how: find, label: false}}}}."
     )
 
 

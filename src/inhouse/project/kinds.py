@@ -10,7 +10,7 @@ from inhouse.data.recipe import read_step
 from inhouse.models.builtin import BUILTINS, Kind
 from inhouse.project.classify_schema import Classified
 from inhouse.project.compress_schema import Compressed
-from inhouse.project.data_schema import Data
+from inhouse.project.data_schema import Data, Sharded
 from inhouse.project.loaders import EMBEDDER
 from inhouse.project.schema import Adapted, Endpoint, Learnt, Model, ProjectFile
 from inhouse.project.scratch_schema import Scratch
@@ -26,6 +26,7 @@ KINDS: Mapping[str, Kind] = {
     "compress": "classifier",
     "embed": "embedder",
     "model": "language",
+    "of": "language",
 }
 LANGUAGE: Mapping[str, type] = {"base": Trained, "compress": Shrunk}
 """Keys that want a language model in entries of a type."""
@@ -83,6 +84,22 @@ def check_kinds(
             if found != kind:
                 what = f"{ref!r} is {CALLED[found]}, and {CALLED[kind]} is wanted here."
                 raise source.error(place, what, f"Name {CALLED[kind]}.")
+
+
+def check_sharded(
+    references: Mapping[str, Sequence[tuple[Place, str]]], project: ProjectFile, source: Source
+) -> None:
+    """Refuse tokens in the place of texts: they can be mixed into a training alone.
+
+    Raises:
+        ProjectError: there are some.
+    """
+    for wanted in references.values():
+        for place, ref in wanted:
+            entry = project.data.get(ref.removeprefix("data/"))
+            if isinstance(entry, Sharded) and "mix" not in place:
+                what = f"{ref!r} holds tokens, and texts are wanted here."
+                raise source.error(place, what, "Name a data set of texts; tokens can be mixed.")
 
 
 def check_classifying(project: ProjectFile, source: Source) -> None:

@@ -12,6 +12,7 @@ from inhouse.catalog.access import memberships
 from inhouse.core.artifact import Artifact, Ref, canonical, identity
 from inhouse.core.label import Label
 from inhouse.data.files import UNMATCHED
+from inhouse.guard.clauses import types_of
 from inhouse.project import findings
 from inhouse.project.fitting import fit
 from inhouse.project.release import Origins
@@ -249,6 +250,6 @@ def _refuse_useless(
     raise source.error(
         tuple(step.path.split("/")[:2]),
         f"nobody could use {step.path}: {' and '.join(labels)}. ({listing}.)",
-        findings.mend(nobody)
+        findings.mend(nobody, [path for path, one in by_path.items() if types_of(one.found)])
         or "Take one of these out of it, or put somebody into the groups it needs.",
     )

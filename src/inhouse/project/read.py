@@ -20,10 +20,11 @@ from inhouse.data.recipe import read_step
 from inhouse.project.allowed import is_tag, keys_at
 from inhouse.project.classify_schema import Classified
 from inhouse.project.compress_schema import Compressed
-from inhouse.project.data_schema import Data, Expanded, Taught
+from inhouse.project.data_schema import AnyData, Data, Expanded, Sharded, Taught
 from inhouse.project.kinds import (
     check_classifying,
     check_kinds,
+    check_sharded,
     check_watched,
     kind_of,
     wanted_kind,
@@ -52,6 +53,7 @@ def read(file: Path) -> tuple[ProjectFile, Source]:
     _check_people(project, source)
     _check_references(project, source)
     check_kinds(references(project), project, source)
+    check_sharded(references(project), project, source)
     check_classifying(project, source)
     check_watched(project, source)
     _check_effects(project, source)
@@ -117,7 +119,9 @@ def _behind(model: Model | Learnt, place: Place) -> list[tuple[Place, str]]:
     return []
 
 
-def _data_behind(data: Data | Expanded | Taught, place: Place) -> list[tuple[Place, str]]:
+def _data_behind(data: AnyData, place: Place) -> list[tuple[Place, str]]:
+    if isinstance(data, Sharded):
+        return [((*place, "of"), data.of)]
     if isinstance(data, Expanded):
         apart = [((*place, "apart", i), ref) for i, ref in enumerate(data.apart)]
         embed = [((*place, "embed"), data.embed)] if data.embed else []
@@ -132,7 +136,7 @@ def _data_behind(data: Data | Expanded | Taught, place: Place) -> list[tuple[Pla
     ]
 
 
-def parts_of(data: Data | Expanded | Taught) -> Sequence[str]:
+def parts_of(data: AnyData) -> Sequence[str]:
     """Return the parts that a data set is split into, each a data set data/NAME/PART as well."""
     steps = map(read_step, data.steps) if isinstance(data, Data) else ()
     return [part for step in steps for part in getattr(step.settings, "parts", ())]

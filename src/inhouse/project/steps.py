@@ -18,7 +18,7 @@ from inhouse.core.errors import BadInput, MissingExtra, nearest
 from inhouse.core.label import Label
 from inhouse.core.paths import located
 from inhouse.core.stage import Recipe, Stage
-from inhouse.data import collect, combine, curate
+from inhouse.data import collect, combine, curate, shards
 from inhouse.data.files import survey
 from inhouse.data.reading import reading_of
 from inhouse.data.recipe import read_step
@@ -26,7 +26,7 @@ from inhouse.knowledge import index
 from inhouse.knowledge.lance import require_lance
 from inhouse.models import build, lora, pull
 from inhouse.models.builtin import BUILTINS
-from inhouse.project.data_schema import Data
+from inhouse.project.data_schema import Data, Sharded
 from inhouse.project.data_steps import EMBEDDER as EMBEDDING
 from inhouse.project.data_steps import MODEL, derived
 from inhouse.project.forms import form_of
@@ -129,6 +129,9 @@ class _Steps:
 
     def _data(self, name: str) -> None:
         entry = self._project.data[name.partition("/")[0]]
+        if isinstance(entry, Sharded):
+            self._sharded(name, entry)
+            return
         try:
             found = derived(name, entry, self._project, self._catalog)
         except BadInput as error:
@@ -139,6 +142,17 @@ class _Steps:
         parents = tuple(self._edge(role, self._runnable(role, ref)) for role, ref in found.parents)
         own = Label.OPEN if "/" in name else Label.parse(entry.label)
         self._add(f"data/{name}", found.stage, found.spec, parents, own)
+
+    def _sharded(self, name: str, entry: Sharded) -> None:
+        folder = self._root / entry.folder
+        try:
+            digests = self._catalog.fingerprint(shards.files_in(folder))
+        except BadInput as error:
+            place = ("data", name, "shards")
+            raise self._source.error(place, error.what, error.fix) from error
+        files = tuple((file.name, digest) for file, digest in digests.found.items())
+        spec = shards.Shards(files, str(folder), self._catalog.salt(f"data/{name}"))
+        self._add(f"data/{name}", shards.STAGE, spec, (), Label.parse(entry.label))
 
     def _runnable(self, role: str, ref: str) -> str:
         """Return the path of what a reference means in a role: of a model, the form that runs."""

@@ -11,8 +11,9 @@ from typing import Any
 
 from inhouse.core.errors import BadInput
 from inhouse.core.stage import Recipe
-from inhouse.data import collect, hub
+from inhouse.data import collect, hub, shards
 from inhouse.models import build, ready
+from inhouse.project.data_schema import Sharded
 from inhouse.project.made import Around, Made
 from inhouse.project.mix_schema import Mixed
 from inhouse.project.schema import Model, ProjectFile
@@ -114,8 +115,17 @@ def tokens_of(base: str, ref: str, project: ProjectFile) -> Made:
     """Return how a data set becomes tokens of the model that all of a line begin with.
 
     Training changes no tokenizer, so what is trained anew needs no new tokens.
+
+    Raises:
+        BadInput: they are tokens already, of another model.
     """
     origin = pulled(base, project)
+    entry = project.data[ref.split("/")[1]]
+    if isinstance(entry, Sharded) and pulled(entry.of, project) != origin:
+        raise BadInput(
+            f"{ref} holds tokens of {entry.of}, and {base} has another tokenizer.",
+            f"Train a model that begins with {entry.of}, or take it out of the mix.",
+        )
     path = f"{origin}/tokens-{ref.removeprefix('data/').replace('/', '--')}"
     own = isinstance(project.models[origin.partition("/")[2]], Scratch)
     model = f"{origin}/{VOCABULARY}" if own else origin
@@ -206,6 +216,8 @@ def kind_of_rows(ref: str, recipes: Mapping[str, Recipe]) -> str | None:
     recipe = recipes[ref]
     if isinstance(recipe.spec, collect.Collect | hub.Hub):
         return recipe.spec.kind
+    if isinstance(recipe.spec, shards.Shards):
+        return "documents"
     sources = [e.parent.path for e in recipe.parents if e.role in (e.parent.path, "data")]
     found = {kind_of_rows(source, recipes) for source in sources}
     return found.pop() if len(found) == 1 else None

@@ -29,7 +29,7 @@ from inhouse.serve.prompt import Prompt, grounded, tokens_of, with_instructions
 from inhouse.serve.quote import ENOUGH, spans
 from inhouse.serve.rewrite import rewritten
 from inhouse.serve.search import find, question
-from inhouse.serve.seen import step
+from inhouse.serve.seen import Step
 from inhouse.serve.tally import Tally
 
 # Small models copy what they are shown in circles; SmolLM2-135M stops doing so at about this.
@@ -200,7 +200,7 @@ async def _looked(
     if served.settings.able:
         alone = await rewritten(served.model, messages, tally)
         asked = [Message("user", alone)] if alone else messages
-    with step("retrieval", str(served.endpoint.knowledge)):
+    with Step("retrieval", str(served.endpoint.knowledge)):
         found, label = await to_its_end(
             lambda: find(retriever, asked, served.actor, top=served.settings.top, access=access)
         )

@@ -35,7 +35,7 @@ from inhouse.serve.lookup_bodies import ClassifyBody
 from inhouse.serve.origin import headers, versions
 from inhouse.serve.prompt import LETTERS_PER_TOKEN
 from inhouse.serve.recording import Asked, Parts, looked_up, recorded
-from inhouse.serve.seen import current, step
+from inhouse.serve.seen import Step, current
 from inhouse.serve.tally import Tally
 
 REMEMBERED = 64
@@ -101,7 +101,7 @@ class Classifying:
             trace = asked.lookup(actor, ref, opened.label, opened.digest)
             async with looked_up(self._house.sink, trace, spend) as record:
                 record.prompt_tokens = await to_its_end(lambda: model.tokens(body.input))
-                with step("classifying"):
+                with Step("classifying"):
                     found = await to_its_end(lambda: model.classify(body.input).tolist())
                 record.answer = "".join(_best(model.classes, scores) for scores in found)
         version = {"model": ref.pinned, "digest": opened.digest}

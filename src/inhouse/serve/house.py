@@ -8,7 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    nullcontext,
+)
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
@@ -144,34 +149,29 @@ class House:
         """
         self._upkeep.begin()
         decision = await self._decided(name, actor, version)
-        async with AsyncExitStack() as held:
-            turn = self.turnstile.turn(decision.thing.path)
-            if version is None and await held.enter_async_context(turn):
-                # Meanwhile a label or the version that is served may have changed.
+        turn = self.turnstile.turn(decision.thing.path) if version is None else nullcontext()
+        async with turn as waited:
+            if waited:  # meanwhile a label or the version that is served may have changed
                 decision = await self._decided(name, actor, version)
             links = self._made_of(decision.thing)
             ref, knowledge = links[0].endpoint.ref, links[0].endpoint.knowledge
             self._upkeep.forget_others(ref)
             chain = Chain(links, self._lease, self._resting) if len(links) > 1 else None
-            if chain:
-                link, engine = await held.enter_async_context(chain.first())
-            else:
-                link = links[0]
-                engine = await held.enter_async_context(self._lease(link))
-            retriever = None
-            if knowledge:
-                retriever = await held.enter_async_context(self._search(ref, knowledge))
-            yield Served(
-                endpoint=link.endpoint,
-                settings=link.settings,
-                model=engine,
-                digest=link.digest,
-                retriever=retriever,
-                actor=actor,
-                label=decision.label,
-                price=link.price,
-                chain=chain,
-            )
+            opened = chain.first() if chain else self._lease(links[0])
+            search = self._search(ref, knowledge) if knowledge else nullcontext()
+            async with opened as found, search as retriever:
+                link, model = found if isinstance(found, tuple) else (links[0], found)
+                yield Served(
+                    endpoint=link.endpoint,
+                    settings=link.settings,
+                    model=model,
+                    digest=link.digest,
+                    retriever=retriever,
+                    actor=actor,
+                    label=decision.label,
+                    price=link.price,
+                    chain=chain,
+                )
 
     @asynccontextmanager
     async def knowledge(self, name: str, actor: Actor) -> AsyncIterator[Searched]:

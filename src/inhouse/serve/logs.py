@@ -72,6 +72,8 @@ class Text(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, and lines for what was raised."""
+        if isinstance(record, Line):
+            return f"{self.formatTime(record)} {record.levelname} {record.msg}"
         record.exc_text = None  # of another handler, with the message
         return super().format(record)
 

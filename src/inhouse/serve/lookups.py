@@ -12,7 +12,7 @@ from inhouse.serve.house import House
 from inhouse.serve.lookup_bodies import SearchBody
 from inhouse.serve.recording import Asked, looked_up
 from inhouse.serve.search import find, shown
-from inhouse.serve.seen import step
+from inhouse.serve.seen import Step
 
 
 async def searched(house: House, actor: Actor, body: SearchBody, asked: Asked) -> Json:
@@ -21,7 +21,7 @@ async def searched(house: House, actor: Actor, body: SearchBody, asked: Asked) -
     async with house.knowledge(body.knowledge, actor) as opened:
         trace = asked.lookup(actor, opened.ref, opened.label)
         async with looked_up(house.sink, trace) as record:
-            with step("retrieval", str(opened.ref)):
+            with Step("retrieval", str(opened.ref)):
                 found, label = await to_its_end(
                     lambda: find(opened.retriever, messages, actor, top=body.top, access=access)
                 )

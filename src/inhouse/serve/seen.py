@@ -7,11 +7,10 @@ wanted, `spans`. What was asked and answered stands in the traces alone.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, MutableMapping, Sequence
-from contextlib import contextmanager
+from collections.abc import MutableMapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, Self
 
 from inhouse.core.nouns import Trace
 from inhouse.core.protocols import Sink, Usage
@@ -39,15 +38,29 @@ class Answer(Protocol):
 
 @dataclass(slots=True)
 class Step:
-    """A part of the work; `of` is the knowledge base, or the model if it is not the endpoint's."""
+    """A part of the work; `of` is the knowledge base, or the model if it is not the endpoint's.
+
+    It is seen by the request at hand from when a ``with`` block begins to when it ends, and by
+    which kind of error.
+    """
 
     kind: Kind
-    of: str
-    started: float
+    of: str = ""
+    started: float = 0.0
     ended: float = 0.0
     usage: Usage | None = None
     finish: str = ""
     failure: str = ""
+
+    def __enter__(self) -> Self:
+        self.started = time.perf_counter()
+        current().steps.append(self)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        self.ended = time.perf_counter()
+        if kind is not None:
+            self.failure = kind.__name__
 
 
 @dataclass(slots=True)
@@ -104,20 +117,6 @@ def begin(id: str, method: str) -> Seen:
 def current() -> Seen:
     """Return what is seen of the request at hand; outside of one, what nobody will look at."""
     return _CURRENT.get(None) or Seen("", "")
-
-
-@contextmanager
-def step(kind: Kind, of: str = "") -> Iterator[Step]:
-    """See a part of the work: when it begins and ends, and by which kind of error."""
-    found = Step(kind, of, time.perf_counter())
-    current().steps.append(found)
-    try:
-        yield found
-    except BaseException as error:
-        found.failure = type(error).__name__
-        raise
-    finally:
-        found.ended = time.perf_counter()
 
 
 async def kept(sink: Sink, trace: Trace) -> None:

@@ -21,7 +21,7 @@ from inhouse.serve.house import Encoding, House
 from inhouse.serve.limits import Spend
 from inhouse.serve.lookup_bodies import EmbeddingBody, RerankBody
 from inhouse.serve.recording import Asked, looked_up
-from inhouse.serve.seen import step
+from inhouse.serve.seen import Step
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,7 +43,7 @@ async def embedded(
         async with looked_up(house.sink, trace, spend) as record:
             read = await to_its_end(lambda: opened.embedder.tokens(body.input))
             record.prompt_tokens = read
-            with step("embedding"):
+            with Step("embedding"):
                 vectors = await to_its_end(lambda: opened.embedder.embed(body.input))
     show = _base64 if body.encoding_format == "base64" else _numbers
     data = [
@@ -64,7 +64,7 @@ async def reranked(
         async with looked_up(house.sink, trace, spend) as record:
             read = await to_its_end(lambda: opened.embedder.tokens([query, *documents]))
             record.prompt_tokens = read
-            with step("embedding"):
+            with Step("embedding"):
                 scores = await to_its_end(lambda: relevance(opened.embedder, query, documents))
     best = sorted(range(len(scores)), key=lambda i: (-scores[i], i))[: body.top_n]
     results = [

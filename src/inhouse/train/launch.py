@@ -63,7 +63,7 @@ def _train_here(count: int, folder: Path, progress: Progress, given: Mapping[str
     threads = str(max(1, (os.cpu_count() or 1) // count))
     with (folder / "launch.log").open("wb") as log:
         launcher = subprocess.Popen(
-            [sys.executable, "-m", "inhouse.train.torchrun", str(count), str(folder)],
+            [sys.executable, "-P", "-m", "inhouse.train.torchrun", str(count), str(folder)],
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,

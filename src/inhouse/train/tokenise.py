@@ -31,6 +31,7 @@ from inhouse.models.chat_format import (
 )
 from inhouse.models.spelling import spelling_of
 from inhouse.models.weight_files import read_json
+from inhouse.train.mosaic import INDEX, MosaicTokens
 from inhouse.train.preferred import Preferred
 from inhouse.train.spoken import Skipped, Spoken, encode, spoken
 from inhouse.train.tokens import About, Tokenised, Tokens, write_tokens
@@ -62,6 +63,8 @@ def run(spec: Tokenise, inputs: Inputs, ctx: Context) -> Result:
             that cannot be learnt by, or nothing is left to learn.
     """
     data, model = inputs[DATA].folder, inputs[MODEL].folder
+    if (data / INDEX).is_file():
+        return _of_shards(inputs[DATA], model, ctx)
     with RowReader(data) as reader:
         kind, rows = reader.kind, reader.rows
     if kind == "examples":
@@ -91,6 +94,27 @@ def run(spec: Tokenise, inputs: Inputs, ctx: Context) -> Result:
 
 
 STAGE = Stage("train.tokenise", 1, run)
+
+
+def _of_shards(shards: Input, model: Path, ctx: Context) -> Result:
+    """Write tokens that were made before, as if they had been made here."""
+    try:
+        tokens = MosaicTokens(shards.folder, _about(model))
+    except BadInput as error:
+        what = error.what.replace(str(shards.folder), shards.artifact.ref.path)
+        raise BadInput(what, error.fix) from error
+    many = len(tokens.ends)
+
+    def documents() -> Iterator[Tokenised]:
+        for place in range(many):
+            yield Tokenised(str(place), "", tokens.document(place)[0])
+            if place % STEP == 0 or place == many - 1:
+                ctx.progress(place + 1, many, "samples")
+
+    found = write_tokens(ctx.work, tokens.about, documents())
+    told = {"kind": "tokens", "of": "documents", "reused": 0, "skipped": {}}
+    counts = {name: getattr(found, name) for name in ("tokens", "learnt", "documents")}
+    return Result({**told, **counts, "tokenizer": found.tokenizer, "template": found.template})
 
 
 def _writer(kind: Kind, model: Path) -> _Writer:

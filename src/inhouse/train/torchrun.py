@@ -31,7 +31,7 @@ def main() -> int:
         max_restarts=0,
     )
     try:
-        elastic_launch(config, sys.executable)("-m", "inhouse.train.rank", str(folder))
+        elastic_launch(config, sys.executable)("-P", "-m", "inhouse.train.rank", str(folder))
     except ChildFailedError as error:
         codes = {rank: one.exitcode for rank, one in error.failures.items()}
         (folder / ENDED).write_text(json.dumps(codes), encoding="utf-8")

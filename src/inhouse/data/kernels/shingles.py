@@ -1,6 +1,7 @@
 """What texts are compared by: the runs of words in them, and MinHash signatures of those.
 
-Letters count in lower case and without accents, any number as 0, and all else parts words.
+Letters count in lower case and without accents, any number as 0 unless numbers count, and all else
+parts words.
 """
 
 from __future__ import annotations
@@ -20,14 +21,17 @@ HALF = np.uint64(32)
 
 
 @cache
-def folded() -> npt.NDArray[np.int32]:
-    """Return what each character counts as, int32 of shape [KNOWN]; 0 if it parts words."""
+def folded(numbers: bool = False) -> npt.NDArray[np.int32]:
+    """Return what each character counts as, int32 of shape [KNOWN]; 0 if it parts words.
+
+    Where `numbers` count, digits have codes that no letter has, and are no `ZERO`.
+    """
     found = np.zeros(KNOWN, np.int32)
     for code in range(KNOWN):
         character = chr(code)
         category = unicodedata.category(character)
         if category == "Nd":
-            found[code] = ZERO
+            found[code] = unicodedata.decimal(character) + 1 if numbers else ZERO
         elif category[0] in "LN" or category == "Mn":
             plain = unicodedata.normalize("NFD", character.lower())[:1]
             found[code] = -1 if category == "Mn" else ord(plain)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from inhouse.data.word_runs import Banding, Remembered
 
-CODE = 1
+CODE = 2
 NEEDS: tuple[str, ...] = ("numba",)
 
 Copied = dict[int, tuple[int, float]]
@@ -31,8 +31,9 @@ class Dedup:
     """``exact`` drops the same texts; ``minhash`` those of at least that Jaccard similarity too.
 
     What is compared are runs of `words` words; candidates share one of `bands` bands of `hashes`
-    MinHashes each. With `chains` a row that is alike to a copy goes too, though it may be less
-    alike to the row that stays.
+    MinHashes each. Numbers are compared as they are, or with ``fold`` any is as good as another.
+    With `chains` a row that is alike to a copy goes too, though it may be less alike to the row
+    that stays.
     """
 
     method: Literal["exact", "minhash"] = "minhash"
@@ -40,6 +41,7 @@ class Dedup:
     words: int = field(default=5, metadata={"least": 1, "most": 20})
     bands: int = field(default=16, metadata={"least": 1, "most": 256})
     hashes: int = field(default=8, metadata={"least": 1, "most": 32})
+    numbers: Literal["keep", "fold"] = "keep"
     chains: bool = False
 
     @property
@@ -47,7 +49,8 @@ class Dedup:
         """How texts are compared."""
         from inhouse.data.word_runs import Banding
 
-        return Banding(self.words, self.bands if self.method == "minhash" else 1, self.hashes)
+        bands = self.bands if self.method == "minhash" else 1
+        return Banding(self.words, bands, self.hashes, self.numbers == "keep")
 
 
 def read(value: object) -> Dedup:
@@ -78,11 +81,11 @@ class Copies:
         from inhouse.data.word_runs import Remembered
 
         rows = Remembered(seen)
-        copies = exact_copies(rows)
+        same, near = exact_copies(rows), Copied()
         if self._settings.method == "minhash":
             find = chained_copies if self._settings.chains else near_copies
-            copies |= find(rows, self._settings, set(copies))
-        return Found(rows, copies, self._settings)
+            near = find(rows, self._settings, set(same))
+        return Found(rows, same, near, self._settings)
 
 
 def exact_copies(rows: Remembered) -> Copied:
@@ -171,10 +174,10 @@ def _candidates(
 
 
 class Found:
-    """Drops the copies that were found."""
+    """Drops the copies that were found: those with the same text, and those nearly the same."""
 
-    def __init__(self, rows: Remembered, copies: Copied, settings: Dedup) -> None:
-        self._rows, self._copies, self._settings = rows, copies, settings
+    def __init__(self, rows: Remembered, same: Copied, near: Copied, settings: Dedup) -> None:
+        self._rows, self._same, self._near, self._settings = rows, same, near, settings
 
     def judge(self, batch: Batch) -> Verdict:
         """Drop the copies in a batch; the value is how alike they are."""
@@ -182,13 +185,9 @@ class Found:
         limit = format(self._settings.similarity, "g")
         notes = []
         for row in range(len(batch)):
-            if copy := self._copies.get(first + row):
-                kept, alike = copy
-                same = alike == 1.0
-                rule = "same text" if same else "nearly the same"
-                notes.append(
-                    Note(
-                        row, rule, format(alike, ".3f"), "" if same else limit, self._rows.id(kept)
-                    )
-                )
+            if copy := self._same.get(first + row):
+                notes.append(Note(row, "same text", "1.000", "", self._rows.id(copy[0])))
+            elif copy := self._near.get(first + row):
+                kept, alike = copy[0], format(copy[1], ".3f")
+                notes.append(Note(row, "nearly the same", alike, limit, self._rows.id(kept)))
         return Verdict(notes)

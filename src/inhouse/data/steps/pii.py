@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from inhouse.guard.guard import Guard
     from inhouse.guard.hiding import StandIn
 
-CODE = 2
+CODE = 3
 NEEDS: tuple[str, ...] = ()
 KEY = "pii.key"
 
@@ -91,17 +91,19 @@ class PersonalData:
 
     def judge(self, batch: Batch) -> Verdict:
         """Count what is in the rows, by type; hide it if that is asked for."""
-        from inhouse.guard.hiding import hide_all
+        from inhouse.guard.hiding import hide_all, look
 
-        texts = batch.texts.to_pylist()
-        found = self._guard.find_many(texts)
+        rows = batch.parts
+        texts = list(dict.fromkeys(text for parts in rows for text in parts))
+        known = dict(zip(texts, look(texts, self._guard), strict=True))
         notes = [
             Note(row, kind, str(count))
-            for row, findings in enumerate(found)
-            for kind, count in sorted(Counter(finding.type for finding in findings).items())
+            for row, parts in enumerate(rows)
+            for kind, count in sorted(
+                Counter(f.type for text in parts for f in known[text]).items()
+            )
         ]
         if self._stand_in is None:
             return Verdict(flagged=notes)
-        known = dict(zip(texts, found, strict=True))
         hidden = partial(hide_all, guard=self._guard, stand_in=self._stand_in, known=known)
         return Verdict(flagged=notes, rows=batch.with_texts(hidden))

@@ -57,7 +57,7 @@ class OpenVINOEngine:
             NotSetUp: the model cannot be loaded; the log says why.
         """
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "inhouse.models.openvino.worker"],
+            [sys.executable, "-P", "-m", "inhouse.models.openvino.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )

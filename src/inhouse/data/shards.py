@@ -1,0 +1,89 @@
+"""The stage that takes shards of tokens (MosaicML's MDS) into the store, as they are.
+
+Which tokenizer made them they do not say; reading them is the business of `inhouse.train`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from inhouse.core.errors import BadInput, UserError
+from inhouse.core.stage import Context, Inputs, Result, Stage
+
+INDEX, ENDING = "index.json", ".mds"
+PIECE = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Shards:
+    """The files of a folder: name and sha256 of each; `root` is where they lie.
+
+    Nobody who does not know the `salt` can tell from a version whether it holds what they guess.
+    """
+
+    files: tuple[tuple[str, str], ...]
+    root: str = field(metadata={"identity": False})
+    salt: str = ""
+
+
+def files_in(folder: Path) -> list[Path]:
+    """Return the index of a folder of shards, and the shards.
+
+    Raises:
+        BadInput: there is no index, or a shard that it names is not there, or cut off.
+    """
+    found = [folder / INDEX]
+    for shard in _listed(folder):
+        file = folder / Path(shard["raw_data"]["basename"]).name
+        packed = shard.get("zip_data")
+        if not file.is_file():
+            mended = f"Decompress {packed['basename']} beside it." if packed else "Fetch it again."
+            raise BadInput(f"{file} is missing.", mended)
+        if file.stat().st_size != shard["raw_data"]["bytes"]:
+            raise BadInput(f"{file} has not as many bytes as {INDEX} says.", "Fetch it again.")
+        found.append(file)
+    return found
+
+
+def _listed(folder: Path) -> Iterator[Any]:
+    file = folder / INDEX
+    try:
+        index = json.loads(file.read_bytes())
+        yield from index["shards"]
+    except OSError as error:
+        raise BadInput(
+            f"{folder} holds no {INDEX} that can be read.", "Name a folder of MDS shards."
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadInput(f"{file} describes no MDS shards: {error!r}.", "Fetch it again.") from error
+
+
+def run(spec: Shards, inputs: Inputs, ctx: Context) -> Result:
+    """Copy the files.
+
+    Raises:
+        UserError: one is not what it was when this was planned.
+    """
+    for done, (name, digest) in enumerate(spec.files, 1):
+        file = Path(spec.root) / name
+        hashed = hashlib.sha256()
+        try:
+            with file.open("rb") as opened, (ctx.work / name).open("wb") as out:
+                while piece := opened.read(PIECE):
+                    hashed.update(piece)
+                    out.write(piece)
+        except OSError as error:
+            raise UserError(f"{file} cannot be read any more.", "Run it again.") from error
+        if hashed.hexdigest() != digest:
+            raise UserError(f"{file} changed while it was read.", "Run it again.")
+        ctx.progress(done, len(spec.files), "files")
+    samples = sum(shard["samples"] for shard in _listed(ctx.work))
+    return Result({"kind": "shards of tokens", "samples": samples, "shards": len(spec.files) - 1})
+
+
+STAGE = Stage("data.shards", 1, run)
