@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from project.test_project_trained import CHAT, MEMO, tiny_base
 from small_project import edit, opened, quickly, write
 
-from inhouse.core.artifact import Ref
+from inhouse.core.artifact import Ref, identity
 from inhouse.core.errors import ProjectError
 from inhouse.project.exporting import export
 from inhouse.project.read import read
+from inhouse.train.processes import Processes
 
 ENTRY = "house: {method: scratch, size: 500k, mix: data/memos, budget: {tokens: 4k}, length: 64}"
 FILE = f"""\
@@ -61,6 +63,14 @@ def file(tmp_path: Path) -> Path:
         ("{method: scratch, size: 1M, vocabulary: 1.5k, mix: data/memos}", "Write such as 8192"),
         ("{method: scratch, size: 1M, base: models/x, mix: data/memos}", "unknown key"),
         ("{method: scratch, size: 1M, mix: data/memo}", "Did you mean 'data/memos'"),
+        (
+            "{method: scratch, size: 1M, mix: data/memos, batch: 8, processes: 3}",
+            "8 rows of a step cannot be shared out evenly among 3 processes. Set 'batch' to a mult",
+        ),
+        (
+            "{method: scratch, size: 1M, mix: data/memos, on: head}",
+            "'head' is no Ray cluster. Write such as ray://head:10001.",
+        ),
     ],
 )
 def test_a_wrong_entry_is_one_sentence(file: Path, entry: str, said: str):
@@ -96,6 +106,35 @@ def test_the_plan_says_what_is_made_and_when_there_is_too_little(file: Path):
         planned["models/house"].reason
     )
     assert planned["models/house/blank"].audience == ("ana",)
+
+
+def test_processes_share_out_the_rows_that_follow_from_the_size(file: Path):
+    with opened(file) as project:
+        alone = {step.path: step.recipe for step in project.steps()}["models/house"]
+    rows = alone.spec.batch
+    edit(file, "length: 64}", f"length: 64, processes: {rows}, on: ray://head:10001}}")
+    with opened(file) as project:
+        shared = {step.path: step.recipe for step in project.steps()}["models/house"]
+    assert shared.spec.processes == Processes(rows, "ray://head:10001")
+    assert identity(shared.spec) == identity(alone.spec)
+    edit(file, f"processes: {rows}", f"processes: {rows + 1}")
+    with opened(file) as project, pytest.raises(ProjectError, match="cannot be shared out") as said:
+        project.steps()
+    assert f"{file}:7: " in str(said.value)
+
+
+def test_the_plan_divides_what_processes_hold_in_parts(file: Path):
+    together = "{method: scratch, size: 100M, mix: data/memos, batch: 4, processes: 4}"
+    parts = together.replace("}", ", shard: true}")
+    said = {}
+    for before, entry in ((ENTRY.removeprefix("house: "), together), (together, parts)):
+        edit(file, before, entry)
+        with opened(file) as project:
+            reasons = {p.step.path: p.reason for p in project.plan().steps}
+        said[entry] = reasons["models/house"]
+    assert re.search(r"about 3\.\d GiB in each of 4 processes, of", said[together])
+    wanted = r"about 1\.\d GiB in each of 4 processes and 1\.\d GiB more in the first, of"
+    assert re.search(wanted, said[parts])
 
 
 def test_what_comes_out_is_a_model_like_any_other(file: Path):
@@ -163,6 +202,7 @@ def test_a_longer_context_is_learnt_and_served(tmp_path: Path):
 def test_from_documents_to_a_model_of_ones_own_that_chats(file: Path):
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    edit(file, "{tokens: 4k}, length", "{tokens: 8k}, batch: 2, processes: 2, length")
     with opened(file) as project:
         project.run()
         own = project.artifact(Ref.parse("models/house"))

@@ -146,6 +146,10 @@ def file(tmp_path: Path) -> Path:
             "{method: continue, base: models/base, mix: data/pay, on: head}",
             "'head' is no Ray cluster. Write such as ray://head:10001.",
         ),
+        (
+            "{method: prefer, base: models/base, mix: data/pay, shard: true}",
+            "learnt by one process. Take 'processes', 'on' and 'shard' out.",
+        ),
         ("{method: continue, base: models/analyst, mix: data/pay}", "go in a circle"),
         (
             "{method: continue, base: models/base, mix: data/pay, beta: 0.2}",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from typing import Any
 
 from inhouse.core.stage import Context, Inputs, Result
 from inhouse.train import language
@@ -16,6 +17,16 @@ from inhouse.train.processes import FOLDER
 from inhouse.train.stopping import STOP
 
 SPEC = Language
+
+
+def held(learner: Any) -> int:
+    """Return how many numbers of weights and optimiser lie in this process."""
+    from torch.distributed.tensor import DTensor
+
+    tensors = list(learner.model.parameters())
+    for state in learner.optimizer.state_dict()["state"].values():
+        tensors += [one for key, one in state.items() if key != "step"]
+    return sum((t.to_local() if isinstance(t, DTensor) else t).numel() for t in tensors)
 
 
 def run(spec: Language, inputs: Inputs, ctx: Context) -> Result:
@@ -28,6 +39,7 @@ def run(spec: Language, inputs: Inputs, ctx: Context) -> Result:
 
     def watched(self: trainer.LanguageTrainer, done: int) -> None:
         finished(self, done)
+        (ctx.work / f"held-{together.rank()}").write_text(str(held(self)), encoding="utf-8")
         if (together.rank(), done) == (int(number), int(step)):
             if what == "killed":
                 os.kill(os.getpid(), signal.SIGKILL)

@@ -45,6 +45,8 @@ from inhouse.train.tokens import Tokens
 
 TESTS = str(Path(__file__).parents[1])
 TWO = Processes(count=2)
+PARTS = Processes(count=2, shard=True)
+NEW = replace(FULL, method="scratch")
 
 train = pytest.mark.train
 
@@ -107,8 +109,9 @@ def test_why_processes_ended_is_one_sentence(tmp_path: Path):
 
 @train
 @pytest.mark.slow
+@pytest.mark.parametrize("processes", [TWO, PARTS], ids=["copies", "parts"])
 def test_two_processes_end_in_the_weights_of_one(
-    base: Path, sources: dict[str, Path], tmp_path: Path
+    base: Path, sources: dict[str, Path], tmp_path: Path, processes: Processes
 ):
     chats = {"data/talks": talks(tmp_path / "talks")}
     mix = (("data/talks", 3.0), (DATA, 1.0))
@@ -116,7 +119,7 @@ def test_two_processes_end_in_the_weights_of_one(
     one = trained(spec, base, sources | chats, tmp_path / "one")
     steps: list[int] = []
     two = trained(
-        replace(spec, processes=TWO), base, sources | chats, tmp_path / "two",
+        replace(spec, processes=processes), base, sources | chats, tmp_path / "two",
         progress=lambda done, *_: steps.append(done),
     )  # fmt: skip
     assert steps[-1] == STEPS
@@ -129,11 +132,21 @@ def test_two_processes_end_in_the_weights_of_one(
 
 @train
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("alone", "processes"),
+    [(FULL, TWO), (NEW, TWO), (FULL, PARTS), (LORA, PARTS)],
+    ids=["continue", "scratch", "parts", "parts of an adapter"],
+)
 def test_when_a_process_is_lost_the_others_end_and_any_number_goes_on(
-    base: Path, sources: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    base: Path,
+    sources: dict[str, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    alone: Language,
+    processes: Processes,
 ):
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([*sys.path, TESTS]))
-    work, spec = tmp_path / "work", replace(FULL, processes=TWO)
+    work, spec = tmp_path / "work", replace(alone, processes=processes)
     work.mkdir()
     for how, words in (
         ("1 3 fails", r"Number 1 .* has failed: RuntimeError: the card fell off the bus\. Look"),
@@ -147,10 +160,36 @@ def test_when_a_process_is_lost_the_others_end_and_any_number_goes_on(
     kept = newest(work / CHECKPOINTS)
     assert kept is not None
     assert kept.step == 5
-    trained(FULL, base, sources, work)
-    trained(FULL, base, sources, tmp_path / "one")
-    same_weights(tmp_path / "one", work, WEIGHTS)
+    sizes = trained(alone, base, sources, work).summary
+    whole = sizes["trained"] * 2 + sizes["parameters"] + (sizes["trained"] if alone.lora else 0)
+    held = [int((work / f"held-{rank}").read_text(encoding="utf-8")) for rank in (0, 1)]
+    assert (sum(held) == whole) if processes.shard else (held == [whole, whole])
+    assert max(held) < whole * (0.6 if processes.shard else 2)
+    trained(alone, base, sources, tmp_path / "one")
+    same_weights(tmp_path / "one", work, "adapter_model.safetensors" if alone.lora else WEIGHTS)
     same_curves(tmp_path / "one", work)
+
+
+@train
+@pytest.mark.gpu
+def test_a_model_is_split_where_gpus_are(base: Path, sources: dict[str, Path], tmp_path: Path):
+    import torch
+
+    if not torch.cuda.is_available():
+        pytest.skip("this machine has no NVIDIA GPU")
+    check_parts(base, sources, tmp_path, most(torch.cuda.device_count(), FULL.batch))
+
+
+def check_parts(base: Path, sources: dict[str, Path], work: Path, count: int) -> None:
+    """Have so many processes split a model, and see that it learns as in one."""
+    alone = trained(FULL, base, sources, work / "one").summary["perplexity"][DATA]
+    spec = replace(FULL, processes=Processes(count, shard=True))
+    inputs = {"base": opened(base, "models/tiny"), DATA: opened(sources[DATA], DATA)}
+    (work / "parts").mkdir()
+    context = Context(work / "parts", Actor("ana"))
+    found = spread("inhouse.train.language", spec, inputs, context).summary["perplexity"][DATA]
+    assert found == pytest.approx(alone, rel=0.02)
+    assert (work / "parts" / WEIGHTS).is_file()
 
 
 PARENT = """

@@ -26,6 +26,8 @@ SCORES = 12
 WIDTHS = 28
 """So many vectors of its width does a layer keep of each token, in float32, the MLP's apart: as
 was measured on a model of 135 million parameters with an adapter."""
+KEPT = 12
+"""Bytes of a parameter that learns in a checkpoint: itself and two means of its gradient."""
 LIBRARIES = 600 * 2**20
 """Bytes that torch and what stands on it take before a model is there."""
 GIB = 2**30
@@ -48,7 +50,7 @@ def fit(recipe: Recipe, catalog: Catalog, recipes: Mapping[str, Recipe]) -> str:
     shape = shape_of(base, catalog, recipes)
     if shape is None:
         return f"what it takes of memory is known when {base.path} is there"
-    found = [_memory(memory(spec, shape, _teacher(recipe, catalog)), spec)]
+    found = [_memory(spec, shape, _teacher(recipe, catalog))]
     lasts, how = seconds(recipe, catalog, recipes)
     if lasts is not None:
         found.append(f"{duration(lasts)} {how}")
@@ -58,20 +60,36 @@ def fit(recipe: Recipe, catalog: Catalog, recipes: Mapping[str, Recipe]) -> str:
     return "; ".join(found)
 
 
-def _memory(needed: int, spec: Language) -> str:
+def _memory(spec: Language, shape: Shape, teacher: int) -> str:
+    needed, more = memory(spec, shape, teacher), putting_together(spec, shape)
     said = f"takes about {needed / GIB:.1f} GiB"
+    first = f" and {more / GIB:.1f} GiB more in the first" if more else ""
     if spec.processes.on:
-        return f"{said} in each process"
+        return f"{said} in each process{first}"
     count, free = spec.processes.count or 1, free_memory()
-    fits = "" if needed * count < free else ": too much"
-    each = f" in each of {count} processes," if count > 1 else ""
+    fits = "" if needed * count + more < free else ": too much"
+    each = f" in each of {count} processes{first}," if count > 1 else ""
     return f"{said}{each} of {free / GIB:.1f} GiB that are free{fits}"
 
 
 def memory(spec: Language, shape: Shape, teacher: int = 0) -> int:
-    """Return how many bytes a process takes at its most, about, beside a teacher of so many."""
-    weights = shape.parameters * (ADAPTED if spec.lora else WHOLE)
+    """Return how many bytes a process takes at its most, about, beside a teacher of so many.
+
+    One that holds a part of the weights has read all of them first.
+    """
+    each = (ADAPTED if spec.lora else WHOLE) / _parts(spec)
+    weights = round(shape.parameters * max(each, ADAPTED))
     return LIBRARIES + weights + teacher + _passing(shape, spec)
+
+
+def putting_together(spec: Language, shape: Shape) -> int:
+    """Return how many bytes the first process takes more to keep what all have in parts."""
+    each = ADAPTED if spec.lora else KEPT
+    return shape.parameters * each if _parts(spec) > 1 else 0
+
+
+def _parts(spec: Language) -> int:
+    return (spec.processes.count or 1) if spec.processes.shard else 1
 
 
 def seconds(

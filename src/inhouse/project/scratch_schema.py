@@ -10,12 +10,12 @@ from inhouse.core.errors import InhouseError
 from inhouse.project.data_schema import LABEL
 from inhouse.project.mix_schema import Budget, Mixed
 from inhouse.project.running_schema import Running
-from inhouse.project.suite_schema import Watch, Watched
+from inhouse.project.together_schema import Together
 from inhouse.project.train_schema import known_method
 from inhouse.project.values import Count, LabelText, Span
 
 
-class Scratch(Mixed, Running):
+class Scratch(Mixed, Together, Running):
     """A language model of your own: its words, its sizes and its weights."""
 
     method: Annotated[Literal["scratch"], BeforeValidator(known_method)] = Field(
@@ -35,19 +35,9 @@ class Scratch(Mixed, Running):
     length: Annotated[int, Field(ge=16, strict=True)] = Field(
         default=512, description="How many tokens it sees at once, now and later."
     )
-    batch: Annotated[int, Field(ge=1, strict=True)] | None = Field(
-        default=None,
-        description="How many rows of that length make a step; if nothing is said, as suits size "
-        "and budget.",
-    )
     rate: Annotated[float, Field(gt=0, le=1, strict=True)] | None = Field(
         default=None,
         description="The highest learning rate; if nothing is said, as suits size and budget.",
-    )
-    watch: Watched = Field(
-        default=Watch(),
-        description="Measure what is kept out of training every so many steps, and suites with "
-        "it: a number of steps, or {every, suites}. It is done before and after in any case.",
     )
     label: LabelText = LABEL
 

@@ -12,6 +12,7 @@ from inhouse.project.scratch_schema import Scratch
 from inhouse.project.train_steps import VOCABULARY, check_rows, read_of, tokens_of
 from inhouse.project.watching import watched
 from inhouse.train import blank, language, vocabulary
+from inhouse.train.processes import check_even
 from inhouse.train.sizes import TOKENS_PER_PARAMETER, pace, sizes_of
 
 BLANK = "blank"
@@ -21,7 +22,7 @@ def scratch(name: str, entry: Scratch, around: Around) -> Sequence[Made]:
     """Return how a model is made and trained, what it needs for that first.
 
     Raises:
-        BadInput: it cannot learn from the mix.
+        BadInput: it cannot learn from the mix, or its processes cannot share out the rows.
     """
     check_rows(entry, around.recipes)
     path = f"models/{name}"
@@ -48,14 +49,17 @@ def _spec(name: str, entry: Scratch, around: Around) -> language.Language:
     tokens = read.get("tokens") or sum(leg.read or 0 for leg in entry.legs)
     # Where it is not known how many there are, rate and batch are given.
     rate, step = pace(sizes, tokens or TOKENS_PER_PARAMETER * sizes.parameters)
+    batch = entry.batch or max(1, round(step / entry.length))
+    check_even(entry.processes or 1, batch)
     return language.Language(
         method="scratch",
         **read,
         length=entry.length,
-        batch=entry.batch or max(1, round(step / entry.length)),
+        batch=batch,
         rate=entry.rate or round(rate, 6),
         lora=0,
         watch=entry.watch.every,
+        processes=entry.shared_by,
         **entry.aside(name, around.root),
     )
 

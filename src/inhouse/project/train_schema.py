@@ -10,13 +10,12 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from inhouse.core.errors import BadInput, nearest
+from inhouse.core.errors import nearest
 from inhouse.project.data_schema import LABEL
 from inhouse.project.mix_schema import Budget, Mixed
 from inhouse.project.running_schema import Running
-from inhouse.project.suite_schema import Watch, Watched
-from inhouse.project.values import Cluster, LabelText, Span, Text
-from inhouse.train.processes import check_even
+from inhouse.project.together_schema import Rows, Together
+from inhouse.project.values import LabelText, Span, Text
 
 METHODS: Mapping[str, str] = {
     "embed": "<adapted>",
@@ -51,7 +50,7 @@ def known_method(value: object) -> object:
     raise ValueError(f"there is no method {value!r}.\n{hint}")
 
 
-class Trained(Mixed, Running):
+class Trained(Mixed, Together, Running):
     """A language model that has learnt from your documents, your chats, or what people prefer."""
 
     method: Annotated[Literal["continue", "instruct", "prefer"], BeforeValidator(known_method)] = (
@@ -73,9 +72,7 @@ class Trained(Mixed, Running):
         default=None,
         description="How many tokens it is to read at most, such as 16k, if more than its base.",
     )
-    batch: Annotated[int, Field(ge=1, strict=True)] = Field(
-        default=8, description="How many rows of that length make a step."
-    )
+    batch: Rows = Field(default=8, description="How many rows of that length make a step.")
     rate: Annotated[float, Field(gt=0, le=1, strict=True)] | None = Field(
         default=None,
         description="The highest learning rate; if nothing is said, one that suits the method.",
@@ -88,20 +85,6 @@ class Trained(Mixed, Running):
         default=0.1,
         description="How much it costs to go away from what the base says; with 'method: prefer' "
         "only.",
-    )
-    watch: Watched = Field(
-        default=Watch(),
-        description="Measure what is kept out of training every so many steps, and suites with "
-        "it: a number of steps, or {every, suites}. It is done before and after in any case.",
-    )
-    processes: Annotated[int, Field(ge=1, le=4096, strict=True)] | None = Field(
-        default=None,
-        description="How many processes train it together, on this machine or on those of 'on'; "
-        "if nothing is said, one for each GPU.",
-    )
-    on: Cluster | None = Field(
-        default=None,
-        description="The Ray cluster whose machines train it, such as ray://head:10001.",
     )
     label: LabelText = LABEL
 
@@ -120,19 +103,10 @@ class Trained(Mixed, Running):
             raise ValueError("only 'method: prefer' has a beta.\nTake it out.")
         return self
 
-    @model_validator(mode="after")
-    def _together(self) -> Self:
-        alone = self.method == "prefer" or self.watch.suites
-        if alone and (self.on or (self.processes or 1) > 1):
-            raise ValueError(
-                "preferences, and what suites watch, are learnt by one process.\n"
-                "Take 'processes' and 'on' out."
-            )
-        try:
-            check_even(self.processes or 1, self.batch)
-        except BadInput as error:
-            raise ValueError(f"{error.what}\n{error.fix}") from None
-        return self
+    @property
+    def alone(self) -> bool:
+        """Whether only one process can train it."""
+        return self.method == "prefer" or super().alone
 
     @property
     def rank(self) -> int:

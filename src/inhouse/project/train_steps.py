@@ -21,7 +21,6 @@ from inhouse.project.scratch_schema import Scratch
 from inhouse.project.train_schema import Trained
 from inhouse.project.watching import watched
 from inhouse.train import language, prefer, stretch, tokenise
-from inhouse.train.processes import Processes
 
 WEIGHTS, ADAPTER = "weights", "adapter"
 MERGED = "transformers"
@@ -99,7 +98,7 @@ def _spec(name: str, entry: Trained, around: Around) -> language.Language:
         rate=entry.rate,
         lora=entry.rank,
         watch=entry.watch.every,
-        processes=Processes(entry.processes, entry.on or ""),
+        processes=entry.shared_by,
         **entry.aside(name, around.root),
     )
 

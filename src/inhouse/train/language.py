@@ -150,7 +150,7 @@ def run(spec: Language, inputs: Inputs, ctx: Context) -> Result:
     summary["bits_per_byte"] = bits_of(summary["perplexity"], parts, base.folder)
     summary |= trainer.pace.whole()
     settings = asdict(spec) | {"rate": rate_of(spec), "seed": ctx.seed, "bfloat16": trainer.half}
-    settings |= {"processes": together.world()}
+    settings |= {"processes": together.world(), "shard": spec.processes.shard}
     if TEACHER in inputs:
         settings["teacher"] = inputs[TEACHER].artifact.ref.pinned
     del settings["price"], settings["reports"]

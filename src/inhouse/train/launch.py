@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from inhouse.train.ray_cluster import train_on
 
 PATIENCE = 20.0
 """Seconds that processes have to end by themselves."""
+GIVES_BACK: Mapping[str, str] = {"MALLOC_MMAP_THRESHOLD_": str(2**20)}
+"""Else the C library keeps the memory of layers that were whole for a while."""
 
 
 def spread(stage: str, spec: Any, inputs: Inputs, ctx: Context) -> Result:  # noqa: ANN401
@@ -44,14 +47,15 @@ def spread(stage: str, spec: Any, inputs: Inputs, ctx: Context) -> Result:  # no
         needed = [one.folder for one in inputs.values()]
         train_on(spec.processes, spec.batch, folder, needed, ctx.progress)
     else:
-        _train_here(spec.processes.among(spec.batch), folder, ctx.progress)
+        given = GIVES_BACK if spec.processes.shard else {}
+        _train_here(spec.processes.among(spec.batch), folder, ctx.progress, given)
     told = json.loads((folder / RESULT).read_text(encoding="utf-8"))
     left = (file for file in sorted(folder.rglob("*")) if file.is_file())
     names = (file.relative_to(ctx.work).as_posix() for file in left)
     return Result(told["summary"], scratch=(*told["scratch"], *names))
 
 
-def _train_here(count: int, folder: Path, progress: Progress) -> None:
+def _train_here(count: int, folder: Path, progress: Progress, given: Mapping[str, str]) -> None:
     """Run so many processes on this machine, by torchrun's launcher, and see them end.
 
     They end when the pipe to them does, so however this process goes nothing is left running.
@@ -64,7 +68,7 @@ def _train_here(count: int, folder: Path, progress: Progress) -> None:
             stdout=log,
             stderr=log,
             start_new_session=True,  # Ctrl-C in a terminal is for this process, which tells them
-            env={"OMP_NUM_THREADS": threads, **os.environ},
+            env={"OMP_NUM_THREADS": threads, **given, **os.environ},
         )
     assert launcher.stdin is not None
     try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,15 +64,17 @@ def trained(
 
     from inhouse.train import together
     from inhouse.train.checkpoint import newest
-    from inhouse.train.language_model import load_model, with_lora
+    from inhouse.train.shards import split, united
     from inhouse.train.trainer import LanguageTrainer
 
     set_seed(ctx.seed)
-    model = load_model(base.folder)
-    about = {"parameters": model.num_parameters()}
-    if spec.lora:
-        model = with_lora(model, spec.lora, base.artifact.ref.pinned)
-    about["trained"] = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    model = _begun(spec, base)
+    learning = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    others = sum(p.numel() for p in model.parameters() if not p.requires_grad)
+    about = {"parameters": others if spec.lora else learning, "trained": learning}
+    sharing = spec.processes.shard and together.backend() is not None
+    if sharing:
+        split(model)
     new = spec.method == "scratch"
     arguments = TrainingArguments(
         output_dir=str(run.root),
@@ -99,7 +102,17 @@ def trained(
         arguments._n_gpu = 1
     trainer = (make or LanguageTrainer)(model, arguments, run)
     trainer.learn(newest(run.root))
+    if sharing:
+        trainer.model = united(trainer.model, partial(_begun, spec, base))
     return trainer, about
+
+
+def _begun(spec: Language, base: Input) -> Any:  # noqa: ANN401
+    """Return the model as it is before the first step."""
+    from inhouse.train.language_model import load_model, with_lora
+
+    model = load_model(base.folder)
+    return with_lora(model, spec.lora, base.artifact.ref.pinned) if spec.lora else model
 
 
 def write_weights(spec: Language, base: Input, trainer: LanguageTrainer, ctx: Context) -> None:

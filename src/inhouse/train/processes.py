@@ -39,10 +39,12 @@ class Processes:
         count: how many. Without it one for each GPU, as far as rows of a step can be shared out
             evenly; where no GPU is, one on this machine, or one for each machine of a cluster.
         on: the Ray cluster, ``ray://host:port``; without it this machine.
+        shard: whether each holds a part of the model, and not all of it.
     """
 
     count: int | None = None
     on: str = ""
+    shard: bool = False
 
     def among(self, rows: int) -> int:
         """Return by how many the rows of a step are shared out on this machine.
@@ -87,7 +89,7 @@ def is_shared(processes: Processes, rows: int) -> bool:
 
 def job_of(stage: str, spec: Any, inputs: Inputs, ctx: Context) -> str:  # noqa: ANN401
     """Return as JSON what each of the processes has to do."""
-    alone = replace(spec, processes=Processes(1))
+    alone = replace(spec, processes=replace(spec.processes, count=1, on=""))
     return json.dumps(
         {
             "stage": stage,

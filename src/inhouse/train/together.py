@@ -35,7 +35,7 @@ def summed(sums: Sums, size: int) -> dict[int, tuple[float, int]]:
     whole = torch.zeros(size, 2, dtype=torch.float64)
     for place, pair in sums.items():
         whole[place] = torch.tensor(pair)
-    whole = whole.to(_device())
+    whole = whole.to(device())
     dist.all_reduce(whole)
     return {
         place: (total, int(count))
@@ -48,7 +48,7 @@ def agreed(said: bool) -> bool:
     """Return what the first process says: clocks differ, and all must do the same."""
     if world() == 1:
         return said
-    found = torch.tensor(said, dtype=torch.uint8, device=_device())
+    found = torch.tensor(said, dtype=torch.uint8, device=device())
     dist.broadcast(found, 0)
     return bool(found)
 
@@ -57,11 +57,12 @@ def gathered(tensor: torch.Tensor) -> list[torch.Tensor]:
     """Return the tensor of each process, in their order; all have one shape."""
     if world() == 1:
         return [tensor]
-    mine = tensor.to(_device())
+    mine = tensor.to(device())
     found = [torch.empty_like(mine) for _ in range(world())]
     dist.all_gather(found, mine)
     return [one.cpu() for one in found]
 
 
-def _device() -> torch.device:
+def device() -> torch.device:
+    """Return where tensors lie of which they tell one another."""
     return torch.device("cuda" if dist.get_backend() == "nccl" else "cpu")

@@ -31,6 +31,7 @@ from inhouse.train.mixer import Mixer
 from inhouse.train.pace import Pace, cost, peak, work_of
 from inhouse.train.processes import FOLDER
 from inhouse.train.recorders import Recorder
+from inhouse.train.shards import learning, part, whole
 from inhouse.train.short_memory import is_short, pieces_of, refusal
 from inhouse.train.stopping import STOP, Stopping
 from inhouse.train.stream import UNLEARNT, parts_from
@@ -169,7 +170,8 @@ class LanguageTrainer(Trainer):  # type: ignore[misc]
         """Return the perplexity of what is kept out of training, by source."""
         model = self.model.eval()
         found = {}
-        with torch.inference_mode(), precision(self.args.device, self.half):
+        # What inference_mode leaves behind of split weights cannot learn any more.
+        with torch.no_grad(), precision(self.args.device, self.half):
             for name, mixer in self.run.held.items():
                 total, count = 0.0, 0
                 for step in range(len(mixer)):
@@ -297,16 +299,16 @@ class LanguageTrainer(Trainer):  # type: ignore[misc]
         return due
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:  # noqa: ANN401
-        tensors = self._tensors()  # each process has some of them
+        tensors = self._tensors()  # each process has a part of them
         if not together.rank():
             commit(self.run.root, self.state.global_step, partial(self._write, tensors))
         self._kept = time.monotonic()
 
     def _tensors(self) -> dict[str, Any]:
         """Return all tensors that a run goes on from: weights that learn, optimiser, chance."""
-        found = {f"model.{name}": value.detach() for name, value in self._learning()}
+        found = whole((f"model.{name}", value.detach()) for name, value in learning(self.model))
         for number, state in self.optimizer.state_dict()["state"].items():
-            found |= {f"optimizer.{number}.{key}": value for key, value in state.items()}
+            found |= whole((f"optimizer.{number}.{key}", value) for key, value in state.items())
         chances = {"cpu": torch.get_rng_state()}
         if self.args.device.type == "cuda":
             chances["cuda"] = torch.cuda.get_rng_state()
@@ -324,20 +326,22 @@ class LanguageTrainer(Trainer):  # type: ignore[misc]
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:  # noqa: ANN401
         with _opened(resume_from_checkpoint) as file, torch.no_grad():
-            for name, value in self._learning():
-                value.copy_(file.get_tensor(f"model.{name}"))
+            for name, value in learning(self.model):
+                value.copy_(part(file.get_tensor(f"model.{name}"), value))
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         if checkpoint is None:
             return
         states: dict[int, dict[str, Any]] = {}
+        weights = [one for group in self.optimizer.param_groups for one in group["params"]]
         with _opened(checkpoint) as file:
             schedule = json.loads(file.metadata()["schedule"])
             for name in file.keys():  # noqa: SIM118 - no mapping
                 kind, _, rest = name.partition(".")
                 if kind == "optimizer":
                     number, _, key = rest.partition(".")
-                    states.setdefault(int(number), {})[key] = file.get_tensor(name)
+                    found = part(file.get_tensor(name), weights[int(number)])
+                    states.setdefault(int(number), {})[key] = found
                 elif rest.startswith(f"{together.rank()}."):
                     self._rng[rest.partition(".")[2]] = file.get_tensor(name)
         self.lr_scheduler.load_state_dict(schedule)
@@ -348,9 +352,6 @@ class LanguageTrainer(Trainer):  # type: ignore[misc]
 
     def _load_rng_state(self, checkpoint: str | None) -> None:
         """Do nothing: `training_step` does it later."""
-
-    def _learning(self) -> Iterator[tuple[str, Any]]:
-        return ((name, p) for name, p in self.model.named_parameters() if p.requires_grad)
 
 
 class _Watcher(TrainerCallback):  # type: ignore[misc]
