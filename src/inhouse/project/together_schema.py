@@ -37,7 +37,6 @@ class Together(Entry):
         default=None,
         description="The Ray cluster whose machines train it, such as ray://head:10001.",
     )
-
     shard: bool = Field(
         default=False,
         description="true splits the model among the processes, of which each holds a part: for "

@@ -64,7 +64,7 @@ def trained(
 
     from inhouse.train import together
     from inhouse.train.checkpoint import newest
-    from inhouse.train.shards import split, united
+    from inhouse.train.split import split, united
     from inhouse.train.trainer import LanguageTrainer
 
     set_seed(ctx.seed)

@@ -31,8 +31,8 @@ from inhouse.train.mixer import Mixer
 from inhouse.train.pace import Pace, cost, peak, work_of
 from inhouse.train.processes import FOLDER
 from inhouse.train.recorders import Recorder
-from inhouse.train.shards import learning, part, whole
 from inhouse.train.short_memory import is_short, pieces_of, refusal
+from inhouse.train.split import learning, part, whole
 from inhouse.train.stopping import STOP, Stopping
 from inhouse.train.stream import UNLEARNT, parts_from
 from inhouse.train.watch import Curves
