@@ -123,8 +123,11 @@ def test_a_line_has_a_bound_and_those_behind_it_are_read(
     assert lines == [(1, tables.TOO_LONG), (2, {"text": "after"})]
     rows = read("a.csv", b"text,label\nx,1\n" + long + b"01234567,2\ny,3\n")
     assert rows == [
-        (2, {"text": "x", "label": "1"}), (3, tables.TOO_LONG), (4, {"text": "y", "label": "3"}),
+        (2, {"text": "x", "label": "1"}), (3, f"{tables.TOO_LONG} {tables.REST}"),
     ]  # fmt: skip
+    rows = read("a.csv", b'text,label\n"x\n' + long + b'01234567",2\ny,3\n')
+    assert [number for number, _ in rows] == [2, 3]
+    assert all(isinstance(said, str) for _, said in rows)
 
 
 def test_a_column_has_a_name_of_its_own() -> None:

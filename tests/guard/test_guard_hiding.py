@@ -95,21 +95,45 @@ def test_json_stays_json():
 
 
 def test_names_of_fields_are_hidden_and_stay_apart():
-    said = json.dumps({"ana@example.com": 1, "bo@example.com": {"c@example.com": "none"}})
+    said = json.dumps({"a@x.com": 1, "bo@x.com": {"c@x.com": "none"}, "[EMAIL] 2": 2, "d@x.com": 3})
     hidden = hide_all(pa.array([said]), FORM, mask).to_pylist()
-    assert json.loads(hidden[0]) == {"[EMAIL]": 1, "[EMAIL] 2": {"[EMAIL]": "none"}}
+    assert json.loads(hidden[0]) == {
+        "[EMAIL]": 1, "[EMAIL] 2": {"[EMAIL]": "none"}, "[EMAIL] 2 2": 2, "[EMAIL] 3": 3,
+    }  # fmt: skip
+    many = json.dumps({f"a{n}@example.com": n for n in range(5_000)})
+    assert len(json.loads(hide_in_text(many, FORM, mask)[0])) == 5_000
+    assert hide_in_text('{"a": "ana@example.com", "a": "z"}', FORM, mask)[0] == (
+        '{"a": "[EMAIL]", "a 2": "z"}'
+    )
 
 
 @pytest.mark.parametrize(
     "said",
     [
-        '{"a": "ana@example.com", "a": "z"}',  # the first would be lost
+        '{"a": "ana@example.com", "n": 1e400}',
+        '{"a": "ana@example.com", "n": 12345678901234567890.123}',
         "[" * 900 + '"ana@example.com"' + "]" * 900,
         "[" * 100_000 + '"ana@example.com"',
     ],
 )
 def test_json_that_would_not_be_the_same_again_is_text(said):
-    assert hide_in_text(said, FORM, mask)[0] == said.replace("ana@example.com", "[EMAIL]")
+    hidden = said.replace("ana@example.com", "[EMAIL]")
+    assert hide_in_text(said, FORM, mask)[0] == hidden
+    assert hide_in_text(said.replace("@", "\\u0040"), FORM, mask)[0] == hidden
+
+
+def test_what_json_can_say_by_escapes_alone_stays_so():
+    said = r'{"half": "\ud83d", "to": "ana@example.com", "price": 1.10}'
+    assert hide_in_text(said, FORM, mask)[0] == (
+        r'{"half": "\ud83d", "to": "[EMAIL]", "price": 1.1}'
+    )
+
+
+def test_a_name_of_a_field_is_no_name_of_a_person():
+    said = '{"mail": "x", "Jordan": "y", "people": ["Maria Lopez"]}'
+    hidden = json.loads(hide_in_text(said, built_in(), mask)[0])
+    assert hidden["people"] == ["[PERSON]"]
+    assert list(hidden) == ["mail", "Jordan", "people"]
 
 
 def test_many_findings_are_told_apart_in_no_more_than_their_own_time():
@@ -134,7 +158,7 @@ BITS = st.sampled_from(
         "2001:db8::1",
         "ana@exam\u200bple.com", "re\u0301ne\u0301@example.com", "4111\u00a01111\u202f1111 1111",
         "078\u201105\u20111120", "\uff12\uff11\uff12-555-0123", "ana\uff20example.com", "\u00ad",
-        "\u0301",
+        "\u0301", "\u200b\u200b", "\u200b" * 70, "e\u0301\u0302", "\u2060ana@example.com",
         "x", "www.example.com", "12", "0", "@", ".com", "-", "(", "ab12", "id", "ssn ", "card ",
         " x12", "order 12345678 ", " office", "030 1234567", "\t", "é",
     ]
@@ -159,6 +183,23 @@ def test_a_stream_gives_what_the_whole_text_gives(text, sizes):
 def test_a_stream_of_single_characters_gives_it_too(text):
     stream = Stream()
     assert "".join(map(stream.feed, text)) + stream.end() == hide(text, Patterns().find(text), mask)
+
+
+def test_signs_that_nobody_sees_open_no_way_through_a_stream():
+    for bits in (
+        ["Write to \u200b", "\u200bana@exampl", "e.com now"],
+        ["SSN \u2060", "\u2060078-05", "-1120 now"],
+    ):
+        stream, whole = Stream(), "".join(bits)
+        out = "".join(map(stream.feed, bits)) + stream.end()
+        assert out == hide(whole, Patterns().find(whole), mask) != whole
+
+
+@given(TEXTS)
+def test_what_is_found_in_a_text_as_it_is_stays_found(text):
+    for start, end, kind, _ in Patterns()._in(text):
+        hidden = [f for f in Patterns().find(text) if f.start < end and start < f.end]
+        assert hidden, (text[start:end], kind)
 
 
 def test_a_stream_holds_back_only_what_is_open():

@@ -56,6 +56,22 @@ def test_signs_of_word_processors_and_pages_hide_nothing(text, kind):
 
 
 @pytest.mark.parametrize(
+    ("text", "kinds"),
+    [
+        ("ana@example.com\u200bbo@example.com", ["email", "email"]),
+        ("4111 1111 1111 1111\u200bExp 12/27", ["card"]),
+        ("ID\u200b078-05-1120\u200bborn", ["ssn"]),
+        ("x\ufeff10.0.0.1\u200bhost", ["ip"]),
+        ("Tel\u200e+1 212-555-0147", ["phone"]),
+        ("id\u2011078-05-1120", ["ssn"]),
+        ("\u7535\u8bdd\uff0d212-555-0147", ["phone"]),
+    ],
+)
+def test_what_parts_words_unseen_still_parts_them(text, kinds):
+    assert [finding.type for finding in Patterns().find(text)] == kinds
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "due 2024-03-15, 15.03.2024 or 15/03/24 at 12:20:39",

@@ -62,6 +62,11 @@ def refused(file: Path) -> ProjectError:
             "'data/old' holds tokens, and texts are wanted here",
         ),
         (
+            "models:\n",
+            "  mix: {from: data/old, steps: [dedup]}\nmodels:\n",
+            "'data/old' holds tokens, and texts are wanted here",
+        ),
+        (
             "base: models/base, mix",
             "base: models/other, mix",
             "data/old holds tokens of models/base, and models/other has another tokenizer",
@@ -86,6 +91,9 @@ def test_shards_that_are_cut_off_or_packed_are_told_before_anything_is_made(file
     told["shards"][1]["zip_data"] = {"basename": "shard.00001.mds.zstd"}
     index.write_text(json.dumps(told))
     error = refused(file)
+    for wrong in ({"shards": [{}]}, {"shards": {"a": 1}}, {"shards": [told["shards"][0]] * 2}):
+        index.write_text(json.dumps(wrong))
+        assert "index.json" in str(refused(file))
     assert "shard.00001.mds is missing" in str(error)
     assert "Decompress shard.00001.mds.zstd beside it" in error.fix
 

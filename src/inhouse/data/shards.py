@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from inhouse.core.errors import BadInput, UserError
 from inhouse.core.stage import Context, Inputs, Result, Stage
@@ -38,29 +37,45 @@ def files_in(folder: Path) -> list[Path]:
         BadInput: there is no index, or a shard that it names is not there, or cut off.
     """
     found = [folder / INDEX]
-    for shard in _listed(folder):
-        file = folder / Path(shard["raw_data"]["basename"]).name
-        packed = shard.get("zip_data")
+    for listed in _listed(folder):
+        file = folder / listed.name
         if not file.is_file():
-            mended = f"Decompress {packed['basename']} beside it." if packed else "Fetch it again."
-            raise BadInput(f"{file} is missing.", mended)
-        if file.stat().st_size != shard["raw_data"]["bytes"]:
+            packed = f"Decompress {listed.packed} beside it." if listed.packed else ""
+            raise BadInput(f"{file} is missing.", packed or "Fetch it again.")
+        if file.stat().st_size != listed.bytes:
             raise BadInput(f"{file} has not as many bytes as {INDEX} says.", "Fetch it again.")
         found.append(file)
     return found
 
 
-def _listed(folder: Path) -> Iterator[Any]:
+class _Listed(NamedTuple):
+    name: str
+    packed: str
+    bytes: int
+    samples: int
+
+
+def _listed(folder: Path) -> list[_Listed]:
     file = folder / INDEX
     try:
-        index = json.loads(file.read_bytes())
-        yield from index["shards"]
+        found = [
+            _Listed(
+                Path(shard["raw_data"]["basename"]).name,
+                (shard.get("zip_data") or {"basename": ""})["basename"],
+                int(shard["raw_data"]["bytes"]),
+                int(shard["samples"]),
+            )
+            for shard in json.loads(file.read_bytes())["shards"]
+        ]
     except OSError as error:
         raise BadInput(
             f"{folder} holds no {INDEX} that can be read.", "Name a folder of MDS shards."
         ) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadInput(f"{file} describes no MDS shards: {error!r}.", "Fetch it again.") from error
+    if len({one.name for one in found}) < len(found) or INDEX in {one.name for one in found}:
+        raise BadInput(f"{file} names a file twice.", "Fetch it again.")
+    return found
 
 
 def run(spec: Shards, inputs: Inputs, ctx: Context) -> Result:
@@ -82,7 +97,7 @@ def run(spec: Shards, inputs: Inputs, ctx: Context) -> Result:
         if hashed.hexdigest() != digest:
             raise UserError(f"{file} changed while it was read.", "Run it again.")
         ctx.progress(done, len(spec.files), "files")
-    samples = sum(shard["samples"] for shard in _listed(ctx.work))
+    samples = sum(listed.samples for listed in _listed(ctx.work))
     return Result({"kind": "shards of tokens", "samples": samples, "shards": len(spec.files) - 1})
 
 

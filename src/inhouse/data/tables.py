@@ -136,14 +136,13 @@ def _csv(file: IO[bytes]) -> Iterator[Line]:
                 names = _names(row)
             elif row:
                 yield ended, fields_of_row(row, names)
-            yield from too_long
-            too_long.clear()
     except csv.Error as error:  # where a quotation that has no end would end, nobody can tell
         yield (
             ended + 1,
             f"The row that begins in line {ended + 1} is none of a table: {error}. Mend the quotes "
             f"in it. {REST}",
         )
+    yield from too_long
 
 
 def _names(head: Sequence[str]) -> Sequence[str]:
@@ -240,12 +239,13 @@ def fields_of_row(row: Sequence[str], names: Sequence[str]) -> Fields | str:
 def _short(
     first: str, lines: Iterator[tuple[int, str | None]], too_long: list[Line]
 ) -> Iterator[str]:
-    """Yield the lines of a table, an empty one for each that is told as too long."""
+    """Yield the lines of a table up to one that is too long: quotes in it may part rows or not."""
     yield first
     for number, line in lines:
         if line is None:
-            too_long.append((number, TOO_LONG))
-        yield line or "\n"
+            too_long.append((number, f"{TOO_LONG} {REST}"))
+            return
+        yield line
 
 
 def _class_names(opened: ParquetFile) -> dict[str, Sequence[str]]:

@@ -1,4 +1,4 @@
-"""Text as finders read it: without what looks like nothing, and with plain signs for their kin.
+"""Text as it looks: without what looks like nothing, and with plain signs for their kin.
 
 Word processors, PDFs and web pages write "é" as two characters, put soft hyphens and spaces without
 a width into words, and keep numbers together by spaces and hyphens of their own.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from inhouse.guard.finding import Finding
 
@@ -21,13 +21,13 @@ _WIDE = "\uff01-\uff5e"
 _ODD = re.compile(f"[^\\W\\d_][{_MARKS}]+|[{_UNSEEN}{_MARKS}]+|[{_SPACES}{_HYPHENS}{_WIDE}]")
 
 
-class Folded:
-    """A text as finders read it; `back` says where in the text as it is something stands."""
+class View:
+    """A text as it is, or with `folded` as it looks; places in it stand for some in the text."""
 
-    def __init__(self, whole: str) -> None:
+    def __init__(self, whole: str, *, folded: bool = False) -> None:
         self.text = whole
         self._here, self._there = [0], [0]
-        if whole.isascii() or not _ODD.search(whole):
+        if not folded:
             return
         parts, last, size = list[str](), 0, 0
         for odd in _ODD.finditer(whole):
@@ -45,16 +45,33 @@ class Folded:
 
     def place(self, here: int) -> int:
         """Return the place in the text as it is; what looks like nothing is with what precedes."""
-        return _moved(here, self._here, self._there)
+        last = bisect_right(self._here, here) - 1
+        return self._there[last] + here - self._here[last]
 
     def found_at(self, there: int) -> int:
         """Return the place in this text of one in the text as it is."""
-        return min(_moved(there, self._there, self._here), len(self.text))
+        last = bisect_right(self._there, there) - 1
+        ends = self._here[last + 1] if last + 1 < len(self._here) else len(self.text)
+        return min(self._here[last] + there - self._there[last], ends)
 
 
-def _moved(place: int, known: Sequence[int], other: Sequence[int]) -> int:
-    last = bisect_right(known, place) - 1
-    return other[last] + place - known[last]
+def views(text: str) -> list[View]:
+    """Return a text as it is, and as it looks if that is something else.
+
+    Both are looked at: what is put into a word to hide it goes in the one, and what parts two words
+    without being seen parts them in the other.
+    """
+    odd = not text.isascii() and _ODD.search(text)
+    return [View(text), View(text, folded=True)] if odd else [View(text)]
+
+
+def as_seen(
+    texts: Sequence[str], find_many: Callable[[Sequence[str]], list[list[Finding]]]
+) -> list[list[Finding]]:
+    """Return what is found in each text as it is and as it looks; findings may overlap."""
+    seen = [views(text) for text in texts]
+    found = iter(find_many([view.text for some in seen for view in some]))
+    return [[one for view in some for one in view.back(next(found))] for some in seen]
 
 
 def _plain(odd: str) -> str:

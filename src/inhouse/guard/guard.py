@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cache
 
 from inhouse.guard.finding import TYPES, Finder, Finding, check_types, resolve
-from inhouse.guard.folding import Folded
 from inhouse.guard.patterns import FORMS, Patterns
 
 
@@ -28,12 +27,10 @@ class Guard:
 
     def find_many(self, texts: Sequence[str]) -> list[list[Finding]]:
         """Return what is found in each text, in its order and without overlaps."""
-        folded = [Folded(text) for text in texts]
-        plain = [each.text for each in folded]
-        found = zip(*(finder.find_many(plain) for finder in self.finders), strict=True)
+        found = zip(*(finder.find_many(texts) for finder in self.finders), strict=True)
         return [
-            each.back(resolve(each.text, [f for some in of_text for f in some if self._counts(f)]))
-            for each, of_text in zip(folded, found, strict=True)
+            resolve(text, [f for some in of_text for f in some if self._counts(f)])
+            for text, of_text in zip(texts, found, strict=True)
         ]
 
     def _counts(self, finding: Finding) -> bool:

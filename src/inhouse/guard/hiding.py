@@ -6,18 +6,23 @@ Stand-ins that look like what they stand for are the business of `standins`.
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from inhouse.guard.finding import Finding
+from inhouse.guard.patterns import FORMS
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from inhouse.guard.guard import Guard
 
+_ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
 DEEPEST = 100
 """Levels of JSON that are read as such."""
 
@@ -92,7 +97,7 @@ def hide_all(
 def look(texts: Sequence[str], guard: Guard) -> list[Sequence[Finding]]:
     """Return what would be hidden in each text; in JSON, places are those in its parts."""
     trees = [tree_of(text) for text in texts]
-    plain = [text for text, tree in zip(texts, trees, strict=True) if tree is None]
+    plain = [_spelt_out(text) for text, tree in zip(texts, trees, strict=True) if tree is None]
     found = iter(guard.find_many(plain))
     return [next(found) if tree is None else hide_in_json(tree, guard, mask)[1] for tree in trees]
 
@@ -106,16 +111,21 @@ def hide_in_text(
     """
     if (tree := tree_of(text)) is not None:
         tree, inner = hide_in_json(tree, guard, stand_in)
-        return (json.dumps(tree, ensure_ascii=False) if inner else text), inner
-    found = guard.find(text) if findings is None else findings
-    return hide(text, found, stand_in), found
+        return (_written(tree) if inner else text), inner
+    plain = _spelt_out(text)
+    found = guard.find(plain) if findings is None else findings
+    return (hide(plain, found, stand_in) if found else text), found
 
 
 def hide_in_json(tree: Any, guard: Guard, stand_in: StandIn) -> tuple[Any, list[Finding]]:  # noqa: ANN401
-    """Return what JSON says with all that is found in it hidden, and that; names of fields too."""
+    """Return what JSON says with all that is found in it hidden, and that.
+
+    In names of fields what has a form is hidden too: a name by itself is no sentence to find people
+    in.
+    """
     leaves: list[str] = []
 
-    def read(key: str, value: str | float) -> str | float:
+    def read(key: str | None, value: str | float) -> str | float:
         leaves.append(_said(key, value))
         return value
 
@@ -123,22 +133,49 @@ def hide_in_json(tree: Any, guard: Guard, stand_in: StandIn) -> tuple[Any, list[
     looked = iter(zip(leaves, guard.find_many(leaves), strict=True))
     found: list[Finding] = []
 
-    def hidden(key: str, value: str | float) -> str | float:
+    def hidden(key: str | None, value: str | float) -> str | float:
         said, findings = next(looked)
         first = len(said) - len(str(value))
-        findings = [f for f in findings if f.start >= first]
+        findings = [
+            f for f in findings if f.start >= first and (key is not None or f.type in FORMS)
+        ]
         found.extend(findings)
         return hide(said, findings, stand_in)[first:] if findings else value
 
     return _in_tree(tree, "", hidden), found
 
 
+def _spelt_out(text: str) -> str:
+    """Return text that begins as JSON does, but is not read so, with its letters for escapes."""
+    if text[:1] not in ("{", "["):
+        return text
+    return _ESCAPE.sub(_letter, text)
+
+
+def _letter(escape: re.Match[str]) -> str:
+    """Return the letter that an escape stands for, if JSON is still JSON with it."""
+    letter = chr(int(escape[1], 16))
+    return letter if letter.isprintable() and letter not in '"\\' else escape[0]
+
+
+def _written(tree: Any) -> str:  # noqa: ANN401
+    text = json.dumps(tree, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half a character, which only an escape can say
+        return json.dumps(tree)
+    return text
+
+
 def tree_of(text: str) -> Any:  # noqa: ANN401
-    """Return what JSON says; None for other text, and for what would not be the same again."""
+    """Return what JSON says; None for other text, for numbers beyond a float, and too deep nests.
+
+    Where a field stands twice, the second one has a number.
+    """
     if text[:1] not in ("{", "["):
         return None
     try:
-        tree = json.loads(text, object_pairs_hook=_once)
+        tree = json.loads(text, object_pairs_hook=_apart, parse_float=_exact, parse_constant=_none)
     except (ValueError, RecursionError):
         return None
     layer = [tree]
@@ -150,28 +187,44 @@ def tree_of(text: str) -> Any:  # noqa: ANN401
     return None
 
 
-def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a field stands twice")
+def _exact(said: str) -> float:
+    found = float(said)
+    if not isfinite(found) or Decimal(repr(found)) != Decimal(said):
+        raise ValueError("it would not be the same number again")
     return found
 
 
-def _in_tree(tree: Any, key: str, change: Callable[[str, Any], Any]) -> Any:  # noqa: ANN401
-    """Return what JSON says with all strings and numbers changed; their key tells about them."""
+def _none(said: str) -> float:
+    raise ValueError(f"{said} is no JSON")
+
+
+def _apart(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """Return pairs as a mapping; a name that comes again gets a number."""
+    found: dict[str, Any] = {}
+    times: Counter[str] = Counter()
+    for name, value in pairs:
+        new = name
+        while new in found:
+            times[name] += 1
+            new = f"{name} {times[name] + 1}"
+        found[new] = value
+    return found
+
+
+def _in_tree(tree: Any, key: str, change: Callable[[str | None, Any], Any]) -> Any:  # noqa: ANN401
+    """Return what JSON says with all strings and numbers changed; their key tells about them.
+
+    A name of a field is changed without any.
+    """
     if isinstance(tree, dict):
-        changed: dict[str, Any] = {}
-        for name, value in tree.items():
-            new, count = str(change("", name)), 1
-            while new in changed:
-                new, count = f"{new} {count + 1}", count + 1
-            changed[new] = _in_tree(value, name, change)
-        return changed
+        return _apart(
+            (str(change(None, name)), _in_tree(value, name, change)) for name, value in tree.items()
+        )
     if isinstance(tree, list):
         return [_in_tree(value, key, change) for value in tree]
     plain = isinstance(tree, str | int | float) and not isinstance(tree, bool)
     return change(key, tree) if plain else tree
 
 
-def _said(key: str, value: str | float) -> str:
+def _said(key: str | None, value: str | float) -> str:
     return f"{key}: {value}" if key else str(value)

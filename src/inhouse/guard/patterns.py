@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from inhouse.guard import checks
 from inhouse.guard.finding import CHECKED, TYPES, Finding, resolve
-from inhouse.guard.folding import Folded
+from inhouse.guard.folding import as_seen, views
 from inhouse.guard.phone import CANDIDATE, phone
 
 FORMS = (*CHECKED, "phone")
@@ -55,26 +55,26 @@ class Patterns:
 
     def find(self, text: str) -> list[Finding]:
         """Return what is found in one text, in the order of the text and without overlaps."""
-        folded = Folded(text)
-        text = folded.text
+        return resolve(text, as_seen([text], lambda texts: [self._in(one) for one in texts])[0])
+
+    def candidates(self, text: str) -> Iterator[tuple[int, int]]:
+        """Yield where numbers stand of which more text could make something else."""
+        for seen in views(text):
+            for form in (_IP, _CARD, _IBAN, _SSN, _PHONE):
+                for match in form.finditer(seen.text):
+                    group = match.lastindex or 0 if form in (_CARD, _IBAN) else 0
+                    yield seen.place(match.start()), seen.place(match.end(group))
+
+    def _in(self, text: str) -> list[Finding]:
         if not _MAY_HOLD.search(text):
             return []
-        found = [
+        return [
             finding
             for needed, form in _FORMS
             if needed.search(text)
             for finding in form(text)
             if finding.type in self.types
         ]
-        return folded.back(resolve(text, found))
-
-    def candidates(self, text: str) -> Iterator[tuple[int, int]]:
-        """Yield where numbers stand of which more text could make something else."""
-        folded = Folded(text)
-        for form in (_IP, _CARD, _IBAN, _SSN, _PHONE):
-            for match in form.finditer(folded.text):
-                group = match.lastindex or 0 if form in (_CARD, _IBAN) else 0
-                yield folded.place(match.start()), folded.place(match.end(group))
 
 
 def _before(text: str, start: int) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 
 from inhouse.guard.finding import Finding
-from inhouse.guard.folding import Folded
+from inhouse.guard.folding import views
 from inhouse.guard.hiding import StandIn, hide, mask
 from inhouse.guard.patterns import AHEAD, BEHIND, Patterns
 
@@ -64,11 +64,12 @@ class Stream:
         return self._send(len(self._text), self._patterns.find(self._text))
 
     def _settled(self, findings: list[Finding]) -> int:
-        folded = Folded(self._text)
-        last = max(folded.found_at(self._sent), len(folded.text) - _LONGEST)
-        opened = _OPEN.search(folded.text, last)
-        until = folded.place(opened.start()) if opened else len(self._text)
-        undecided = folded.place(max(0, len(folded.text) - AHEAD))
+        until = undecided = len(self._text)
+        for seen in views(self._text):
+            last = max(seen.found_at(self._sent), len(seen.text) - _LONGEST)
+            if opened := _OPEN.search(seen.text, last):
+                until = min(until, seen.place(opened.start()))
+            undecided = min(undecided, seen.place(max(0, len(seen.text) - AHEAD)))
         for start, end in self._patterns.candidates(self._text):
             if end > undecided:
                 until = min(until, start)

@@ -15,6 +15,7 @@ from inhouse.core.errors import BadInput
 from inhouse.guard.chain import NEVER, Floats, Marks, likeliest, shares
 from inhouse.guard.clues import CLUES, Clues, Reader
 from inhouse.guard.finding import Finding
+from inhouse.guard.folding import as_seen
 from inhouse.models import arrays as files
 
 BUILT_IN = Path(__file__).with_name("tagger.safetensors")
@@ -43,7 +44,10 @@ class Tagger:
         self._reader = Reader()
 
     def find_many(self, texts: Sequence[str]) -> list[list[Finding]]:
-        """Return what is found in each text, in the order of the text and without overlaps."""
+        """Return what is found in each text, as it is and as it looks; findings may overlap."""
+        return as_seen(texts, self._in)
+
+    def _in(self, texts: Sequence[str]) -> list[list[Finding]]:
         found: list[list[Finding]] = [[] for _ in texts]
         waiting: list[tuple[int, int, str]] = []
         size = 0

@@ -20,7 +20,7 @@ from inhouse.guard.clauses import ALL, types_of
 
 def beforehand(recipe: Recipe, catalog: Catalog, recipes: Mapping[str, Recipe]) -> str:
     """Return in words whether what is not found yet may add clauses to the label of a step."""
-    unknown = [path for path in _above(recipe, recipes) if _may_add(recipes[path], catalog)]
+    unknown = [path for path in above(recipe, recipes) if _may_add(recipes[path], catalog)]
     if recipe.ref.path in unknown:
         return "what is found may add clauses to its label"
     named = ", ".join(sorted(unknown))
@@ -75,7 +75,7 @@ def marked(
     return Marked(artifact.ref.path, found, tuple(readers))
 
 
-def _above(recipe: Recipe, recipes: Mapping[str, Recipe]) -> Sequence[str]:
+def above(recipe: Recipe, recipes: Mapping[str, Recipe]) -> Sequence[str]:
     """Return the paths of a step and of all whose labels it carries."""
     seen: dict[str, None] = {}
     waiting = [recipe]

@@ -250,6 +250,12 @@ def _refuse_useless(
     raise source.error(
         tuple(step.path.split("/")[:2]),
         f"nobody could use {step.path}: {' and '.join(labels)}. ({listing}.)",
-        findings.mend(nobody, [path for path, one in by_path.items() if types_of(one.found)])
+        findings.mend(nobody, _holding(step, by_path))
         or "Take one of these out of it, or put somebody into the groups it needs.",
     )
+
+
+def _holding(step: Step, by_path: Mapping[str, Step]) -> list[str]:
+    """Return the data above a step in which personal data was found."""
+    recipes = {path: one.recipe for path, one in by_path.items()}
+    return [path for path in findings.above(step.recipe, recipes) if types_of(by_path[path].found)]

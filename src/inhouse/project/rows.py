@@ -158,7 +158,10 @@ def _opened(project: Project, ref: Ref) -> Input:
     access = project.catalog.access
     actor = access.actor(project.actor_name)
     access.decide(actor, "read", artifact.ref).require()
-    return project.catalog.load(artifact.ref)
+    opened = project.catalog.load(artifact.ref)
+    if not (opened.folder / FILE).exists():
+        raise BadInput(f"{artifact.ref} has no rows.", "Name a data set of texts.")
+    return opened
 
 
 def _fate(opened: Input, id: str) -> Fate | None:

@@ -165,7 +165,7 @@ def on_record(body: Mapping[str, Any], guard: Guard) -> Mapping[str, Any]:
 
     said = {name: value for name, value in body.items() if name != "model"}
     masked, _ = hide_in_json(said, _finds(), mask)
-    return {**body, **masked}
+    return {**masked, **{name: body[name] for name in ("model",) if name in body}}
 
 
 async def _beside(work: Callable[[Sequence[Message]], R], messages: Sequence[Message]) -> R:
