@@ -122,6 +122,18 @@ def test_json_that_would_not_be_the_same_again_is_text(said):
     assert hide_in_text(said.replace("@", "\\u0040"), FORM, mask)[0] == hidden
 
 
+def test_escapes_in_what_is_no_json_are_read_where_they_are_some():
+    for said, hidden in (
+        (r"[\u0041\u0042] ana\u0040example.com", "[AB] [EMAIL]"),
+        (
+            r'{"a": 1e999, "b": "C:\\u0041x ana@example.com"}',
+            r'{"a": 1e999, "b": "C:\\u0041x [EMAIL]"}',
+        ),
+    ):
+        assert hide_in_text(said, FORM, mask)[0] == hidden
+        assert hide_all(pa.array([said]), FORM, mask).to_pylist() == [hidden]
+
+
 def test_what_json_can_say_by_escapes_alone_stays_so():
     said = r'{"half": "\ud83d", "to": "ana@example.com", "price": 1.10}'
     assert hide_in_text(said, FORM, mask)[0] == (

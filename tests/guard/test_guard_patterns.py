@@ -48,6 +48,11 @@ def test_what_has_a_form_is_found(text, kind, value):
         ("4111\u00a01111\u20091111\u202f1111", "card"),
         ("DE89\u00a03704\u00a00044\u00a00532\u00a00130\u00a000", "iban"),
         ("078\u201105\u20111120", "ssn"),
+        ("078\u201205\u20121120", "ssn"),
+        ("212\u2013555\u20130147", "phone"),
+        ("ana@exam\u2066ple.com", "email"),
+        ("an\u3164a@example.com", "email"),
+        ("\uff0b44 20 7946 0958", "phone"),
         ("\uff12\uff11\uff12-\uff15\uff15\uff15-\uff10\uff11\uff14\uff17", "phone"),
     ],
 )

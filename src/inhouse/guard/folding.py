@@ -13,11 +13,15 @@ from collections.abc import Callable, Iterable, Sequence
 
 from inhouse.guard.finding import Finding
 
-_UNSEEN = "\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufe00-\ufe0f\ufeff"
+_UNSEEN = (
+    "\u00ad\u034f\u061c\u115f\u1160\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f"
+    "\ufeff\uffa0\U000e0000-\U000e007f"
+)
 _MARKS = "\u0300-\u034e\u0350-\u036f"
 _SPACES = "\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
-_HYPHENS = "\u2010\u2011"
+_HYPHENS = "\u2010-\u2013\u2212"
 _WIDE = "\uff01-\uff5e"
+_NOTHING = re.compile(f"[{_UNSEEN}{_MARKS}]")
 _ODD = re.compile(f"[^\\W\\d_][{_MARKS}]+|[{_UNSEEN}{_MARKS}]+|[{_SPACES}{_HYPHENS}{_WIDE}]")
 
 
@@ -76,13 +80,13 @@ def as_seen(
 
 def _plain(odd: str) -> str:
     """Return what stands for odd characters: one for a letter, a space or a sign, else nothing."""
-    if odd[0].isspace():
-        return " "
-    if odd in _HYPHENS:
-        return "-"
-    if "\uff01" <= odd[0] <= "\uff5e":
-        return chr(ord(odd[0]) - 0xFEE0)
-    if not odd[0].isalpha():
+    if _NOTHING.match(odd):
         return ""
+    if odd.isspace():
+        return " "
+    if "\uff01" <= odd <= "\uff5e":
+        return chr(ord(odd) - 0xFEE0)
+    if len(odd) == 1:
+        return "-"
     composed = unicodedata.normalize("NFC", odd)
     return composed if len(composed) == 1 else odd[0]

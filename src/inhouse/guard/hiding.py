@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from inhouse.guard.guard import Guard
 
-_ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
+_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|.)", re.DOTALL)
 DEEPEST = 100
 """Levels of JSON that are read as such."""
 
@@ -84,7 +84,7 @@ def hide_all(
     plain = texts.to_pylist()
     seen = dict(known or {})
     new = [text for text in dict.fromkeys(t or "" for t in plain) if text not in seen]
-    seen.update(zip(new, guard.find_many(new), strict=True))
+    seen.update(zip(new, look(new, guard), strict=True))
     hidden = []
     for text in plain:
         made, found = hide_in_text(text or "", guard, stand_in, seen[text or ""])
@@ -154,8 +154,8 @@ def _spelt_out(text: str) -> str:
 
 def _letter(escape: re.Match[str]) -> str:
     """Return the letter that an escape stands for, if JSON is still JSON with it."""
-    letter = chr(int(escape[1], 16))
-    return letter if letter.isprintable() and letter not in '"\\' else escape[0]
+    letter = chr(int(escape[1], 16)) if escape[1] else ""
+    return letter if letter and letter.isprintable() and letter not in '"\\' else escape[0]
 
 
 def _written(tree: Any) -> str:  # noqa: ANN401

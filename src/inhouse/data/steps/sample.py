@@ -1,4 +1,4 @@
-"""Keeps so many rows, chosen by the hash of their ids: chance that is the same each time.
+"""Keeps so many rows, chosen by the hash of what they say: chance that is the same each time.
 
 Of examples each label keeps its share.
 """
@@ -19,7 +19,7 @@ from inhouse.data.step import Batch, Given, Note, Seen, Verdict
 if TYPE_CHECKING:
     import pyarrow as pa
 
-CODE = 2
+CODE = 3
 NEEDS: tuple[str, ...] = ()
 
 
@@ -64,11 +64,17 @@ class Sampling:
         return Chosen(self._places, _last(seen, wanted), wanted)
 
     def _places(self, batch: Batch) -> list[int]:
+        """Return a number for each row that its text gives, and its id among the same texts.
+
+        An id that a row was given here is another one in each store.
+        """
         key = str(self._settings.seed).encode()
-        return [
-            int.from_bytes(blake2b(id.encode(), digest_size=8, key=key).digest(), "big")
-            for id in batch.ids
-        ]
+
+        def digest(said: str, size: int) -> bytes:
+            return blake2b(said.encode(), digest_size=size, key=key).digest()
+
+        rows = zip(batch.texts.to_pylist(), batch.ids, strict=True)
+        return [int.from_bytes(digest(text, 6) + digest(id, 2), "big") for text, id in rows]
 
 
 class Chosen:

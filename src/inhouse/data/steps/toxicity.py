@@ -96,8 +96,10 @@ def _check(settings: Flag, who: str, classes: Sequence[str]) -> None:
     for label in settings.toxic:
         if label not in classes:
             near = nearest(label, classes)
-            known = f"Did you mean {near!r}?" if near else f"It knows: {', '.join(classes)}."
-            raise BadInput(f"{who} knows no label {label!r}.", f"{known} Name them under 'toxic'.")
+            known = f"It knows: {', '.join(classes)}. Name under 'toxic' which of them mean it."
+            raise BadInput(
+                f"{who} knows no label {label!r}.", f"Did you mean {near!r}?" if near else known
+            )
 
 
 def _examples(folder: Path, name: str) -> tuple[list[str], list[str]]:
