@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 from random import Random
 from typing import Any
 
+import numpy as np
 import pytest
 from making_sets import banking, examples, kept, real
 
@@ -50,6 +51,27 @@ def test_near_copies_are_never_in_two_parts(tmp_path: Path) -> None:
         original = originals[text.lower().strip().removesuffix(" thanks!")]
         apart += own[str(n)] != own[original]
     assert apart == 0
+
+
+@pytest.mark.data
+def test_no_two_real_questions_that_are_nearly_the_same_are_parted() -> None:
+    texts = [" ".join(text.lower().split()) for text, _ in banking()]
+    runs = [{text[n : n + 8] for n in range(max(1, len(text) - 7))} for text in texts]
+    places: dict[str, list[int]] = defaultdict(list)
+    for number, own in enumerate(runs):
+        for run in own:
+            places[run].append(number)
+    found = groups([buckets(texts)])
+    near = 0
+    for number, own in enumerate(runs):
+        rare = (other for run in own if len(places[run]) < 400 for other in places[run])
+        shared = Counter(other for other in rare if other > number)
+        for other in (other for other, count in shared.items() if count >= 0.6 * len(own)):
+            if len(own & runs[other]) / len(own | runs[other]) >= 0.8:
+                near += 1
+                assert found[number] == found[other], (texts[number], texts[other])
+    assert near > 50
+    assert np.bincount(found).max() < 50  # nor is everything near everything
 
 
 @pytest.mark.data

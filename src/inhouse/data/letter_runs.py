@@ -12,15 +12,16 @@ import numpy as np
 import numpy.typing as npt
 
 LETTERS = 8
-BANDS, ROWS = 16, 8
-"""Texts that share 80 % of their runs meet in some band with a probability of 95 %."""
+BANDS, ROWS = 32, 8
+"""Texts that share 80 % of their runs meet in some band with a probability of 99.7 %."""
+BINS = BANDS * ROWS
 FEW, SLACK = 2000, 500
 """Up to so many runs they are hashed thoroughly; around it in both ways, so that a text and its
 copy meet whichever way each would go."""
 BASE = np.uint64(0x9E3779B97F4A7C15)
 EMPTY = np.uint64(2**64 - 1)
 ABSENT = np.uint64(0)
-FACTORS = np.random.default_rng(0).integers(0, 2**63, BANDS * ROWS, np.uint64) * 2 + np.uint64(1)
+FACTORS = np.random.default_rng(0).integers(0, 2**63, BINS, np.uint64) * 2 + np.uint64(1)
 
 Hashes = npt.NDArray[np.uint64]
 Places = npt.NDArray[np.int64]
@@ -82,8 +83,8 @@ def _quick(runs: Hashes) -> Hashes:
     MinHash with one permutation: Li, Owen and Zhang, 2012; an empty bin borrows from the next one,
     after Shrivastava and Li, arXiv 1406.4784.
     """
-    least = np.full(BANDS * ROWS, EMPTY)
-    np.minimum.at(least, (runs >> np.uint64(57)).astype(np.intp), runs)
+    least = np.full(BINS, EMPTY)
+    np.minimum.at(least, (runs >> np.uint64(65 - BINS.bit_length())).astype(np.intp), runs)
     filled = np.flatnonzero(least != EMPTY)
     return least[filled[np.searchsorted(filled, np.arange(len(least))) % len(filled)]]
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pyarrow as pa
 
-CODE = 1
+CODE = 2
 NEEDS: tuple[str, ...] = ()
 CLOSE = 1e-6
 
