@@ -201,6 +201,7 @@ def test_signs_that_nobody_sees_open_no_way_through_a_stream():
     for bits in (
         ["Write to \u200b", "\u200bana@exampl", "e.com now"],
         ["SSN \u2060", "\u2060078-05", "-1120 now"],
+        ["fax\n10.0.0.1000000" + "\u200b" * 140 + "4111 1111 1111 11110000+44 20 7946 0958"],
     ):
         stream, whole = Stream(), "".join(bits)
         out = "".join(map(stream.feed, bits)) + stream.end()

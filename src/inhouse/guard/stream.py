@@ -90,8 +90,10 @@ class Stream:
     def _forget(self) -> None:
         """Let go of what was sent, but for what a later number may be judged by."""
         if self._sent > 2 * BEHIND:
-            cut = self._text.rfind("\n", 0, self._sent - BEHIND) + 1
+            seen = views(self._text)
+            judged = min(view.place(max(0, view.found_at(self._sent) - BEHIND)) for view in seen)
+            cut = self._text.rfind("\n", 0, judged) + 1
             if not cut and self._sent > _LONGEST_LINE:
-                gaps = [*_GAP.finditer(self._text, 0, self._sent - BEHIND)]
+                gaps = [*_GAP.finditer(self._text, 0, judged)]
                 cut = gaps[-1].start() if gaps else 0
             self._text, self._sent = self._text[cut:], self._sent - cut
